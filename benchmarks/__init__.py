@@ -1,0 +1,1 @@
+"""Runnable measurements: ``python -m benchmarks.NAME`` prints one and keeps it in ``benchmarks/results/NAME.txt``."""

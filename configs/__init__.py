@@ -1,0 +1,1 @@
+"""Ray Serve configuration files, carried by the package: ``local.yaml`` is what ``lookalike serve`` starts."""

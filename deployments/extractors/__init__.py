@@ -1,0 +1,1 @@
+"""One file for each extractor, and the registry of them all."""

@@ -1,0 +1,36 @@
+"""The CPU work that every picture needs before any extractor sees it, done once: decode, forms, checksum, thumbnail."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from deployments.extractor import ImageInput, Pixels
+from deployments.images import DecodeLimits, WorkingImage, decode
+from deployments.prepare import prepare_each, thumbnail
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedPicture:
+    """A decoded picture. forms: what the extractors asked for. sha256: of the bytes, hex. thumbnail: JPEG; empty unless asked for."""
+
+    image: WorkingImage
+    forms: Mapping[ImageInput, Pixels]
+    sha256: str
+    byte_size: int
+    thumbnail: bytes = b""
+
+
+def prepare_picture(
+    data: bytes, inputs: Iterable[ImageInput], limits: DecodeLimits, *, with_thumbnail: bool = False
+) -> PreparedPicture:
+    """Raises an UnreadableImage for bytes that are no picture of ours."""
+    image = decode(data, limits)
+    return PreparedPicture(
+        image=image,
+        forms=prepare_each(image, inputs),
+        sha256=hashlib.sha256(data).hexdigest(),
+        byte_size=len(data),
+        thumbnail=thumbnail(image) if with_thumbnail else b"",
+    )

@@ -1,0 +1,45 @@
+"""What the router and the shards know of an extractor without its model: what it computes, from what, and how it looks at queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from deployments.extractor import ImageInput
+from deployments.extractors.registry import describe_extractor, extractor_class
+from storage.errors import Misconfigured
+from storage.types import FeatureRows, FeatureSpec, Vectors
+
+
+class ExtractorProfile:
+    """Answers only what needs no model. Raises Misconfigured for an unknown extractor or option."""
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        description = describe_extractor(name, options)
+        if description.spec is None:
+            raise Misconfigured(
+                f"the features of extractor {name!r} are known only once its model is loaded",
+                "say its dim in the configuration",
+            )
+        self.spec: FeatureSpec = description.spec
+        self.image_input: ImageInput = description.image_input
+        self.embeds_text: bool = description.embeds_text
+        self._views = extractor_class(name) if description.has_query_views else None
+
+    def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> Vectors:
+        """The rows to search with for a stored picture. Raises InvalidField for a bad parameter."""
+        if self._views is None or stored.query_rows is None:
+            return stored.rows
+        return cast(Vectors, self._views.select_views(stored.query_rows, params))
+
+    def view_names(self, params: Mapping[str, Any]) -> Callable[[int], str] | None:
+        """Names the rows of a query made with ``params``; None where there is one way to look only."""
+        views = self._views
+        if views is None:
+            return None
+        return lambda view: cast(str, views.view_name(view, params))
+
+
+def extractor_profiles(extractors: Mapping[str, Mapping[str, Any]]) -> dict[str, ExtractorProfile]:
+    """The profile of every configured extractor."""
+    return {name: ExtractorProfile(name, options) for name, options in extractors.items()}

@@ -1,0 +1,286 @@
+"""The catalogue: what the service does, in terms of extractors and shards, wherever those run.
+
+Plain asyncio over `graph.ports`. A picture is decoded once, off the event loop, into the working image; each extractor is given the form of it that it
+declares; each shard is asked once for all features together. A part that fails or is late is named in the answer and never shown as "no matches".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from deployments.extractor import ImageInput
+from deployments.images import DecodeLimits
+from deployments.prepared import PreparedPicture, prepare_picture
+from graph.catalog_reports import feature_reports, readiness, service_stats
+from graph.catalog_search import SearchRun
+from graph.image_ids import check_image_id
+from graph.image_writes import put_image
+from graph.original_file import read_original
+from graph.ports import ExtractorPort, ExtractorStatus, JobPort, ShardPort
+from graph.requests import (
+    AddAnswer,
+    AddRequest,
+    FeatureReport,
+    ImagePage,
+    Readiness,
+    SearchAnswer,
+    SearchRequest,
+    ServiceStats,
+)
+from storage.errors import (
+    Busy,
+    DeadlineExceeded,
+    ImageExists,
+    ImageNotFound,
+    InvalidField,
+    LookalikeError,
+    ShardUnavailable,
+    Unavailable,
+)
+from storage.placement import shard_of
+from storage.types import DeleteImage, FeatureRows, ImageRecord, MutationResult, PutImage, ShardStats, VerifyReport
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. write_s also bounds the retries of a write whose shard was restarting."""
+
+    search_s: float = 10.0
+    extractor_s: float = 10.0
+    shard_s: float = 10.0
+    write_s: float = 25.0
+    verify_s: float = 3600.0
+
+
+class CatalogMetrics(Protocol):
+    """Where timings go."""
+
+    def extractor_seconds(self, feature: str, seconds: float) -> None: ...
+
+    def shard_seconds(self, shard: int, seconds: float) -> None: ...
+
+    def image_bytes(self, count: int) -> None: ...
+
+
+class NoMetrics:
+    """Drops every timing."""
+
+    def extractor_seconds(self, feature: str, seconds: float) -> None: ...
+
+    def shard_seconds(self, shard: int, seconds: float) -> None: ...
+
+    def image_bytes(self, count: int) -> None: ...
+
+
+class Catalog:
+    """Adds, deletes, finds and describes pictures."""
+
+    def __init__(
+        self,
+        *,
+        extractors: Mapping[str, ExtractorPort],
+        shards: Sequence[ShardPort],
+        jobs: JobPort,
+        decoders: Executor,
+        decode_limits: DecodeLimits,
+        timeouts: Timeouts,
+        max_results: int = 1000,
+        default_weights: Mapping[str, float] | None = None,
+        metrics: CatalogMetrics | None = None,
+    ) -> None:
+        self.jobs = jobs
+        self._extractors = dict(extractors)
+        self._shards = tuple(shards)
+        self._decoders = decoders
+        self._decode_limits = decode_limits
+        self._timeouts = timeouts
+        self._max_results = max_results
+        self._default_weights = default_weights or {}
+        self._metrics: CatalogMetrics = metrics or NoMetrics()
+
+    # -- one image ---------------------------------------------------------------------------------------------------
+
+    async def add(self, request: AddRequest) -> AddAnswer:
+        """Stores a picture with every feature that could be computed; the others are pending.
+
+        Raises ImageExists for a taken id unless told to skip or replace, an UnreadableImage, or ShardUnavailable.
+        """
+        if request.id is not None:
+            check_image_id(request.id)
+        inputs = {port.image_input for port in self._extractors.values()}
+        prepared = await self.prepare(request.image, inputs, with_thumbnail=True)
+        features = await self._extract_all(prepared)
+        put = put_image(
+            prepared,
+            features,
+            image_id=request.id if request.id is not None else prepared.sha256,
+            operation_id=request.operation_id or uuid.uuid4().hex,
+            asked=self._extractors,
+            on_conflict=request.on_conflict,
+            metadata=request.metadata,
+            original=request.image,
+        )
+        result = await self._write(put.record.id, put)
+        if result.outcome == "conflict" or result.record is None:
+            raise ImageExists(
+                f"an image with the id {put.record.id!r} exists already",
+                "send on_conflict=replace to replace it, or another id",
+            )
+        return AddAnswer(result.outcome, result.record)
+
+    async def get(self, image_id: str) -> ImageRecord:
+        """Raises ImageNotFound."""
+        [record] = await self._shard_of(image_id).records([image_id], timeout_s=self._timeouts.shard_s)
+        if record is None:
+            raise image_not_found(image_id)
+        return record
+
+    async def delete(self, image_id: str) -> None:
+        """Raises ImageNotFound."""
+        result = await self._write(image_id, DeleteImage(uuid.uuid4().hex, image_id))
+        if result.outcome == "absent":
+            raise image_not_found(image_id)
+
+    async def thumbnail(self, image_id: str) -> bytes:
+        """JPEG bytes. Raises ImageNotFound."""
+        jpeg = await self._shard_of(image_id).thumbnail(image_id, timeout_s=self._timeouts.shard_s)
+        if jpeg is None:
+            raise image_not_found(image_id)
+        return jpeg
+
+    async def original(self, image_id: str) -> tuple[bytes, str]:
+        """The file that the picture was indexed from and its format. Raises ImageNotFound where there is none to read."""
+        record = await self.get(image_id)
+        source = record.source
+        if source is None:
+            raise ImageNotFound(
+                f"the service keeps no original file of {image_id!r}", "only images indexed from files have one"
+            )
+        try:
+            data = await self._off_loop(lambda: read_original(source.path, record.sha256))
+        except OSError as gone:
+            raise ImageNotFound(
+                f"the original file of {image_id!r} cannot be read any more", "index its folder again"
+            ) from gone
+        return data, record.format
+
+    # -- many images -------------------------------------------------------------------------------------------------
+
+    async def page(self, after: str | None, limit: int) -> ImagePage:
+        """Images in the byte order of their ids. Raises ShardUnavailable rather than skip a shard's images."""
+        pages = await asyncio.gather(
+            *(shard.page(after, limit + 1, timeout_s=self._timeouts.shard_s) for shard in self._shards)
+        )
+        rows = sorted((row for page in pages for row in page), key=lambda row: row.id.encode())
+        cursor = rows[limit - 1].id if len(rows) > limit else None
+        return ImagePage(tuple(rows[:limit]), cursor)
+
+    async def search(self, request: SearchRequest) -> SearchAnswer:
+        """Raises InvalidField, UnknownFeature, UnreadableImage, ImageNotFound; DeadlineExceeded when nothing answered in time."""
+        if request.id is not None:
+            check_image_id(request.id)
+        if request.k > self._max_results:
+            raise InvalidField(
+                f"k is {request.k}, the limit is {self._max_results}", f"ask for 1 to {self._max_results} results"
+            )
+        run = SearchRun(
+            request=request,
+            extractors=self._extractors,
+            shards=self._shards,
+            home=None if request.id is None else self._shard_of(request.id),
+            prepare=self.prepare,
+            timeouts=self._timeouts,
+            metrics=self._metrics,
+            default_weights=self._default_weights,
+        )
+        return await run.answer()
+
+    # -- the service -------------------------------------------------------------------------------------------------
+
+    async def features(self) -> list[FeatureReport]:
+        statuses = await self._statuses()
+        stats, _ = await self._shard_stats()
+        return feature_reports(statuses, stats)
+
+    async def stats(self) -> ServiceStats:
+        stats, missing = await self._shard_stats()
+        return service_stats(stats, missing)
+
+    async def verify(self) -> list[VerifyReport]:
+        """Compares the store with every index, shard by shard. Slow on large collections: reads everything."""
+        return list(await asyncio.gather(*(shard.verify(timeout_s=self._timeouts.verify_s) for shard in self._shards)))
+
+    async def readiness(self) -> Readiness:
+        """Ready when every shard answers and at least one extractor does."""
+        statuses, (_, missing) = await asyncio.gather(self._statuses(), self._shard_stats(timeout_s=2.0))
+        return readiness(statuses, missing)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    async def prepare(self, data: bytes, inputs: set[ImageInput], *, with_thumbnail: bool = False) -> PreparedPicture:
+        """Decodes once, off the event loop, and makes each form that is asked for."""
+        self._metrics.image_bytes(len(data))
+        return await self._off_loop(
+            lambda: prepare_picture(data, inputs, self._decode_limits, with_thumbnail=with_thumbnail)
+        )
+
+    async def _off_loop(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+
+    async def _extract_all(self, prepared: PreparedPicture) -> dict[str, FeatureRows]:
+        """By name; a feature whose extractor is down or late is left out: it will be pending."""
+
+        async def one(name: str, port: ExtractorPort) -> tuple[str, FeatureRows | None]:
+            started = time.perf_counter()
+            try:
+                rows = await port.extract(prepared.forms[port.image_input], timeout_s=self._timeouts.extractor_s)
+            except (Unavailable, DeadlineExceeded, Busy):
+                return name, None
+            self._metrics.extractor_seconds(name, time.perf_counter() - started)
+            return name, rows
+
+        found = await asyncio.gather(*(one(name, port) for name, port in self._extractors.items()))
+        return {name: rows for name, rows in found if rows is not None}
+
+    async def _write(self, image_id: str, mutation: PutImage | DeleteImage) -> MutationResult:
+        """Retries while the shard restarts: the operation id makes a repeated write a no-op, whether or not the first one got through."""
+        shard = self._shard_of(image_id)
+        deadline = time.monotonic() + self._timeouts.write_s
+        pause_s = 0.1
+        while True:
+            try:
+                return await shard.apply(mutation, timeout_s=max(0.1, deadline - time.monotonic()))
+            except ShardUnavailable:
+                if time.monotonic() + pause_s > deadline:
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s = min(1.0, pause_s * 2)
+
+    def _shard_of(self, image_id: str) -> ShardPort:
+        return self._shards[shard_of(image_id, len(self._shards))]
+
+    async def _statuses(self) -> list[ExtractorStatus]:
+        return list(await asyncio.gather(*(port.status() for port in self._extractors.values())))
+
+    async def _shard_stats(self, timeout_s: float | None = None) -> tuple[list[ShardStats], list[int]]:
+        async def one(shard: ShardPort) -> ShardStats | None:
+            try:
+                return await shard.stats(timeout_s=timeout_s or self._timeouts.shard_s)
+            except LookalikeError:
+                return None
+
+        found = await asyncio.gather(*(one(shard) for shard in self._shards))
+        missing = [shard.index for shard, stats in zip(self._shards, found, strict=True) if stats is None]
+        return [stats for stats in found if stats is not None], missing
+
+
+def image_not_found(image_id: str) -> ImageNotFound:
+    return ImageNotFound(f"no image has the id {image_id!r}", "GET /v1/images lists the ids")

@@ -1,0 +1,58 @@
+"""What the service says of itself: pure functions from the parts' own reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from graph.ports import ExtractorStatus
+from graph.requests import FeatureReport, Readiness, ServiceStats
+from storage.types import ShardStats
+
+
+def feature_reports(statuses: Sequence[ExtractorStatus], shards: Sequence[ShardStats]) -> list[FeatureReport]:
+    """One line an extractor, with the kind of index that the shards keep for it."""
+    return [_feature_report(status, shards) for status in statuses]
+
+
+def _feature_report(status: ExtractorStatus, shards: Sequence[ShardStats]) -> FeatureReport:
+    spec = status.spec
+    kinds = [shard.features[status.name].index_kind for shard in shards if status.name in shard.features]
+    return FeatureReport(
+        name=status.name,
+        state=status.state,
+        reason=status.reason,
+        model=status.model,
+        version=None if spec is None else spec.fingerprint,
+        kind=None if spec is None else spec.kind,
+        dim=None if spec is None else spec.dim,
+        metric=None if spec is None else spec.metric,
+        index_kind=kinds[0] if kinds else None,
+        replicas=status.replicas,
+    )
+
+
+def service_stats(shards: Sequence[ShardStats], missing: Sequence[int]) -> ServiceStats:
+    """Sums over the shards that answered."""
+    pending: Counter[str] = Counter()
+    for shard in shards:
+        for name, feature in shard.features.items():
+            pending[name] += feature.pending
+    return ServiceStats(
+        images=sum(shard.images for shard in shards),
+        disk_bytes=sum(shard.disk_bytes for shard in shards),
+        memory_bytes=sum(feature.memory_bytes for shard in shards for feature in shard.features.values()),
+        pending=dict(pending),
+        shards=tuple(asdict(shard) for shard in shards),
+        missing_shards=tuple(missing),
+    )
+
+
+def readiness(statuses: Sequence[ExtractorStatus], missing_shards: Sequence[int]) -> Readiness:
+    """Ready: every shard answers and every extractor has said whether it can work, at least one that it can."""
+    missing = [f"shard {index} does not answer" for index in missing_shards]
+    missing += [f"extractor {status.name} is loading" for status in statuses if status.state == "loading"]
+    if not any(status.state == "ready" for status in statuses):
+        missing.append("no extractor is ready")
+    return Readiness(ready=not missing, missing=tuple(missing))

@@ -1,0 +1,115 @@
+"""``lookalike jobs``: batch jobs, one job with its failed files, stopping one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graph.cli import output
+from graph.cli.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from storage.errors import InvalidField
+
+if TYPE_CHECKING:
+    from graph.client import Client, Job, JobFailure
+
+FAILURES_SHOWN = 20
+FAILURES_PAGE = 100
+
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="ID | stop ID", help="A job's id; without it, all jobs are listed.")
+]
+
+
+def jobs(
+    context: typer.Context,
+    words: Words = None,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    api_key: ApiKey = None,
+) -> None:
+    """List the batch jobs, show one with its failed files, or stop one."""
+    with connect(context, server, api_key) as client:
+        match words or []:
+            case []:
+                _list(client, as_json)
+            case ["stop"]:
+                raise InvalidField("jobs stop needs a job's id", "see `lookalike jobs` for the ids")
+            case ["stop", job_id]:
+                _stop(client, job_id, as_json)
+            case [job_id]:
+                _show(client, job_id, as_json)
+            case _:
+                raise InvalidField("jobs takes nothing, ID, or stop ID", "see `lookalike jobs --help`")
+
+
+def summary(job: Job) -> str:
+    """What came of a job, in one line."""
+    line = (
+        f"indexed {job.added} new, {job.replaced} replaced, {job.unchanged} unchanged, {job.failed} could not be read"
+    )
+    return f"{line}, {job.skipped} skipped (id taken)" if job.skipped else line
+
+
+def show_failures(client: Client, job: Job, limit: int | None = None) -> None:
+    """A table of the files that the job could not take. limit: None shows all."""
+    failures = list(islice(_failures(client, job.id), limit))
+    output.show_table(
+        ["file", "code", "reason"], [[failure.path, failure.code, failure.reason] for failure in failures]
+    )
+    if len(failures) < job.failed:
+        output.say(f"... and {job.failed - len(failures)} more: lookalike jobs {job.id}")
+
+
+def _failures(client: Client, job_id: str) -> Iterator[JobFailure]:
+    offset: int | None = 0
+    while offset is not None:
+        page = client.job_failures(job_id, offset=offset, limit=FAILURES_PAGE)
+        yield from page.failures
+        offset = page.next_offset
+
+
+def _list(client: Client, as_json: bool) -> None:
+    found = client.jobs()
+    if as_json:
+        output.show_json(found)
+        return
+    rows = [
+        [job.id, job.kind, job.state, _progress(job), str(job.failed), job.submitted_at.isoformat(" ", "seconds")]
+        for job in found
+    ]
+    output.show_table(["id", "kind", "state", "files ", "failed ", "submitted"], rows)
+
+
+def _show(client: Client, job_id: str, as_json: bool) -> None:
+    job = client.job(job_id)
+    if as_json:
+        output.show_json({"job": job, "failures": list(_failures(client, job_id))})
+        return
+    pairs = {"id": job.id, "kind": job.kind, "state": job.state, "message": job.message, "files": _progress(job)}
+    for name in ("added", "replaced", "unchanged", "skipped", "failed"):
+        pairs[name] = str(getattr(job, name))
+    pairs["submitted"] = job.submitted_at.isoformat(" ", "seconds")
+    pairs["updated"] = job.updated_at.isoformat(" ", "seconds")
+    pairs |= {name: _argument(value) for name, value in job.arguments.items()}
+    output.show_pairs(pairs)
+    if job.failed:
+        show_failures(client, job)
+
+
+def _stop(client: Client, job_id: str, as_json: bool) -> None:
+    job = client.stop_job(job_id)
+    if as_json:
+        output.show_json(job)
+    else:
+        output.say(f"job {job.id} is {job.state if job.finished else 'stopping'}")
+
+
+def _progress(job: Job) -> str:
+    return f"{job.done}/{job.total}"
+
+
+def _argument(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

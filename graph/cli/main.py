@@ -1,0 +1,82 @@
+"""The commands of ``lookalike``, put together. Each imports what it needs when it runs; only ``serve`` loads Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graph.cli import images, index, jobs, search, status, verify
+from graph.cli.connection import example
+from graph.cli.reporting import ReportingGroup
+
+app = typer.Typer(
+    name="lookalike",
+    cls=ReportingGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=example("lookalike serve", "lookalike index ~/Pictures", "lookalike search photo.jpg"),
+)
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="lookalike")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"lookalike {version('lookalike')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def lookalike(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Write the version.")
+    ] = False,
+) -> None:
+    """Find pictures: the same picture, an edited copy, a picture with the same colours."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Argument(metavar="[CONFIG.yaml]", help="A Ray Serve config file; otherwise the one for one machine."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder for the data.")] = None,
+    host: Annotated[str | None, typer.Option("--host", metavar="H", help="Address to listen on.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="P", min=1, max=65535, help="Port to listen on.")
+    ] = None,
+) -> None:
+    """Start (or join) Ray and the service; stays until Ctrl-C."""
+    from graph.cli.serve import serve_command
+
+    serve_command(config=config, data=data, host=host, port=port)
+
+
+app.command("serve", epilog=example("lookalike serve --data ./data --port 8000"))(serve)
+app.command("index", epilog=example("lookalike index ~/Pictures", "lookalike index ~/Pictures --watch"))(index.index)
+app.command("jobs", epilog=example("lookalike jobs", "lookalike jobs ID", "lookalike jobs stop ID"))(jobs.jobs)
+app.command(
+    "search",
+    epilog=example(
+        "lookalike search photo.jpg -k 5",
+        "lookalike search photo.jpg --features phash --param phash.orientations=all",
+        "lookalike search --id 2019/bridge.jpg --json",
+    ),
+)(search.search)
+app.command("add", epilog=example("lookalike add bridge.jpg --id bridge"))(images.add)
+app.command("rm", epilog=example("lookalike rm bridge 2019/old.jpg"))(images.remove)
+app.command("show", epilog=example("lookalike show bridge"))(images.show)
+app.command("status", epilog=example("lookalike status", "lookalike status --server http://photos:8000"))(status.status)
+app.command("verify", epilog=example("lookalike verify"))(verify.verify)

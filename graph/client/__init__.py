@@ -1,0 +1,52 @@
+"""The Python client of a running service: `Client`, and its async twin `AsyncClient`.
+
+    with Client("http://127.0.0.1:8000") as client:
+        client.add(Path("bridge.jpg"), id="bridge")
+        for result in client.search(Path("crop.jpg")).results:
+            print(result.id, result.score)
+
+Errors are those of `storage.errors`, as the service raised them; one that does not answer is
+`storage.errors.ServiceUnreachable`.
+"""
+
+from graph.client.answers import (
+    AddedImage,
+    FeatureReport,
+    ImagePage,
+    ImageRow,
+    Job,
+    JobFailure,
+    JobFailures,
+    PartReport,
+    Readiness,
+    SearchAnswer,
+    SearchResult,
+    ServiceStats,
+    ShardCheck,
+    ShardUsage,
+    Tag,
+    Verification,
+)
+from graph.client.asynchronous import AsyncClient
+from graph.client.blocking import Client
+
+__all__ = [
+    "AddedImage",
+    "AsyncClient",
+    "Client",
+    "FeatureReport",
+    "ImagePage",
+    "ImageRow",
+    "Job",
+    "JobFailure",
+    "JobFailures",
+    "PartReport",
+    "Readiness",
+    "SearchAnswer",
+    "SearchResult",
+    "ServiceStats",
+    "ShardCheck",
+    "ShardUsage",
+    "Tag",
+    "Verification",
+]

@@ -1,0 +1,194 @@
+"""What the service answers, as a client sees it: the field names are those of the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+FINISHED_STATES = frozenset({"succeeded", "failed", "stopped"})
+
+
+@dataclass(frozen=True, slots=True)
+class AddedImage:
+    """A stored picture. features: "ok" or "pending", by feature. outcome: created, replaced or skipped."""
+
+    id: str
+    width: int
+    height: int
+    sha256: str
+    features: Mapping[str, str]
+    outcome: str = "created"
+
+    @property
+    def created(self) -> bool:
+        """Whether the id was free."""
+        return self.outcome == "created"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """A stored picture's row.
+
+    width, height: pixels, EXIF orientation applied. byte_size: of the file. path: where it was indexed from, on the
+    service's machine.
+    """
+
+    id: str
+    width: int
+    height: int
+    sha256: str
+    features: Mapping[str, str]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    format: str = ""
+    byte_size: int | None = None
+    added_at: datetime | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePage:
+    """next_cursor: what asks for the following page; None on the last one."""
+
+    images: tuple[ImageRow, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """matches: by feature, the evidence: ``rank`` (from 1), ``distance`` or ``inliers``, and what the feature adds."""
+
+    id: str
+    score: float
+    matches: Mapping[str, Mapping[str, Any]]
+    width: int
+    height: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """How one feature fared in a search; anything but "ok" has a reason."""
+
+    status: str
+    took_ms: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """results: best first. partial: some feature or shard did not answer, so pictures may be missing."""
+
+    results: tuple[SearchResult, ...]
+    features: Mapping[str, PartReport]
+    partial: bool = False
+    missing_shards: tuple[int, ...] = ()
+    took_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureReport:
+    """An extractor or annotator. state: ready, loading or unavailable (then reason says why)."""
+
+    name: str
+    state: str
+    reason: str = ""
+    model: str | None = None
+    version: str | None = None
+    kind: str | None = None
+    dim: int | None = None
+    metric: str | None = None
+    index_kind: str | None = None
+    replicas: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShardUsage:
+    shard: int
+    images: int
+    disk_bytes: int = 0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStats:
+    """pending: images waiting for a feature, by feature. missing_shards: down for now, so not counted in the rest."""
+
+    images: int
+    disk_bytes: int
+    memory_bytes: int
+    pending: Mapping[str, int]
+    shards: tuple[ShardUsage, ...]
+    missing_shards: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """missing: what keeps the service from answering, one line each."""
+
+    ready: bool
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch job's progress. state: queued, running, succeeded, failed or stopped. The counts are of files."""
+
+    id: str
+    kind: str
+    state: str
+    submitted_at: datetime
+    updated_at: datetime
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    total: int = 0
+    done: int = 0
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    failed: int = 0
+    message: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """A file that a job could not take, and why."""
+
+    path: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailures:
+    """One page of a job's failed files. next_offset: where the following page begins; None on the last one."""
+
+    failures: tuple[JobFailure, ...]
+    next_offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCheck:
+    """problems: one line each; empty means that the shard's store and its indexes agree."""
+
+    shard: int
+    images: int
+    checked_rows: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    ok: bool
+    shards: tuple[ShardCheck, ...]

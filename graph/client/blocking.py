@@ -1,0 +1,210 @@
+"""The client for ordinary code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from graph.client import answers, calls
+from graph.client.calls import Call, IdFrom, OnConflict, OnKnownFile
+from graph.client.image_source import ImageSource, image_bytes
+from graph.client.session import Outcome, session
+
+Answer = TypeVar("Answer")
+
+
+class Client:
+    """Speaks with one service; safe to share between threads.
+
+    api_key: needed where the service asks for one. timeout_s: for each request. retries: further attempts of a request
+    that is safe to repeat, when the service is busy or the connection broke. transport: stands in for the network, in
+    tests.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        retries: int = 2,
+    ) -> None:
+        self._session = session(base_url, api_key, timeout_s, retries)
+        self._http = httpx.Client(transport=transport, **self._session.options())
+
+    @property
+    def base_url(self) -> str:
+        return str(self._session.url)
+
+    def add(
+        self,
+        image: ImageSource,
+        *,
+        id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        on_conflict: OnConflict = "error",
+    ) -> answers.AddedImage:
+        """Store a picture; searchable when this returns. Without an id the service takes the SHA-256 of the bytes.
+
+        Raises `storage.errors.ImageExists` where the id is taken, unless told to skip or replace, and
+        `storage.errors.UnreadableImage` for bytes that are no picture.
+        """
+        return self._send(calls.add(image_bytes(image), id, metadata, on_conflict))
+
+    def replace(self, id: str, image: ImageSource, *, metadata: Mapping[str, Any] | None = None) -> answers.AddedImage:
+        """Store a picture under this id, in the place of what was there, if anything was."""
+        return self._send(calls.replace(id, image_bytes(image), metadata))
+
+    def get(self, id: str) -> answers.ImageRow:
+        """A picture's row. Raises `storage.errors.ImageNotFound`, as do all calls that name one."""
+        return self._send(calls.get(id))
+
+    def delete(self, id: str) -> None:
+        """Remove a picture from everywhere at once."""
+        self._send(calls.delete(id))
+
+    def page(self, limit: int = 100, cursor: str | None = None) -> answers.ImagePage:
+        """One page of all rows, in the order of their ids."""
+        return self._send(calls.page(limit, cursor))
+
+    def images(self, page_size: int = 100) -> Iterator[answers.ImageRow]:
+        """All rows, asked for page by page."""
+        cursor: str | None = None
+        while True:
+            page = self.page(page_size, cursor)
+            yield from page.images
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def thumbnail(self, id: str) -> bytes:
+        """A JPEG whose long side is at most 256."""
+        return self._send(calls.thumbnail(id))
+
+    def original(self, id: str) -> bytes:
+        """The picture's file, where the service can still read it."""
+        return self._send(calls.original(id))
+
+    def search(
+        self,
+        image: ImageSource | None = None,
+        *,
+        id: str | None = None,
+        text: str | None = None,
+        features: Sequence[str] | None = None,
+        k: int = 20,
+        weights: Mapping[str, float] | None = None,
+        max_distance: Mapping[str, float] | None = None,
+        params: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> answers.SearchAnswer:
+        """Pictures like this one: a file, a stored id, a sentence, or several of them together.
+
+        features: those to ask; None asks all that can answer. weights: how much each counts, 1 unless said.
+        max_distance: leaves out what is farther, by feature. params: each feature's own settings, such as
+        ``{"phash": {"orientations": "all"}}``.
+        """
+        call = calls.search(
+            None if image is None else image_bytes(image),
+            id=id,
+            text=text,
+            features=features,
+            k=k,
+            weights=weights,
+            max_distance=max_distance,
+            params=params,
+        )
+        return self._send(call)
+
+    def similar(self, id: str, *, features: Sequence[str] | None = None, k: int = 20) -> answers.SearchAnswer:
+        """Pictures like a stored one."""
+        return self._send(calls.similar(id, features, k))
+
+    def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
+        return self._send(calls.tags(image_bytes(image)))
+
+    def caption(self, image: ImageSource) -> str:
+        return self._send(calls.caption(image_bytes(image)))
+
+    def features(self) -> tuple[answers.FeatureReport, ...]:
+        """The service's extractors and annotators."""
+        return self._send(calls.features())
+
+    def stats(self) -> answers.ServiceStats:
+        return self._send(calls.stats())
+
+    def verify(self) -> answers.Verification:
+        """Compare every shard's store with its indexes; takes long on much data."""
+        return self._send(calls.verify())
+
+    def health(self) -> None:
+        """Raises `storage.errors.ServiceUnreachable` unless the service is alive."""
+        self._send(calls.health())
+
+    def ready(self) -> answers.Readiness:
+        """Whether the service can answer, and what is missing."""
+        return self._send(calls.ready())
+
+    def submit_index(
+        self,
+        paths: Sequence[str],
+        *,
+        id_from: IdFrom = "path",
+        on_conflict: OnKnownFile = "replace",
+        watch: bool = False,
+    ) -> str:
+        """Start indexing files and folders, absolute paths on the service's machine; returns the job's id.
+
+        on_conflict: what to do with a file that changed since it was indexed. watch: go on with files that appear
+        later.
+        """
+        return self._send(calls.submit_index(paths, id_from, on_conflict, watch))
+
+    def jobs(self) -> tuple[answers.Job, ...]:
+        return self._send(calls.jobs())
+
+    def job(self, id: str) -> answers.Job:
+        """A job's progress. Raises `storage.errors.JobNotFound`."""
+        return self._send(calls.job(id))
+
+    def stop_job(self, id: str) -> answers.Job:
+        """Stop a job; what it has done stays, and the same job submitted again goes on from there."""
+        return self._send(calls.stop_job(id))
+
+    def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> answers.JobFailures:
+        """A page of the files that the job could not take."""
+        return self._send(calls.job_failures(id, offset, limit))
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self._session!r})"
+
+    def _send(self, call: Call[Answer]) -> Answer:
+        attempt = 0
+        while True:
+            outcome = self._attempt(call)
+            pause_s = self._session.pause_s(call, attempt, outcome)
+            if pause_s is None:
+                return self._session.answer(call, outcome)
+            time.sleep(pause_s)
+            attempt += 1
+
+    def _attempt(self, call: Call[Any]) -> Outcome:
+        try:
+            return self._http.request(**self._session.request(call))
+        except httpx.HTTPError as error:
+            return error

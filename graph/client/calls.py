@@ -1,0 +1,200 @@
+"""Every request of the HTTP interface as a value: what to send, and how to read the answer. Nothing is sent here."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from graph.client import answers, parsing
+from storage.errors import InvalidField
+
+Answer = TypeVar("Answer")
+OnConflict = Literal["error", "skip", "replace"]
+OnKnownFile = Literal["skip", "replace"]
+IdFrom = Literal["path", "stem", "sha256", "int"]
+
+VERIFY_TIMEOUT_S = 3600.0  # reads every row of every shard
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Answer]):
+    """One request.
+
+    path: percent-encoded. form: fields sent beside ``image`` as multipart. repeatable: sending it twice does no more
+    than sending it once. expected: statuses beyond 2xx that are answers, not errors. timeout_s: None takes that of the
+    client.
+    """
+
+    method: str
+    path: str
+    parse: Callable[[httpx.Response], Answer]
+    params: Mapping[str, str | int] = field(default_factory=dict)
+    json: Any = None
+    form: Mapping[str, str] = field(default_factory=dict)
+    image: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+    expected: tuple[int, ...] = ()
+    timeout_s: float | None = None
+
+
+def add(
+    image: bytes, id: str | None, metadata: Mapping[str, Any] | None, on_conflict: OnConflict
+) -> Call[answers.AddedImage]:
+    form = _present(id=id, metadata=_json(metadata), on_conflict=on_conflict)
+    return Call("POST", "/v1/images", parsing.added_image, form=form, image=image, headers=_once())
+
+
+def replace(id: str, image: bytes, metadata: Mapping[str, Any] | None) -> Call[answers.AddedImage]:
+    form = _present(metadata=_json(metadata))
+    return Call("PUT", _image_path(id), parsing.added_image, form=form, image=image, headers=_once())
+
+
+def get(id: str) -> Call[answers.ImageRow]:
+    return Call("GET", _image_path(id), parsing.image_row)
+
+
+def delete(id: str) -> Call[None]:
+    return Call("DELETE", _image_path(id), parsing.nothing, headers=_once())
+
+
+def page(limit: int, cursor: str | None) -> Call[answers.ImagePage]:
+    params: dict[str, str | int] = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
+    return Call("GET", "/v1/images", parsing.image_page, params=params)
+
+
+def thumbnail(id: str) -> Call[bytes]:
+    return Call("GET", f"{_image_path(id)}/thumbnail", parsing.content)
+
+
+def original(id: str) -> Call[bytes]:
+    return Call("GET", f"{_image_path(id)}/file", parsing.content)
+
+
+def search(
+    image: bytes | None,
+    *,
+    id: str | None,
+    text: str | None,
+    features: Sequence[str] | None,
+    k: int,
+    weights: Mapping[str, float] | None,
+    max_distance: Mapping[str, float] | None,
+    params: Mapping[str, Mapping[str, Any]] | None,
+) -> Call[answers.SearchAnswer]:
+    if image is None and id is None and text is None:
+        raise InvalidField("a search needs an image, an id or a text", "give at least one of them")
+    if image is not None:
+        form = _present(
+            id=id,
+            text=text,
+            features=_listed(features),
+            k=str(k),
+            weights=_json(weights),
+            max_distance=_json(max_distance),
+            params=_json(params),
+        )
+        return Call("POST", "/v1/search", parsing.search_answer, form=form, image=image)
+    body = _present(
+        id=id,
+        text=text,
+        features=None if features is None else list(features),
+        k=k,
+        weights=weights,
+        max_distance=max_distance,
+        params=params,
+    )
+    return Call("POST", "/v1/search", parsing.search_answer, json=body)
+
+
+def similar(id: str, features: Sequence[str] | None, k: int) -> Call[answers.SearchAnswer]:
+    params = _present(features=_listed(features), k=k)
+    return Call("GET", f"{_image_path(id)}/similar", parsing.search_answer, params=params)
+
+
+def tags(image: bytes) -> Call[tuple[answers.Tag, ...]]:
+    return Call("POST", "/v1/tags", parsing.tags, image=image)
+
+
+def caption(image: bytes) -> Call[str]:
+    return Call("POST", "/v1/caption", parsing.caption, image=image)
+
+
+def features() -> Call[tuple[answers.FeatureReport, ...]]:
+    return Call("GET", "/v1/features", parsing.feature_reports)
+
+
+def stats() -> Call[answers.ServiceStats]:
+    return Call("GET", "/v1/stats", parsing.service_stats)
+
+
+def verify() -> Call[answers.Verification]:
+    return Call("POST", "/v1/verify", parsing.verification, timeout_s=VERIFY_TIMEOUT_S)
+
+
+def health() -> Call[None]:
+    return Call("GET", "/healthz", parsing.nothing)
+
+
+def ready() -> Call[answers.Readiness]:
+    return Call("GET", "/readyz", parsing.readiness, expected=(503,))
+
+
+def submit_index(paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile, watch: bool) -> Call[str]:
+    body = {"kind": "index", "paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
+    return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
+
+
+def jobs() -> Call[tuple[answers.Job, ...]]:
+    return Call("GET", "/v1/jobs", parsing.jobs)
+
+
+def job(id: str) -> Call[answers.Job]:
+    return Call("GET", f"/v1/jobs/{_encoded(id)}", parsing.job)
+
+
+def stop_job(id: str) -> Call[answers.Job]:
+    return Call("POST", f"/v1/jobs/{_encoded(id)}/stop", parsing.job)
+
+
+def job_failures(id: str, offset: int, limit: int) -> Call[answers.JobFailures]:
+    params = {"offset": offset, "limit": limit}
+    return Call("GET", f"/v1/jobs/{_encoded(id)}/failures", parsing.job_failures, params=params)
+
+
+def _image_path(id: str) -> str:
+    return f"/v1/images/{_encoded(id)}"
+
+
+def _encoded(id: str) -> str:
+    if not id:
+        raise InvalidField("an id has no characters", "give an id of 1 to 256 characters")
+    try:
+        encoded = quote(id, safe="")
+    except UnicodeEncodeError:
+        raise InvalidField(f"the id {id!r} is not Unicode text", "give the id as UTF-8") from None
+    # "." and ".." would be folded away as path segments by whatever stands between.
+    return encoded.replace(".", "%2E") if encoded in {".", ".."} else encoded
+
+
+def _once() -> dict[str, str]:
+    """What makes a repeated change a no-op on the service's side."""
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+def _present(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _listed(names: Sequence[str] | None) -> str | None:
+    return None if names is None else ",".join(names)

@@ -1,0 +1,111 @@
+"""The inside values as JSON: what `schemas` documents, written by hand because the search answer is on the hot path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from graph.requests import AddAnswer, FeatureReport, ImagePage, PartReport, SearchAnswer, ServiceStats
+from storage.types import ImageRecord, JobRecord, VerifyReport
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """UTF-8 JSON. Evidence may hold numpy values. Lone surrogates, which UTF-8 cannot write, are escaped."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+    try:
+        body = text.encode()
+    except UnicodeEncodeError:
+        body = json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain).encode()
+    return Response(body, status, dict(headers or {}), "application/json")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy scalars and arrays
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def utc(seconds: float) -> str:
+    """Unix seconds as ISO 8601, UTC, to the millisecond: ``2026-01-31T12:00:00.000Z``."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def image_row(record: ImageRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "width": record.width,
+        "height": record.height,
+        "sha256": record.sha256,
+        "format": record.format,
+        "bytes": record.byte_size,
+        "added_at": utc(record.added_at),
+        "features": dict(record.features),
+        "metadata": dict(record.metadata),
+        "path": None if record.source is None else record.source.path,
+    }
+
+
+def added(answer: AddAnswer) -> dict[str, Any]:
+    record = answer.record
+    return {
+        "id": record.id,
+        "width": record.width,
+        "height": record.height,
+        "sha256": record.sha256,
+        "features": dict(record.features),
+        "outcome": answer.outcome,
+    }
+
+
+def image_page(page: ImagePage) -> dict[str, Any]:
+    return {"images": [image_row(record) for record in page.images], "next_cursor": page.next_cursor}
+
+
+def search_answer(answer: SearchAnswer) -> dict[str, Any]:
+    return {
+        "results": [
+            {
+                "id": result.id,
+                "score": result.score,
+                "matches": result.matches,
+                "metadata": result.metadata,
+                "width": result.width,
+                "height": result.height,
+            }
+            for result in answer.results
+        ],
+        "features": {name: part_report(report) for name, report in answer.features.items()},
+        "partial": answer.partial,
+        "missing_shards": answer.missing_shards,
+        "took_ms": answer.took_ms,
+    }
+
+
+def part_report(report: PartReport) -> dict[str, Any]:
+    shown: dict[str, Any] = {"status": report.status, "took_ms": report.took_ms}
+    if report.reason:
+        shown["reason"] = report.reason
+    return shown
+
+
+def feature_report(report: FeatureReport) -> dict[str, Any]:
+    return asdict(report)
+
+
+def service_stats(stats: ServiceStats) -> dict[str, Any]:
+    return asdict(stats)
+
+
+def verify_report(report: VerifyReport) -> dict[str, Any]:
+    return asdict(report)
+
+
+def job_row(job: JobRecord) -> dict[str, Any]:
+    return {**asdict(job), "submitted_at": utc(job.submitted_at), "updated_at": utc(job.updated_at)}

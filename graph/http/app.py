@@ -1,0 +1,88 @@
+"""Joins routes and middlewares into one ASGI application.
+
+Knows nothing of Ray: the catalogue comes from a function that is called per request.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from graph.http.access import Access
+from graph.http.catalog_port import CatalogProvider
+from graph.http.errors import http_exception_response
+from graph.http.image_paths import EncodedPaths
+from graph.http.limits import Admission, Limiting
+from graph.http.observing import NoRequestMetrics, Observing, RequestMetrics
+from graph.http.openapi import DESCRIPTION, TITLE, describe
+from graph.http.page import page_routes, static_files
+from graph.http.routes_images import image_routes
+from graph.http.routes_jobs import job_routes
+from graph.http.routes_search import search_routes
+from graph.http.routes_service import HEALTH_PATHS, service_routes
+from graph.settings import AppSettings
+
+
+def create_http_app(
+    catalog: CatalogProvider,
+    settings: AppSettings,
+    *,
+    metrics: RequestMetrics | None = None,
+    admission: Admission | None = None,
+    sends_request_id: bool = True,
+    version: str = "1",
+) -> FastAPI:
+    """The whole of HTTP version 1.
+
+    admission: given by a caller that wants to watch its queue. sends_request_id: False under Ray Serve, which adds the
+    header itself.
+    """
+    limits = settings.limits
+    files = static_files()
+    app = FastAPI(
+        title=TITLE,
+        description=DESCRIPTION,
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(Observing, metrics=metrics or NoRequestMetrics(), sends_request_id=sends_request_id),
+            Middleware(
+                Access,
+                api_keys=settings.api_keys,
+                allowed_hosts=settings.allowed_hosts,
+                open_paths=[*files, "/openapi.json"],
+                health_paths=HEALTH_PATHS,
+            ),
+            Middleware(
+                Limiting,
+                limits=limits,
+                admission=admission or Admission(limits.max_concurrent_requests, limits.max_queued_requests),
+                exempt_paths=HEALTH_PATHS,
+            ),
+            Middleware(EncodedPaths),
+        ],
+    )
+    app.add_exception_handler(HTTPException, _framework_error)
+    # The routes of a picture's parts end in a fixed word and are tried before the one that takes the whole rest of the
+    # path as an id.
+    for router in (
+        search_routes(catalog, settings),
+        image_routes(catalog, settings),
+        service_routes(catalog, settings),
+        job_routes(catalog, settings),
+        page_routes(files),
+    ):
+        app.include_router(router)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _framework_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return http_exception_response(request.scope, error)

@@ -1,0 +1,144 @@
+"""Request bodies turned into the catalogue's own requests."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+
+from graph.http.fields import (
+    AddFields,
+    Fields,
+    JobFields,
+    SearchFields,
+    check_at_most,
+    check_features,
+    checked,
+    json_fields,
+)
+from graph.http.forms import Form, read_form, text_of
+from graph.image_ids import check_image_id
+from graph.requests import AddRequest, SearchRequest
+from graph.settings import AppSettings, Limits
+from storage.errors import BodyTooLarge, InvalidField, InvalidRequest, UnsupportedImage
+
+MULTIPART = "multipart/form-data"
+JSON = "application/json"
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def content_type(request: Request) -> tuple[str, str]:
+    """The media type, and the whole header."""
+    header = request.headers.get("content-type", "")
+    return header.partition(";")[0].strip().lower(), header
+
+
+async def read_image_form(request: Request, model: type[Fields], limits: Limits) -> tuple[bytes, Mapping[str, Any]]:
+    """The picture of a multipart form and its other fields, not yet checked. Raises InvalidRequest."""
+    kind, header = content_type(request)
+    if kind != MULTIPART:
+        raise InvalidRequest(
+            f"the Content-Type is {kind or 'missing'}", f"send {MULTIPART} with the picture as 'image'"
+        )
+    form = read_form(await request.body(), header, limits.max_form_fields, ("image", *model.model_fields))
+    return _image(form), _texts(form)
+
+
+def add_request(request: Request, image: bytes, fields: AddFields, limits: Limits) -> AddRequest:
+    """Raises InvalidField."""
+    _check_metadata(fields.metadata, limits.max_metadata_bytes)
+    operation = request.headers.get("idempotency-key")
+    if operation is not None and not IDEMPOTENCY_KEY.fullmatch(operation):
+        raise InvalidField("Idempotency-Key: not 1 to 128 visible ASCII characters", "send a UUID")
+    return AddRequest(
+        image=image,
+        id=None if fields.id is None else check_image_id(fields.id),
+        metadata=fields.metadata,
+        on_conflict=fields.on_conflict,
+        operation_id=operation,
+    )
+
+
+async def search_request(request: Request, settings: AppSettings) -> SearchRequest:
+    """A search from a multipart form or a JSON object. Raises InvalidRequest, InvalidField, UnknownFeature."""
+    kind, header = content_type(request)
+    image: bytes | None = None
+    if kind == JSON:
+        fields = json_fields(await _small_body(request, settings.limits), SearchFields)
+    elif kind == MULTIPART:
+        known = ("image", *SearchFields.model_fields)
+        form = read_form(await request.body(), header, settings.limits.max_form_fields, known, repeatable=("features",))
+        image = _image(form) if "image" in form else None
+        values: dict[str, Any] = _texts(form)
+        if "features" in form:
+            values["features"] = [text_of("features", value) for value in form["features"]]
+        fields = checked(SearchFields, values)
+    else:
+        raise InvalidRequest(f"the Content-Type is {kind or 'missing'}", f"send {MULTIPART} or {JSON}")
+    if image is None and fields.id is None and fields.text is None:
+        raise InvalidRequest("nothing to search for", "send one or more of image, id and text")
+    return search_of(fields, settings, image)
+
+
+def search_of(fields: SearchFields, settings: AppSettings, image: bytes | None = None) -> SearchRequest:
+    """Raises InvalidField, UnknownFeature."""
+    limits = settings.limits
+    check_at_most("k", fields.k, limits.max_results)
+    check_features(settings.extractors, fields.features, fields.weights, fields.max_distance, fields.params)
+    if fields.text is not None and len(fields.text) > limits.max_text_characters:
+        raise InvalidField(f"text: {len(fields.text)} characters", f"send at most {limits.max_text_characters}")
+    return SearchRequest(
+        image=image,
+        id=None if fields.id is None else check_image_id(fields.id),
+        text=fields.text,
+        features=None if fields.features is None else tuple(fields.features),
+        k=fields.k,
+        weights=fields.weights,
+        max_distance=fields.max_distance,
+        params=fields.params,
+    )
+
+
+async def job_fields(request: Request, limits: Limits) -> JobFields:
+    """Raises InvalidRequest, InvalidField."""
+    kind, _ = content_type(request)
+    if kind != JSON:
+        raise InvalidRequest(f"the Content-Type is {kind or 'missing'}", f"send {JSON}")
+    fields = json_fields(await _small_body(request, limits), JobFields)
+    check_at_most("paths", len(fields.paths), limits.max_job_paths)
+    for path in fields.paths:
+        if "\0" in path:
+            raise InvalidField(f"paths: {path!r} has a null character", "send paths of files and folders")
+    return fields
+
+
+async def _small_body(request: Request, limits: Limits) -> bytes:
+    body = await request.body()
+    if len(body) > limits.max_json_bytes:
+        raise BodyTooLarge(f"the JSON body is over the limit of {limits.max_json_bytes} bytes", "send less at once")
+    return body
+
+
+def _image(form: Form) -> bytes:
+    if "image" not in form:
+        raise InvalidRequest("the form has no field 'image'", "send the picture as the file field 'image'")
+    [image] = form["image"]
+    if not image:
+        raise UnsupportedImage("the picture is empty: 0 bytes", "send the bytes of an image file")
+    return image
+
+
+def _texts(form: Form) -> dict[str, Any]:
+    return {name: text_of(name, values[0]) for name, values in form.items() if name != "image"}
+
+
+def _check_metadata(metadata: Mapping[str, Any], limit: int) -> None:
+    try:
+        size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode())
+    except UnicodeEncodeError as error:  # JSON can spell lone surrogates, which no store or answer in UTF-8 can hold
+        raise InvalidField("metadata: has a lone surrogate", "send valid Unicode") from error
+    if size > limit:
+        raise InvalidField(f"metadata: {size} bytes, the limit is {limit}", "keep less of it")

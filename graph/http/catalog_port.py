@@ -1,0 +1,51 @@
+"""What the HTTP layer asks of the catalogue: the shape of `graph.catalog.Catalog` and of its twin in the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from graph.ports import JobPort
+from graph.requests import (
+    AddAnswer,
+    AddRequest,
+    FeatureReport,
+    ImagePage,
+    Readiness,
+    SearchAnswer,
+    SearchRequest,
+    ServiceStats,
+)
+from storage.types import ImageRecord, VerifyReport
+
+
+class CatalogPort(Protocol):
+    """Errors are those of `storage.errors`."""
+
+    @property
+    def jobs(self) -> JobPort: ...
+
+    async def add(self, request: AddRequest) -> AddAnswer: ...
+
+    async def get(self, image_id: str) -> ImageRecord: ...
+
+    async def delete(self, image_id: str) -> None: ...
+
+    async def page(self, after: str | None, limit: int) -> ImagePage: ...
+
+    async def thumbnail(self, image_id: str) -> bytes: ...
+
+    async def original(self, image_id: str) -> tuple[bytes, str]: ...
+
+    async def search(self, request: SearchRequest) -> SearchAnswer: ...
+
+    async def features(self) -> Sequence[FeatureReport]: ...
+
+    async def stats(self) -> ServiceStats: ...
+
+    async def verify(self) -> Sequence[VerifyReport]: ...
+
+    async def readiness(self) -> Readiness: ...
+
+
+CatalogProvider = Callable[[], CatalogPort]  # may raise Unavailable while the service starts

@@ -1,0 +1,88 @@
+"""The page at ``/`` and the interactive documentation at ``/docs``.
+
+Plain files that ship with the package, read once when the service starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+HERE = Path(__file__).parent
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' blob: data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    data: bytes
+    media_type: str
+    etag: str
+
+
+def static_files(folder: Path = HERE) -> dict[str, StaticFile]:
+    """By path: ``/``, ``/docs`` and the files that those two load."""
+    files = {
+        f"/page/{path.name}": _read(path) for path in sorted((folder / "page").glob("*")) if path.suffix in MEDIA_TYPES
+    }
+    files |= {
+        f"/docs/{path.name}": _read(path)
+        for path in sorted((folder / "docs_page").glob("*"))
+        if path.suffix in MEDIA_TYPES
+    }
+    for path, index in (("/", "/page/index.html"), ("/docs", "/docs/index.html")):
+        if index in files:
+            files[path] = files.pop(index)
+    if "/page/favicon.svg" in files:
+        files["/favicon.ico"] = files["/page/favicon.svg"]
+    return files
+
+
+def _read(path: Path) -> StaticFile:
+    data = path.read_bytes()
+    return StaticFile(data, MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+
+
+def page_routes(files: dict[str, StaticFile]) -> APIRouter:
+    """A route a file: there is no path that a request could make up."""
+    router = APIRouter(include_in_schema=False)
+    for path, file in files.items():
+        _add_file_route(router, path, file)
+    return router
+
+
+def _add_file_route(router: APIRouter, path: str, file: StaticFile) -> None:
+    headers = {
+        "etag": file.etag,
+        "cache-control": "no-cache",
+        "content-security-policy": CONTENT_SECURITY_POLICY,
+        "referrer-policy": "no-referrer",
+    }
+
+    @router.get(path)
+    async def answer(request: Request) -> Response:
+        if request.headers.get("if-none-match") == file.etag:
+            return Response(status_code=304, headers=headers)
+        return Response(file.data, 200, headers, file.media_type)

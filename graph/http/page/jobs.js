@@ -1,0 +1,80 @@
+// Batch jobs: a progress bar while one runs, one line when it has ended.
+
+import { byId, counted, element, grouped, prose } from "./dom.js";
+
+const DOING = { index: "Indexing photos", train: "Training an index", backfill: "Computing missing features", reshard: "Moving shards" };
+const ENDED = { succeeded: "Finished", failed: "Failed", stopped: "Stopped" };
+const ACTIVE = new Set(["queued", "running"]);
+
+const watched = new Set(); // jobs seen at work during this visit: only their end is news
+const dismissed = new Set();
+const rows = new Map();
+
+/** Draw the jobs at work and those that ended while the page was open. Returns whether one is at work. */
+export function showJobs(jobs) {
+  const news = jobs.filter((job) => ACTIVE.has(job.state) || (watched.has(job.id) && !dismissed.has(job.id)));
+  for (const job of news) watched.add(job.id);
+  for (const id of [...rows.keys()]) if (!news.some((job) => job.id === id)) forget(id);
+  for (const job of news) drawRow(job);
+  byId("jobs").hidden = news.length === 0;
+  return news.some((job) => ACTIVE.has(job.state));
+}
+
+function forget(id) {
+  rows.get(id).node.remove();
+  rows.delete(id);
+}
+
+function drawRow(job) {
+  const row = rows.get(job.id) ?? newRow(job);
+  const active = ACTIVE.has(job.state);
+  const doing = DOING[job.kind] ?? job.kind;
+  row.title.textContent = active ? doing : `${doing}: ${(ENDED[job.state] ?? job.state).toLowerCase()}`;
+  row.numbers.replaceChildren(...prose(numbersOf(job)));
+  row.bar.hidden = row.percent.hidden = !active;
+  row.dismiss.hidden = active;
+  row.node.dataset.state = job.state;
+  drawBar(row, job);
+}
+
+function drawBar({ bar, percent }, { total, done }) {
+  if (total > 0) {
+    bar.max = total;
+    bar.value = Math.min(done, total);
+    percent.textContent = `${Math.floor((100 * Math.min(done, total)) / total)} %`;
+  } else {
+    bar.removeAttribute("value");
+    percent.textContent = "";
+  }
+}
+
+function newRow(job) {
+  const bar = element("progress", { "aria-label": DOING[job.kind] ?? job.kind });
+  const title = element("strong", { role: "status" });
+  const percent = element("span", { className: "percent" });
+  const numbers = element("p", { className: "numbers" });
+  const dismiss = element("button", { type: "button", className: "quiet", textContent: "Dismiss", hidden: true });
+  const node = element("div", { className: "job" }, element("div", { className: "job-head" }, title, percent), bar, numbers, dismiss);
+  dismiss.addEventListener("click", () => {
+    dismissed.add(job.id);
+    forget(job.id);
+    byId("jobs").hidden = rows.size === 0;
+  });
+  const row = { node, title, percent, bar, numbers, dismiss };
+  rows.set(job.id, row);
+  byId("jobs").append(node);
+  return row;
+}
+
+function numbersOf({ id, state, total, done, added, replaced, unchanged, failed, message }) {
+  if (state === "queued") return "Waiting to start";
+  const parts = [
+    total > 0 ? `${grouped(done)} of ${counted(total, "file")}` : "Looking for files",
+    added ? `${grouped(added)} added` : null,
+    replaced ? `${grouped(replaced)} replaced` : null,
+    unchanged ? `${grouped(unchanged)} unchanged` : null,
+    failed ? `${grouped(failed)} could not be read (\`lookalike jobs ${id}\` lists them)` : null,
+    state === "failed" && message ? message : null,
+  ];
+  return parts.filter(Boolean).join(" · ");
+}

@@ -1,0 +1,69 @@
+// The answer to a search: a grid of thumbnails, each with its id, its score and what every feature says of it.
+
+import { byId, counted, element, grouped, idText } from "./dom.js";
+import { closeness, measure, orientation, score } from "./evidence.js";
+import { originalLink, thumbnail } from "./pictures.js";
+
+/** `queryId`: the stored photo that was asked about, or null. `actions`: {searchFrom(id), failed(error)}. */
+export function showResults(answer, queryId, actions) {
+  const asked = Object.keys(answer.features ?? {}).filter((name) => answer.features[name].status === "ok");
+  const cards = answer.results.map((result) => card(result, { asked, isQuery: result.id === queryId, ...actions }));
+  byId("results").replaceChildren(...cards);
+  byId("answer-summary").textContent = summary(answer);
+}
+
+export function clearResults() {
+  byId("results").replaceChildren();
+  byId("answer-summary").textContent = "";
+}
+
+function summary({ results, features, partial, missing_shards: missing, took_ms: took }) {
+  const silent = Object.values(features ?? {}).some(({ status }) => status !== "ok");
+  if (results.length) return `${counted(results.length, "photo")} in ${grouped(Math.max(1, Math.round(took)))} ms`;
+  if (partial || missing?.length) return "The parts that answered found nothing. The others were not searched.";
+  return silent ? "The features that answered found nothing." : "No photo in the collection matches.";
+}
+
+function card(result, context) {
+  const { id, width, height } = result;
+  const button = element("button", { type: "button", className: "shot", "aria-label": `Search from ${id}` },
+    thumbnail(id, ""), element("span", { className: "shot-action", textContent: "Search from this", "aria-hidden": "true" }));
+  button.addEventListener("click", () => context.searchFrom(id));
+  const turned = Object.values(result.matches).map(orientation).find(Boolean);
+  return element("li", { className: context.isQuery ? "card is-query" : "card" },
+    button,
+    element("div", { className: "caption" },
+      idText(id),
+      evidence(result.matches, context.asked),
+      metadata(result.metadata),
+      element("p", { className: "facts" },
+        element("span", { textContent: `Score ${score(result.score)}` }), " ",
+        width && height ? element("span", { textContent: `${width} × ${height}` }) : null),
+      originalLink(id, context.failed)),
+    turned ? element("p", { className: "turned", textContent: turned }) : null);
+}
+
+function evidence(matches, asked) {
+  const names = [...new Set([...asked, ...Object.keys(matches)])];
+  return element("ul", { className: "evidence", "aria-label": "Distances" }, ...names.map((name) => evidenceLine(name, matches[name])));
+}
+
+function evidenceLine(name, match) {
+  const amount = match ? measure(name, match) : null;
+  const meter = element("span", { className: "meter", "aria-hidden": "true" });
+  meter.style.setProperty("--closeness", match ? closeness(name, match) : 0);
+  return element("li", {},
+    element("span", { className: "feature", textContent: name }), " ",
+    meter,
+    element("span", { className: amount ? "amount" : "amount none", textContent: amount ?? (match ? "found" : "not near") }));
+}
+
+function metadata(values) {
+  const entries = Object.entries(values ?? {});
+  if (!entries.length) return null;
+  const rows = entries.flatMap(([name, value]) => [
+    element("dt", { textContent: name }),
+    element("dd", { textContent: typeof value === "string" ? value : JSON.stringify(value) }),
+  ]);
+  return element("details", { className: "metadata" }, element("summary", { textContent: "Metadata" }), element("dl", {}, ...rows));
+}

@@ -1,0 +1,47 @@
+"""``/v1/search`` and search by a stored image."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.requests import Request
+from starlette.responses import Response
+
+from graph.http.answers import json_response, search_answer
+from graph.http.bodies import search_of, search_request
+from graph.http.catalog_port import CatalogProvider
+from graph.http.fields import SearchFields, SimilarFields, query_fields
+from graph.http.image_paths import image_id
+from graph.http.openapi import documented, form_body, json_body, query_parameters, request_body
+from graph.http.schemas import SearchResults
+from graph.settings import AppSettings
+
+
+def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
+    router = APIRouter(tags=["search"])
+
+    @router.post(
+        "/v1/search",
+        summary="Search with a picture, a stored image, a sentence, or several of them",
+        responses=documented({200: ("the results", SearchResults)}, 400, 404, 413, 415),
+        openapi_extra=request_body(form_body(SearchFields, image_required=False), json_body(SearchFields)),
+    )
+    async def search(request: Request) -> Response:
+        wanted = await search_request(request, settings)
+        return json_response(search_answer(await catalog().search(wanted)))
+
+    @router.get(
+        "/v1/images/{id:path}/similar",
+        summary="Search with a stored image",
+        responses=documented({200: ("the results", SearchResults)}, 404),
+        openapi_extra=query_parameters(SimilarFields),
+    )
+    async def similar(
+        request: Request, id: Annotated[str, Path(description="percent-encoded: a slash in an id is %2F")]
+    ) -> Response:
+        asked = query_fields(request, SimilarFields, repeatable=frozenset({"features"}))
+        fields = SearchFields(id=image_id(request), features=asked.features, k=asked.k)
+        return json_response(search_answer(await catalog().search(search_of(fields, settings))))
+
+    return router

@@ -1,0 +1,175 @@
+"""Answers as OpenAPI describes them. The answers themselves are written by `answers`; a test holds the two together."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(Schema):
+    code: str = Field(description="what a program switches on; never changes")
+    message: str = Field(description="what went wrong")
+    hint: str = Field(description="what to do about it; may be empty")
+    request_id: str = Field(description="what the service's log calls this request; also in X-Request-ID")
+
+
+class ErrorAnswer(Schema):
+    """Every answer of 400 and above."""
+
+    error: ErrorDetail
+
+
+FeatureStates = dict[str, Literal["ok", "pending"]]
+
+
+class AddedImage(Schema):
+    id: str
+    width: int = Field(description="pixels, EXIF orientation applied")
+    height: int = Field(description="pixels, EXIF orientation applied")
+    sha256: str = Field(description="of the file's bytes, hexadecimal")
+    features: FeatureStates = Field(description="pending: the extractor was down; it is filled in later")
+    outcome: Literal["created", "replaced", "skipped"]
+
+
+class ImageRow(Schema):
+    id: str
+    width: int = Field(description="pixels, EXIF orientation applied")
+    height: int = Field(description="pixels, EXIF orientation applied")
+    sha256: str = Field(description="of the file's bytes, hexadecimal")
+    format: str = Field(description="jpeg, png, ...")
+    bytes: int = Field(description="size of the file")
+    added_at: str = Field(description="ISO 8601, UTC")
+    features: FeatureStates
+    metadata: dict[str, Any]
+    path: str | None = Field(description="the file it was indexed from, on the service's machine")
+
+
+class ImageRows(Schema):
+    images: list[ImageRow] = Field(description="in the byte order of their ids")
+    next_cursor: str | None = Field(description="for the next page; null on the last")
+
+
+class SearchHit(Schema):
+    id: str
+    score: float = Field(description="0 to 1; 1 is first in every feature that was asked")
+    matches: dict[str, dict[str, Any]] = Field(
+        description="by feature, its evidence: distance or inliers, rank, view, ..."
+    )
+    metadata: dict[str, Any]
+    width: int
+    height: int
+
+
+class FeatureOutcome(Schema):
+    status: Literal["ok", "unavailable", "timeout", "error", "no_match", "pending"]
+    took_ms: float = Field(description="extraction plus the slowest shard")
+    reason: str | None = Field(default=None, description="why it is not ok")
+
+
+class SearchResults(Schema):
+    results: list[SearchHit] = Field(description="best first")
+    features: dict[str, FeatureOutcome] = Field(description="how every feature fared")
+    partial: bool = Field(description="true: something that should have answered did not")
+    missing_shards: list[int] = Field(description="shards that did not answer; their pictures are not in the results")
+    took_ms: float
+
+
+class FeatureInfo(Schema):
+    name: str
+    state: str = Field(description="ready, loading or unavailable")
+    reason: str = Field(description="why it is not ready, and what fixes it")
+    model: str | None
+    version: str | None = Field(description="changes when the same picture would give other features")
+    kind: str | None = Field(description="binary, dense or local")
+    dim: int | None
+    metric: str | None
+    index_kind: str | None
+    replicas: int
+
+
+class FeatureList(Schema):
+    features: list[FeatureInfo]
+
+
+class Stats(Schema):
+    images: int
+    disk_bytes: int
+    memory_bytes: int
+    pending: dict[str, int] = Field(description="images that wait for a feature")
+    shards: list[dict[str, Any]]
+    missing_shards: list[int] = Field(description="shards that did not answer and are not counted")
+
+
+class ShardVerified(Schema):
+    shard: int
+    images: int
+    checked_rows: int
+    problems: list[str] = Field(description="empty: the store and every index agree")
+
+
+class Verified(Schema):
+    ok: bool
+    shards: list[ShardVerified]
+
+
+class Alive(Schema):
+    status: Literal["ok"]
+
+
+class Ready(Schema):
+    ready: bool
+    missing: list[str] = Field(description="what keeps the service from answering")
+
+
+class JobRow(Schema):
+    id: str
+    kind: str
+    state: str = Field(description="queued, running, succeeded, failed or stopped")
+    submitted_at: str = Field(description="ISO 8601, UTC")
+    updated_at: str = Field(description="ISO 8601, UTC")
+    arguments: dict[str, Any]
+    total: int
+    done: int
+    added: int
+    replaced: int
+    unchanged: int
+    skipped: int
+    failed: int
+    message: str
+
+
+class JobList(Schema):
+    jobs: list[JobRow]
+
+
+class JobSubmitted(Schema):
+    id: str
+
+
+class FailedFile(Schema):
+    path: str
+    code: str
+    reason: str
+
+
+class JobFailures(Schema):
+    failures: list[FailedFile]
+    next_offset: int | None = Field(description="for the next page; null on the last")
+
+
+class Tag(Schema):
+    label: str
+    score: float
+
+
+class Tags(Schema):
+    tags: list[Tag]
+
+
+class Caption(Schema):
+    caption: str

@@ -1,0 +1,46 @@
+"""The write that stores a picture, the same whether it came over HTTP or from a batch job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from deployments.prepared import PreparedPicture
+from storage.types import FeatureRows, FeatureState, ImageRecord, OnConflict, PutImage, SourceFile
+
+
+def put_image(
+    picture: PreparedPicture,
+    features: Mapping[str, FeatureRows],
+    *,
+    image_id: str,
+    operation_id: str,
+    asked: Iterable[str],
+    on_conflict: OnConflict,
+    metadata: Mapping[str, Any] | None = None,
+    source: SourceFile | None = None,
+    original: bytes | None = None,
+) -> PutImage:
+    """asked: every feature to keep; those without rows are pending. original: kept while any is, unless a source file can be read again."""
+    states: dict[str, FeatureState] = {name: "ok" if name in features else "pending" for name in asked}
+    record = ImageRecord(
+        id=image_id,
+        width=picture.image.width,
+        height=picture.image.height,
+        sha256=picture.sha256,
+        format=picture.image.format,
+        byte_size=picture.byte_size,
+        added_at=time.time(),
+        features=states,
+        metadata=metadata or {},
+        source=source,
+    )
+    return PutImage(
+        operation_id=operation_id,
+        record=record,
+        features=features,
+        thumbnail=picture.thumbnail,
+        on_conflict=on_conflict,
+        original=original if "pending" in states.values() else None,
+    )

@@ -1,0 +1,1 @@
+"""Batch jobs: what Ray runs beside the service."""

@@ -1,0 +1,180 @@
+"""The worker of an indexing job: files in, rows in the shards out, one outcome a file.
+
+It has extractors of its own, so that a job never takes the searching replicas' time, and it writes to the shards itself: nothing but small outcome rows
+travels through the job. A file that cannot be taken is an outcome like any other. Writes carry operation ids made of the job, the picture, its contents and its time, so
+one that is repeated after a fault is done once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from deployments.extractor import Extractor, ImageInput
+from deployments.extractors.registry import create_extractor
+from deployments.images import DecodeLimits
+from deployments.prepared import PreparedPicture, prepare_picture
+from graph.image_writes import put_image
+from storage.errors import ExtractorUnavailable, LookalikeError, ShardUnavailable
+from storage.placement import shard_of
+from storage.types import FeatureRows, Mutation, MutationResult, OnConflict, PutImage, SourceFile
+
+logger = logging.getLogger(__name__)
+
+WRITE_PATIENCE_S = 120.0
+RETRY_PAUSE_S = 0.5
+
+
+class ShardWriter(Protocol):
+    """Where a worker writes. Raises ShardUnavailable while the shard restarts."""
+
+    def apply(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]: ...
+
+    def holds(self, shard: int, image_id: str, sha256: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """outcome: created, replaced, skipped, unchanged or failed; code and reason only for the last."""
+
+    path: str
+    outcome: str
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPlan:
+    """What a worker is told."""
+
+    job_id: str
+    shard_count: int
+    extractors: Mapping[str, Mapping[str, Any]]
+    max_pixels: int
+    on_conflict: OnConflict
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    image_id: str
+    source: SourceFile
+    prepared: PreparedPicture
+
+
+class IndexWorker:
+    """Indexes files batch by batch."""
+
+    def __init__(self, plan: IndexPlan, writer: ShardWriter, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._plan = plan
+        self._writer = writer
+        self._sleep = sleep
+        self._extractors = _load_extractors(plan.extractors)
+        self._inputs: set[ImageInput] = {extractor.image_input for extractor in self._extractors.values()}
+        self._limits = DecodeLimits(max_pixels=plan.max_pixels)
+
+    def index(self, files: Sequence[tuple[str | None, SourceFile]]) -> list[FileOutcome]:
+        """files: (id, or None for the SHA-256 of the contents; file). One outcome a file, in no particular order."""
+        outcomes: list[FileOutcome] = []
+        pictures: list[_Picture] = []
+        for image_id, source in files:
+            read = self._read(image_id, source)
+            if isinstance(read, _Picture):
+                pictures.append(read)
+            else:
+                outcomes.append(read)
+        return outcomes + self._write(pictures)
+
+    def _read(self, image_id: str | None, source: SourceFile) -> _Picture | FileOutcome:
+        try:
+            data = Path(source.path).read_bytes()
+            prepared = prepare_picture(data, self._inputs, self._limits, with_thumbnail=True)
+            picture = _Picture(prepared.sha256 if image_id is None else image_id, source, prepared)
+            if image_id is None and self._writer.holds(self._shard_of(picture), picture.image_id, prepared.sha256):
+                return FileOutcome(source.path, "unchanged")
+            return picture
+        except LookalikeError as failure:
+            return FileOutcome(source.path, "failed", failure.code, failure.message)
+        except OSError as failure:
+            return FileOutcome(source.path, "failed", "unreadable_file", failure.strerror or str(failure))
+        except Exception as failure:
+            logger.exception("%s cannot be prepared", source.path)
+            return FileOutcome(source.path, "failed", "internal", f"{type(failure).__name__}: {failure}")
+
+    def _write(self, pictures: Sequence[_Picture]) -> list[FileOutcome]:
+        features = {name: self._extract(extractor, pictures) for name, extractor in self._extractors.items()}
+        batches: dict[int, list[tuple[_Picture, PutImage]]] = defaultdict(list)
+        for place, picture in enumerate(pictures):
+            found = {name: rows for name, column in features.items() if (rows := column[place]) is not None}
+            batches[self._shard_of(picture)].append((picture, self._put(picture, found)))
+        outcomes: list[FileOutcome] = []
+        for shard, batch in batches.items():
+            results = self._apply(shard, [put for _, put in batch])
+            outcomes += [_written(picture, result) for (picture, _), result in zip(batch, results, strict=True)]
+        return outcomes
+
+    def _put(self, picture: _Picture, features: Mapping[str, FeatureRows]) -> PutImage:
+        return put_image(
+            picture.prepared,
+            features,
+            image_id=picture.image_id,
+            operation_id=f"{self._plan.job_id}/{picture.prepared.sha256}/{picture.source.mtime_ns}/{picture.image_id}",
+            asked=self._plan.extractors,
+            on_conflict=self._plan.on_conflict,
+            source=picture.source,
+        )
+
+    def _extract(self, extractor: Extractor, pictures: Sequence[_Picture]) -> list[FeatureRows | None]:
+        """None where it failed: that feature stays pending for that picture."""
+        forms = [picture.prepared.forms[extractor.image_input] for picture in pictures]
+        try:
+            return list(extractor.extract(forms)) if forms else []
+        except Exception:
+            logger.warning(
+                "a batch of %d failed in %s; extracting one by one", len(forms), extractor.spec.name, exc_info=True
+            )
+        rows: list[FeatureRows | None] = []
+        for form, picture in zip(forms, pictures, strict=True):
+            try:
+                rows += extractor.extract([form])
+            except Exception as failure:
+                logger.warning(
+                    "%s failed for %s and stays pending: %s", extractor.spec.name, picture.source.path, failure
+                )
+                rows.append(None)
+        return rows
+
+    def _apply(self, shard: int, puts: Sequence[PutImage]) -> Sequence[MutationResult | LookalikeError]:
+        """Waits for a restarting shard rather than fail good files."""
+        deadline = time.monotonic() + WRITE_PATIENCE_S
+        while True:
+            try:
+                return self._writer.apply(shard, puts)
+            except ShardUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+            self._sleep(RETRY_PAUSE_S)
+
+    def _shard_of(self, picture: _Picture) -> int:
+        return shard_of(picture.image_id, self._plan.shard_count)
+
+
+def _written(picture: _Picture, result: MutationResult | LookalikeError) -> FileOutcome:
+    if isinstance(result, LookalikeError):
+        return FileOutcome(picture.source.path, "failed", result.code, result.message)
+    return FileOutcome(picture.source.path, result.outcome)
+
+
+def _load_extractors(configured: Mapping[str, Mapping[str, Any]]) -> dict[str, Extractor]:
+    """Those that can work here; the features of the others stay pending."""
+    loaded: dict[str, Extractor] = {}
+    for name, options in configured.items():
+        try:
+            loaded[name] = create_extractor(name, options)
+        except ExtractorUnavailable as failure:
+            logger.warning("%s stays pending: %s", name, failure)
+    return loaded

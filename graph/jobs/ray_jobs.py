@@ -1,0 +1,132 @@
+"""Batch jobs as Ray jobs: submits them, stops them, and reads their durable records, which shard 0 keeps.
+
+A job's arguments travel in its record and its settings in an environment variable, never on the entry point's command line, which a shell reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import ray
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from graph.jobs.environment import job_environment
+from graph.ray_ports import RayShardPort
+from graph.settings import AppSettings
+from storage.errors import JobNotFound, Unavailable
+from storage.types import JobFailure, JobRecord
+
+logger = logging.getLogger(__name__)
+
+RECORD_TIMEOUT_S = 10.0
+UNFINISHED = ("queued", "running")
+LOST_AFTER_S = 20.0  # a job that Ray does not know, and that said nothing for so long, is gone
+
+
+class RayJobs:
+    """The `graph.ports.JobPort` of a running cluster."""
+
+    def __init__(self, *, records: RayShardPort, settings: AppSettings) -> None:
+        self._records = records
+        self._settings = settings
+        self._ray_jobs: JobSubmissionClient | None = None
+
+    async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str:
+        """Starts an indexing job; its id. The record is there before the job is, so that it can be followed at once."""
+        job_id = f"index-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+        arguments = {"paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
+        now = time.time()
+        record = JobRecord(job_id, "index", "queued", now, now, arguments)
+        await self._put(record)
+        try:
+            await asyncio.to_thread(self._submit, job_id)
+        except Exception as failure:
+            await self._put(
+                replace(record, state="failed", updated_at=time.time(), message=f"Ray refused the job: {failure}")
+            )
+            raise Unavailable("the job could not be submitted to Ray", f"see the Ray dashboard: {failure}") from failure
+        return job_id
+
+    async def stop(self, job_id: str) -> None:
+        """Raises JobNotFound. Stopping a job that has ended changes nothing."""
+        record = await self.job(job_id)
+        if record.state not in UNFINISHED:
+            return
+        await asyncio.to_thread(self._stop, job_id)
+        deadline = time.monotonic() + RECORD_TIMEOUT_S
+        while time.monotonic() < deadline and (await self.job(job_id)).state in UNFINISHED:
+            await asyncio.sleep(0.1)
+
+    async def jobs(self) -> list[JobRecord]:
+        """Newest first."""
+        records = cast(list[JobRecord], await self._records.ask_actor("jobs", timeout_s=RECORD_TIMEOUT_S))
+        current = [await self._reconciled(record) for record in records]
+        return sorted(current, key=lambda record: record.submitted_at, reverse=True)
+
+    async def job(self, job_id: str) -> JobRecord:
+        record = cast("JobRecord | None", await self._records.ask_actor("job", job_id, timeout_s=RECORD_TIMEOUT_S))
+        if record is None:
+            raise JobNotFound(f"no job has the id {job_id!r}", "GET /v1/jobs lists the jobs")
+        return await self._reconciled(record)
+
+    async def failures(self, job_id: str, offset: int, limit: int) -> list[JobFailure]:
+        answer = await self._records.ask_actor("job_failures", job_id, offset, limit, timeout_s=RECORD_TIMEOUT_S)
+        return cast(list[JobFailure], answer)
+
+    async def _reconciled(self, record: JobRecord) -> JobRecord:
+        """A job that was killed could not write its end: Ray knows better."""
+        if record.state not in UNFINISHED:
+            return record
+        status = await asyncio.to_thread(self._ray_status, record.id)
+        state = ended_state(record, status, time.time())
+        if state is None:
+            return record
+        message = record.message or "it ended before it was done; run it again to go on from there"
+        ended = replace(record, state=state, updated_at=time.time(), message=message)
+        await self._put(ended)
+        return ended
+
+    async def _put(self, record: JobRecord) -> None:
+        await self._records.ask_actor("put_job", record, timeout_s=RECORD_TIMEOUT_S)
+
+    def _client(self) -> JobSubmissionClient:
+        if self._ray_jobs is None:
+            self._ray_jobs = JobSubmissionClient(ray.get_runtime_context().gcs_address)
+        return self._ray_jobs
+
+    def _submit(self, job_id: str) -> None:
+        self._client().submit_job(
+            entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.index {job_id}",
+            submission_id=job_id,
+            runtime_env=cast(dict[str, Any], {"env_vars": job_environment(self._settings)}),
+            entrypoint_num_cpus=0,
+        )
+
+    def _stop(self, job_id: str) -> None:
+        try:
+            self._client().stop_job(job_id)
+        except RuntimeError as unknown:
+            logger.info("Ray does not know the job %s: %s", job_id, unknown)
+
+    def _ray_status(self, job_id: str) -> JobStatus | None:
+        try:
+            return self._client().get_job_status(job_id)
+        except RuntimeError:  # Ray does not know it: of an earlier run of the service
+            return None
+
+
+def ended_state(record: JobRecord, status: JobStatus | None, now: float) -> str | None:
+    """The state to write for an unfinished record, or None while the job may still be at work."""
+    if status is None:
+        return "failed" if now - record.updated_at > LOST_AFTER_S else None
+    if status == JobStatus.STOPPED:
+        return "stopped"
+    return "failed" if status.is_terminal() else None

@@ -1,0 +1,202 @@
+"""The catalogue's seams over Ray: Serve handles for extractors, plain actor calls for shards (a third of a handle's latency).
+
+Concurrent calls are gathered (`graph.gather`), so that a busy service pays for few hops. Small calls travel over the transport that Serve is set up with;
+pictures beyond ``LARGE_BYTES`` go through the object store, which copies nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from ray import ObjectRef
+from ray.exceptions import RayActorError, RayError
+from ray.serve.handle import DeploymentHandle
+
+from deployments.extractor import Pixels
+from deployments.extractor_service import ExtractorAnswer, ExtractorCall, ReplicaReport
+from deployments.profile import ExtractorProfile
+from graph.gather import Gatherer
+from graph.ports import ExtractorStatus
+from storage.errors import DeadlineExceeded, ExtractorFailed, LookalikeError, ShardUnavailable
+from storage.shard_fleet import ShardFleet
+from storage.types import (
+    FeatureRows,
+    ImageRecord,
+    Mutation,
+    MutationResult,
+    PendingImage,
+    ShardAnswer,
+    ShardQuery,
+    ShardStats,
+    Vectors,
+    VerifyReport,
+)
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LARGE_BYTES = 512 * 1024
+REPORT_TIMEOUT_S = 2.0
+SEARCH_BATCH = 16
+WRITE_BATCH = 64
+
+
+class RayExtractorPort:
+    """One extractor deployment. What it needs of a picture is known once a replica has described itself."""
+
+    def __init__(
+        self,
+        name: str,
+        handle: DeploymentHandle[Any],
+        *,
+        profile: ExtractorProfile,
+        batch: int = 16,
+        in_flight: int = 4,
+    ) -> None:
+        self.name = name
+        self.spec = profile.spec
+        self.image_input = profile.image_input
+        self.embeds_text = profile.embeds_text
+        self._handle = handle
+        self._by_reference = handle.options(_by_reference=True)
+        self._profile = profile
+        self._small = Gatherer(self._send(handle), max_batch=batch, max_in_flight=in_flight)
+        self._large = Gatherer(self._send(self._by_reference), max_batch=max(1, batch // 4), max_in_flight=in_flight)
+
+    async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
+        return cast(FeatureRows, await self._ask(ExtractorCall("extract", image, {}), image.nbytes, timeout_s))
+
+    async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> Vectors:
+        return cast(Vectors, await self._ask(ExtractorCall("query_views", image, params), image.nbytes, timeout_s))
+
+    async def embed_text(self, text: str, *, timeout_s: float) -> Vectors:
+        return cast(Vectors, await self._ask(ExtractorCall("embed_text", text, {}), len(text), timeout_s))
+
+    def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> Vectors:
+        return self._profile.select_views(stored, params)
+
+    def view_names(self, params: Mapping[str, Any]) -> Callable[[int], str] | None:
+        return self._profile.view_names(params)
+
+    async def status(self) -> ExtractorStatus:
+        try:
+            async with asyncio.timeout(REPORT_TIMEOUT_S):
+                said: ReplicaReport = await self._handle.report.remote()
+        except TimeoutError:
+            return ExtractorStatus(self.name, "loading", reason="no replica answers yet; see the Ray dashboard")
+        except Exception as failure:
+            return ExtractorStatus(self.name, "unavailable", reason=f"no replica answers: {type(failure).__name__}")
+        return ExtractorStatus(self.name, said.state, said.reason, said.spec, said.model)
+
+    async def _ask(self, call: ExtractorCall, size: int, timeout_s: float) -> ExtractorAnswer:
+        gatherer = self._large if size > LARGE_BYTES else self._small
+        return cast(ExtractorAnswer, await gatherer.call(call, timeout_s=timeout_s))
+
+    def _send(
+        self, handle: DeploymentHandle[Any]
+    ) -> Callable[[Sequence[ExtractorCall]], Awaitable[Sequence[ExtractorAnswer | BaseException]]]:
+        async def send(calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer | BaseException]:
+            try:
+                return cast(Sequence[ExtractorAnswer], await handle.answer.remote(calls))
+            except Exception as failure:  # Serve's transports raise many types; all mean that no replica answered
+                logger.warning("extractor %s did not answer: %r", self.name, failure)
+                raise ExtractorFailed(
+                    f"extractor {self.name!r} did not answer", "try again in a few seconds"
+                ) from failure
+
+        return send
+
+
+class RayShardPort:
+    """One shard actor. A dead handle is looked up again, off the event loop, before the next call."""
+
+    def __init__(self, index: int, fleet: ShardFleet) -> None:
+        self.index = index
+        self._fleet = fleet
+        self._actor: Any = None
+        self._searches: Gatherer[ShardQuery, ShardAnswer] = Gatherer(
+            self._search_many, max_batch=SEARCH_BATCH, max_in_flight=2
+        )
+        self._writes: Gatherer[Mutation, MutationResult] = Gatherer(self._apply_many, max_batch=WRITE_BATCH)
+
+    async def apply(self, mutation: Mutation, *, timeout_s: float) -> MutationResult:
+        return await self._writes.call(mutation, timeout_s=timeout_s)
+
+    async def search(self, query: ShardQuery, *, timeout_s: float) -> ShardAnswer:
+        return await self._searches.call(query, timeout_s=timeout_s)
+
+    async def records(self, ids: Sequence[str], *, timeout_s: float) -> list[ImageRecord | None]:
+        return cast("list[ImageRecord | None]", await self._ask("records", list(ids), timeout_s=timeout_s))
+
+    async def page(self, after: str | None, limit: int, *, timeout_s: float) -> list[ImageRecord]:
+        return cast("list[ImageRecord]", await self._ask("page", after, limit, timeout_s=timeout_s))
+
+    async def thumbnail(self, image_id: str, *, timeout_s: float) -> bytes | None:
+        return cast("bytes | None", await self._ask("thumbnail", image_id, timeout_s=timeout_s))
+
+    async def features(
+        self, image_id: str, names: Sequence[str], *, timeout_s: float
+    ) -> Mapping[str, FeatureRows] | None:
+        return cast(
+            "Mapping[str, FeatureRows] | None", await self._ask("features", image_id, list(names), timeout_s=timeout_s)
+        )
+
+    async def pending(self, after: str | None, limit: int, *, timeout_s: float) -> list[PendingImage]:
+        return cast("list[PendingImage]", await self._ask("pending", after, limit, timeout_s=timeout_s))
+
+    async def stats(self, *, timeout_s: float) -> ShardStats:
+        return cast(ShardStats, await self._ask("stats", timeout_s=timeout_s))
+
+    async def verify(self, *, timeout_s: float) -> VerifyReport:
+        return cast(VerifyReport, await self._ask("verify", timeout_s=timeout_s))
+
+    async def ask_actor(self, method: str, *arguments: Any, timeout_s: float) -> Any:
+        """Any method of the actor, for the job records that shard 0 keeps."""
+        return await self._ask(method, *arguments, timeout_s=timeout_s)
+
+    async def _search_many(self, queries: Sequence[ShardQuery]) -> Sequence[ShardAnswer | BaseException]:
+        return cast(Sequence[ShardAnswer], await self._call("search", queries))
+
+    async def _apply_many(self, mutations: Sequence[Mutation]) -> Sequence[MutationResult | BaseException]:
+        return cast(Sequence[MutationResult], await self._call("apply", mutations))
+
+    async def _ask(self, method: str, *arguments: Any, timeout_s: float) -> Any:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._call(method, *arguments)
+        except DeadlineExceeded:
+            raise
+        except TimeoutError as late:
+            raise DeadlineExceeded(f"shard {self.index} did not answer within {timeout_s:g} s", "try again") from late
+
+    async def _call(self, method: str, *arguments: Any) -> Any:
+        if self._actor is None:
+            self._actor = await asyncio.to_thread(self._find_actor)
+        try:
+            reference: ObjectRef[Any] = getattr(self._actor, method).remote(*arguments)
+            answer = await reference
+        except RayActorError as dead:
+            self._actor = None
+            raise self._unavailable(f"shard {self.index} is restarting") from dead
+        except RayError as failure:
+            logger.warning("shard %d failed in %s: %s", self.index, method, failure)
+            raise self._unavailable(f"shard {self.index} failed in {method}") from failure
+        if isinstance(answer, LookalikeError):
+            raise answer
+        return answer
+
+    def _find_actor(self) -> Any:
+        try:
+            return self._fleet.find_or_create(self.index)
+        except (RayError, ValueError) as failure:
+            raise self._unavailable(f"the actor of shard {self.index} cannot be found") from failure
+
+    def _unavailable(self, what: str) -> ShardUnavailable:
+        label = self._fleet.label_of(self.index)
+        return ShardUnavailable(
+            what,
+            f"try again in a few seconds; it runs on nodes labelled {label}" if label else "try again in a few seconds",
+        )

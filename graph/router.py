@@ -1,0 +1,131 @@
+"""The ingress deployment: HTTP in front, the catalogue behind it, and the upkeep of shards and pending features beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from deployments.images import DecodeLimits
+from deployments.profile import extractor_profiles
+from graph.catalog import Catalog, Timeouts
+from graph.http.app import create_http_app
+from graph.http.limits import Admission
+from graph.jobs.ray_jobs import RayJobs
+from graph.pending import PendingFeatures
+from graph.ray_metrics import RayMetrics
+from graph.ray_ports import RayExtractorPort, RayShardPort
+from graph.settings import AppSettings
+from graph.shard_plan import fleet_plan
+from storage.errors import LookalikeError
+from storage.shard_fleet import ShardFleet
+
+logger = logging.getLogger(__name__)
+
+UPKEEP_INTERVAL_S = 5.0
+
+
+class Router:
+    """Wires the catalogue to Ray. Several replicas may run: all state is in the shards."""
+
+    def __init__(self, settings: Mapping[str, Any], extractors: Mapping[str, DeploymentHandle[Any]]) -> None:
+        self._settings = AppSettings.model_validate(settings)
+        profiles = extractor_profiles(self._settings.extractors)
+        fleet = ShardFleet(fleet_plan(self._settings, profiles))
+        self._metrics = RayMetrics()
+        shards = [RayShardPort(index, fleet) for index in range(self._settings.shards)]
+        ports = {name: RayExtractorPort(name, handle, profile=profiles[name]) for name, handle in extractors.items()}
+        self._jobs = RayJobs(records=shards[0], settings=self._settings)
+        self._catalog = Catalog(
+            extractors=ports,
+            shards=shards,
+            jobs=self._jobs,
+            decoders=ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode"),
+            decode_limits=DecodeLimits(max_pixels=self._settings.limits.max_pixels),
+            timeouts=timeouts(self._settings),
+            max_results=self._settings.limits.max_results,
+            default_weights=self._settings.weights,
+            metrics=self._metrics,
+        )
+        self._pending = PendingFeatures(
+            extractors=ports,
+            shards=shards,
+            prepare=self._catalog.prepare,
+            timeout_s=self._settings.limits.write_timeout_s,
+        )
+        self._admission = Admission(
+            self._settings.limits.max_concurrent_requests, self._settings.limits.max_queued_requests
+        )
+        self._fleet = fleet
+        self._upkeep: list[asyncio.Task[None]] = []
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """Called by Serve on the replica's event loop, which the upkeep then runs on."""
+        self._upkeep = [asyncio.create_task(self._keep_shards()), asyncio.create_task(self._fill_pending())]
+        return create_http_app(
+            lambda: self._catalog,
+            self._settings,
+            metrics=self._metrics,
+            admission=self._admission,
+            sends_request_id=False,
+        )
+
+    async def _keep_shards(self) -> None:
+        """Creates the shards, then keeps the gauges of what they hold; a dead shard is found again by the first call that misses it."""
+        try:
+            await asyncio.to_thread(self._fleet.start)
+        except Exception:
+            logger.exception("the shards cannot be started; each call tries again")
+        while True:
+            self._metrics.queued(self._admission.queued)
+            try:
+                self._metrics.service(await self._catalog.stats())
+            except LookalikeError as failure:
+                logger.warning("no statistics: %s", failure)
+            except Exception:
+                logger.exception("the upkeep of the shards failed; it goes on")
+            await asyncio.sleep(UPKEEP_INTERVAL_S)
+
+    async def _fill_pending(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.backfill_interval_s)
+            try:
+                filled = await self._pending.fill()
+                if filled:
+                    logger.info("filled in %d pending features", filled)
+            except LookalikeError as failure:
+                logger.warning("pending features stay pending: %s", failure)
+            except Exception:
+                logger.exception("filling pending features failed; it is tried again")
+
+
+def timeouts(settings: AppSettings) -> Timeouts:
+    limits = settings.limits
+    return Timeouts(
+        search_s=limits.search_timeout_s,
+        extractor_s=limits.extractor_timeout_s,
+        shard_s=limits.shard_timeout_s,
+        write_s=limits.write_timeout_s,
+        verify_s=limits.verify_timeout_s,
+    )
+
+
+def router_deployment(settings: Mapping[str, Any], extractors: Mapping[str, serve.Application]) -> serve.Application:
+    """The deployment, named ``router`` for the YAML's ``deployments:``. Requests are bounded by our own limits, inside it."""
+    ingress = serve.ingress()(Router)
+    deployment = serve.deployment(
+        name="router",
+        max_ongoing_requests=1000,
+        max_queued_requests=1000,
+        ray_actor_options={"num_cpus": 0.2},
+        health_check_period_s=5,
+        health_check_timeout_s=30,
+        graceful_shutdown_timeout_s=10,
+    )(ingress)
+    return deployment.bind(settings, dict(extractors))

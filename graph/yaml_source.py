@@ -1,0 +1,82 @@
+"""YAML that remembers where each of its values stands, so that an error can name the line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from storage.errors import Misconfigured
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class YamlSource:
+    """A parsed file. lines: the line (from 1) of every key and list item, by its path from the root."""
+
+    name: str
+    value: Any
+    lines: dict[KeyPath, int]
+
+    def line_of(self, path: KeyPath) -> int:
+        """The line of a path, or of its nearest ancestor that the file has."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def fault(self, path: KeyPath, message: str, hint: str = "") -> Misconfigured:
+        """An error that starts with ``file:line``."""
+        return Misconfigured(f"{self.name}:{self.line_of(path)}: {message}", hint)
+
+
+def read_yaml(path: Path) -> YamlSource:
+    """Raises Misconfigured, with file and line, for a file that cannot be read, is not YAML, or gives a key twice."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise Misconfigured(f"{path}: cannot be read: {reason}", "give the path of a configuration file") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> YamlSource:
+    """Raises Misconfigured, with ``name`` and line, for text that is not YAML or gives a key twice."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        source = YamlSource(name, None, {})
+        if node is None:
+            return source
+        _collect_lines(node, (), source)
+        return YamlSource(name, loader.construct_document(node), source.lines)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        raise Misconfigured(
+            f"{name}:{line}: not valid YAML: {error.problem}", "check indentation and brackets"
+        ) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Misconfigured(f"{name}: not valid YAML: {error}", "check the file's characters") from error
+    finally:
+        loader.dispose()
+
+
+def _collect_lines(node: yaml.Node, path: KeyPath, source: YamlSource) -> None:
+    source.lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _collect_lines(item, (*path, index), source)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            child = (*path, str(key.value))
+            if child in source.lines:
+                raise source.fault(
+                    child,
+                    f"the key {key.value!r} is given again on line {key.start_mark.line + 1}",
+                    "keep one of the two",
+                )
+            source.lines[child] = key.start_mark.line + 1
+            _collect_lines(value, child, source)

@@ -1,0 +1,197 @@
+"""A shard in a process of its own: a Ray actor around `storage.shard.Shard`.
+
+The actor opens its shard in the background and keeps trying: a folder that the previous owner still holds is waited for, and one that cannot be opened
+leaves an actor that says why, rather than one that dies and is restarted without end. Errors of ours travel back as values, in the place of the answer,
+because Ray would wrap a raised one in a traceback of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import ray
+
+from storage.errors import InvalidRequest, LookalikeError, ShardUnavailable
+from storage.shard import Shard
+from storage.shard_plan import ShardPlan
+from storage.types import (
+    FeatureRows,
+    ImageRecord,
+    JobFailure,
+    JobRecord,
+    Mutation,
+    MutationResult,
+    PendingImage,
+    ShardAnswer,
+    ShardQuery,
+    ShardStats,
+    VerifyReport,
+)
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+REOPEN_PAUSE_S = 2.0
+LOCK_TIMEOUT_S = 30.0
+
+
+class ShardActor:
+    """Calls come in three groups of threads, so that searches, writes and questions never wait for each other."""
+
+    def __init__(self, plan: ShardPlan) -> None:
+        self._plan = plan
+        self._shard: Shard | None = None
+        self._failure: LookalikeError = ShardUnavailable(f"shard {plan.index} is opening", "try again in a second")
+        self._closing = threading.Event()
+        self._opener = threading.Thread(target=self._open_and_keep, name="shard-opener", daemon=True)
+        self._opener.start()
+
+    def _open_and_keep(self) -> None:
+        """Opens the shard, trying until it can, then saves its indexes from time to time."""
+        while not self._closing.is_set() and self._shard is None:
+            try:
+                self._shard = Shard.open(
+                    Path(self._plan.directory),
+                    index=self._plan.index,
+                    shard_count=self._plan.shard_count,
+                    features=self._plan.features,
+                    lock_timeout_s=LOCK_TIMEOUT_S,
+                )
+            except LookalikeError as failure:
+                self._failure = ShardUnavailable(
+                    f"shard {self._plan.index} cannot be opened: {failure.message}", failure.hint
+                )
+                logger.warning("%s", self._failure)
+                self._closing.wait(REOPEN_PAUSE_S)
+            except Exception as failure:
+                self._failure = ShardUnavailable(
+                    f"shard {self._plan.index} cannot be opened: {failure}", "see the log of its actor"
+                )
+                logger.exception("shard %d cannot be opened", self._plan.index)
+                self._closing.wait(REOPEN_PAUSE_S)
+        saved = 0
+        while not self._closing.wait(self._plan.snapshot_interval_s):
+            saved = self._save_indexes(saved)
+
+    def _save_indexes(self, saved: int) -> int:
+        shard = self._shard
+        if shard is None:
+            return saved
+        sequence = shard.sequence
+        if sequence - saved < self._plan.snapshot_min_changes:
+            return saved
+        try:
+            shard.snapshot()
+        except Exception:
+            logger.exception(
+                "the indexes of shard %d could not be saved; they can be rebuilt from its store", self._plan.index
+            )
+        return sequence
+
+    def _ask(self, question: Callable[[Shard], T]) -> T | LookalikeError:
+        shard = self._shard
+        if shard is None:
+            return self._failure
+        try:
+            return question(shard)
+        except LookalikeError as failure:
+            return failure
+
+    @ray.method(concurrency_group="write")
+    def apply(self, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError] | LookalikeError:
+        return self._ask(lambda shard: apply_each(shard, mutations))
+
+    @ray.method(concurrency_group="read")
+    def search(self, queries: Sequence[ShardQuery]) -> Sequence[ShardAnswer] | LookalikeError:
+        return self._ask(lambda shard: shard.search(queries))
+
+    @ray.method(concurrency_group="read")
+    def records(self, ids: Sequence[str]) -> Sequence[ImageRecord | None] | LookalikeError:
+        return self._ask(lambda shard: shard.records(ids))
+
+    @ray.method(concurrency_group="read")
+    def page(self, after: str | None, limit: int) -> Sequence[ImageRecord] | LookalikeError:
+        return self._ask(lambda shard: shard.page(after, limit))
+
+    @ray.method(concurrency_group="read")
+    def thumbnail(self, image_id: str) -> bytes | LookalikeError | None:
+        return self._ask(lambda shard: shard.thumbnail(image_id))
+
+    @ray.method(concurrency_group="read")
+    def features(self, image_id: str, names: Sequence[str]) -> Mapping[str, FeatureRows] | LookalikeError | None:
+        return self._ask(lambda shard: shard.features(image_id, names))
+
+    @ray.method(concurrency_group="read")
+    def unchanged(self, sources: Sequence[tuple[str, str, int, int]]) -> Sequence[str] | LookalikeError:
+        return self._ask(lambda shard: shard.unchanged(sources))
+
+    @ray.method(concurrency_group="control")
+    def pending(self, after: str | None, limit: int) -> Sequence[PendingImage] | LookalikeError:
+        return self._ask(lambda shard: shard.pending(limit, after))
+
+    @ray.method(concurrency_group="control")
+    def stats(self) -> ShardStats | LookalikeError:
+        return self._ask(lambda shard: shard.stats())
+
+    @ray.method(concurrency_group="control")
+    def verify(self) -> VerifyReport | LookalikeError:
+        return self._ask(lambda shard: shard.verify())
+
+    @ray.method(concurrency_group="write")
+    def put_job(self, record: JobRecord) -> LookalikeError | None:
+        return self._ask(lambda shard: shard.put_job(record))
+
+    @ray.method(concurrency_group="write")
+    def add_job_failures(self, job_id: str, failures: Sequence[JobFailure]) -> LookalikeError | None:
+        return self._ask(lambda shard: shard.add_job_failures(job_id, failures))
+
+    @ray.method(concurrency_group="control")
+    def jobs(self) -> Sequence[JobRecord] | LookalikeError:
+        return self._ask(lambda shard: shard.jobs())
+
+    @ray.method(concurrency_group="control")
+    def job(self, job_id: str) -> JobRecord | LookalikeError | None:
+        return self._ask(lambda shard: shard.job(job_id))
+
+    @ray.method(concurrency_group="control")
+    def job_failures(self, job_id: str, offset: int, limit: int) -> Sequence[JobFailure] | LookalikeError:
+        return self._ask(lambda shard: shard.job_failures(job_id, offset, limit))
+
+    @ray.method(concurrency_group="control")
+    def process_id(self) -> int:
+        return os.getpid()
+
+    @ray.method(concurrency_group="control")
+    def close(self) -> None:
+        """Saves the indexes and gives the folder up. The actor answers nothing afterwards."""
+        self._closing.set()
+        shard, self._shard = self._shard, None
+        self._failure = ShardUnavailable(f"shard {self._plan.index} is closed", "try again in a second")
+        if shard is not None:
+            shard.close()
+
+
+def apply_each(shard: Shard, mutations: Sequence[Mutation]) -> list[MutationResult | LookalikeError]:
+    """All in one transaction, but for those that the shard refuses: they come from different callers, and only their own fail."""
+    answers: dict[int, MutationResult | LookalikeError] = {}
+    for place, mutation in enumerate(mutations):
+        try:
+            shard.check(mutation)
+        except InvalidRequest as refusal:
+            answers[place] = refusal
+    accepted = [place for place in range(len(mutations)) if place not in answers]
+    if accepted:
+        answers.update(zip(accepted, shard.apply([mutations[place] for place in accepted]), strict=True))
+    return [answers[place] for place in range(len(mutations))]
+
+
+def shard_actor_class(*, read_threads: int = 4, **options: Any) -> Any:
+    """The actor class with its threads and Ray options, ready for ``.remote(plan)``."""
+    groups = {"read": read_threads, "write": 1, "control": 2}
+    remote = cast(Any, ray.remote)(concurrency_groups=groups)(ShardActor)
+    return remote.options(**options)

@@ -1,0 +1,99 @@
+"""A shard's indexes when it is opened: from their snapshots and the log since, or from the store's rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from storage.codec import decode_rows
+from storage.errors import StorageFailure
+from storage.index_views import IndexView
+from storage.keys import number_key, number_of
+from storage.kv import ReadTransaction
+from storage.shard_features import Ownership, known_owners
+from storage.shard_tables import LOG_START, SEQUENCE, feature_table, meta_number
+from storage.shard_write import IndexChanges, log_entries
+from storage.snapshot import Snapshot, load_snapshot, remove_snapshots, save_snapshot
+from storage.types import FeatureSpec, Vectors
+from storage.vectors import VectorIndex
+from storage.vectors_faiss import IndexConfig, build_index
+
+logger = logging.getLogger(__name__)
+
+ADDED_AT_ONCE = 4096
+
+
+def load_indexes(
+    transaction: ReadTransaction, snapshots: Path, specs: Sequence[FeatureSpec], configs: Mapping[str, IndexConfig]
+) -> dict[str, VectorIndex]:
+    """Every feature's index at the transaction's sequence."""
+    return {spec.name: load_index(transaction, snapshots, spec, configs.get(spec.name)) for spec in specs}
+
+
+def save_indexes(view: IndexView, snapshots: Path, specs: Mapping[str, FeatureSpec], ownership: Ownership) -> None:
+    """Saves every index of the view. Raises `OSError`."""
+    for name, index in view.indexes.items():
+        save_snapshot(snapshots, specs[name], index, sequence=view.sequence, owner=ownership.owner.hex())
+
+
+def load_index(
+    transaction: ReadTransaction, snapshots: Path, spec: FeatureSpec, config: IndexConfig | None = None
+) -> VectorIndex:
+    """The feature's index at the transaction's sequence."""
+    empty = build_index(spec, config)
+    snapshot = load_snapshot(snapshots, spec)
+    if snapshot is not None and _fits(transaction, snapshot):
+        try:
+            return _replayed(transaction, spec, empty, snapshot)
+        except StorageFailure as failure:
+            logger.warning("feature %r: the log cannot be replayed, the index is rebuilt: %s", spec.name, failure)
+    if snapshot is not None:
+        logger.warning("feature %r: its snapshot does not belong to this store and is removed", spec.name)
+    remove_snapshots(snapshots, spec.name)
+    return _scanned(transaction, spec, empty)
+
+
+def _fits(transaction: ReadTransaction, snapshot: Snapshot) -> bool:
+    """Whether the store's history goes through the snapshot's moment, and the log has all since."""
+    reached = snapshot.sequence <= meta_number(transaction, SEQUENCE)
+    covered = meta_number(transaction, LOG_START) <= snapshot.sequence + 1
+    return reached and covered and snapshot.owner in known_owners(transaction)
+
+
+def _replayed(transaction: ReadTransaction, spec: FeatureSpec, empty: VectorIndex, snapshot: Snapshot) -> VectorIndex:
+    removed: dict[int, None] = {}
+    added: dict[int, None] = {}
+    for gone, came in log_entries(transaction, snapshot.sequence):
+        removed.update(dict.fromkeys(gone))
+        added.update(dict.fromkeys(came.get(spec.name, ())))
+    index = empty.with_changes(remove=np.zeros(0, np.int64), add=snapshot.handles, rows=snapshot.rows)
+    index = IndexChanges(removed=list(removed)).applied(spec, index)
+    return _with_rows(
+        index, spec, _stored_rows(transaction, spec, [handle for handle in added if handle not in removed])
+    )
+
+
+def _stored_rows(
+    transaction: ReadTransaction, spec: FeatureSpec, handles: Iterable[int]
+) -> Iterator[tuple[int, Vectors]]:
+    for handle in handles:
+        value = transaction.get(feature_table(spec.name), number_key(handle))
+        if value is None:
+            raise StorageFailure(f"feature {spec.name!r}: no rows of image {handle}")
+        yield handle, decode_rows(value).rows
+
+
+def _scanned(transaction: ReadTransaction, spec: FeatureSpec, empty: VectorIndex) -> VectorIndex:
+    entries = transaction.items(feature_table(spec.name))
+    return _with_rows(empty, spec, ((number_of(key), decode_rows(value).rows) for key, value in entries))
+
+
+def _with_rows(index: VectorIndex, spec: FeatureSpec, images: Iterable[tuple[int, Vectors]]) -> VectorIndex:
+    stream = iter(images)
+    while batch := dict(islice(stream, ADDED_AT_ONCE)):
+        index = IndexChanges(added={spec.name: batch}).applied(spec, index)
+    return index

@@ -1,0 +1,159 @@
+"""Searching a shard: all queries of one feature in one pass over its index, then one row a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.errors import CorruptData
+from storage.kv import ReadTransaction
+from storage.shard_checks import Specs, check_query
+from storage.shard_tables import record_by_handle
+from storage.types import FeatureQuery, Handles, Hit, ImageSummary, ShardAnswer, ShardQuery, Vectors
+from storage.vectors import Neighbors, VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture near to a query. view: the query's row that was nearest."""
+
+    handle: int
+    distance: float
+    view: int
+
+
+def search_feature(index: VectorIndex, queries: Sequence[FeatureQuery]) -> list[list[Found]]:
+    """The ``k`` nearest pictures of each query: the smallest distance over its views and over the picture's rows.
+
+    Of pictures equally far at the cut, those stored first are kept.
+    """
+    wanted = [min(query.k, max(index.rows_count, 1)) for query in queries]
+    rows: Vectors = np.concatenate([query.rows for query in queries])
+    neighbors = _enough_pictures(index, rows, max(wanted))
+    found, start = [], 0
+    for query, k in zip(queries, wanted, strict=True):
+        part = slice(start, start + len(query.rows))
+        found.append(_nearest_pictures(neighbors.handles[part], neighbors.distances[part], k, query.max_distance))
+        start = part.stop
+    return found
+
+
+def _enough_pictures(index: VectorIndex, rows: Vectors, k: int) -> Neighbors:
+    """Neighbours of every row, up to its k nearest pictures: more than k where pictures have many rows."""
+    count = k
+    while True:
+        neighbors = index.search(rows, count)
+        if count >= index.rows_count or all(len(set(handles)) >= k for handles in neighbors.handles.tolist()):
+            return neighbors
+        count = min(4 * count, index.rows_count)
+
+
+def _nearest_pictures(
+    handles: Handles, distances: NDArray[np.float32], k: int, max_distance: float | None
+) -> list[Found]:
+    """handles, distances: (V, K) of one query's views."""
+    views = np.repeat(np.arange(len(handles)), handles.shape[1])
+    order = np.lexsort((handles.ravel(), views, distances.ravel()))
+    columns = (handles.ravel()[order], distances.ravel()[order], views[order])
+    found: dict[int, Found] = {}
+    for handle, distance, view in zip(*(column.tolist() for column in columns), strict=True):
+        if handle < 0 or len(found) == k or (max_distance is not None and distance > max_distance):
+            break
+        if handle not in found:
+            found[handle] = Found(handle, distance, view)
+    return list(found.values())
+
+
+class _Draft:
+    """An answer being put together."""
+
+    def __init__(self) -> None:
+        self.hits: dict[str, tuple[Hit, ...]] = {}
+        self.summaries: dict[str, ImageSummary] = {}
+        self.took_ms: dict[str, float] = {}
+        self.errors: dict[str, str] = {}
+
+    def finished(self) -> ShardAnswer:
+        return ShardAnswer(self.hits, self.summaries, self.took_ms, self.errors)
+
+
+def answer_queries(
+    transaction: ReadTransaction,
+    indexes: Mapping[str, VectorIndex],
+    specs: Specs,
+    queries: Sequence[ShardQuery],
+    cache: SummaryCache,
+) -> list[ShardAnswer]:
+    """One answer a query. The indexes must be of the transaction's moment. What cannot be searched is in ``errors``."""
+    drafts = [_Draft() for _ in queries]
+    by_feature: dict[str, list[tuple[_Draft, FeatureQuery]]] = {}
+    for draft, query in zip(drafts, queries, strict=True):
+        for part in query.features:
+            reason = check_query(part, specs)
+            if reason is None:
+                by_feature.setdefault(part.feature, []).append((draft, part))
+            else:
+                draft.errors[part.feature] = reason
+    pictures = _Pictures(transaction, cache)
+    for name, asked in by_feature.items():
+        _answer_feature(name, indexes[name], asked, pictures)
+    return [draft.finished() for draft in drafts]
+
+
+def _answer_feature(
+    name: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+) -> None:
+    started = time.perf_counter()
+    found = search_feature(index, [query for _, query in asked])
+    took_ms = (time.perf_counter() - started) * 1e3
+    for (draft, _), one in zip(asked, found, strict=True):
+        draft.took_ms[name] = took_ms
+        draft.hits[name] = _hits(one, pictures, draft.summaries)
+
+
+def _hits(found: Sequence[Found], pictures: _Pictures, summaries: dict[str, ImageSummary]) -> tuple[Hit, ...]:
+    hits = []
+    for one in found:
+        image_id, summary = pictures.summary(one.handle)
+        summaries[image_id] = summary
+        hits.append(Hit(image_id, one.distance, one.view))
+    hits.sort(key=lambda hit: (hit.distance, hit.view, hit.id))
+    return tuple(hits)
+
+
+class SummaryCache:
+    """Ids and summaries by handle. They never change, nor is a handle used again, so an entry is never out of date."""
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self._capacity = capacity
+        self._known: dict[int, tuple[str, ImageSummary]] = {}
+
+    def get(self, handle: int) -> tuple[str, ImageSummary] | None:
+        return self._known.get(handle)
+
+    def put(self, handle: int, picture: tuple[str, ImageSummary]) -> None:
+        if len(self._known) >= self._capacity:
+            self._known = {}  # as good as any order of leaving, and safe among threads
+        self._known[handle] = picture
+
+
+class _Pictures:
+    """The pictures of one moment of the store."""
+
+    def __init__(self, transaction: ReadTransaction, cache: SummaryCache) -> None:
+        self._transaction = transaction
+        self._cache = cache
+
+    def summary(self, handle: int) -> tuple[str, ImageSummary]:
+        known = self._cache.get(handle)
+        if known is None:
+            record = record_by_handle(self._transaction, handle)
+            if record is None:
+                raise CorruptData(f"the index has a picture that the store does not, handle {handle}", "run verify")
+            known = (record.id, ImageSummary(record.width, record.height, record.sha256, record.metadata))
+            self._cache.put(handle, known)
+        return known

@@ -1,0 +1,99 @@
+"""The tables of a shard, and its own few facts in ``meta``.
+
+meta             format, shard, epoch, owner, owners, sequence, next_handle, next_operation, log_start, configured,
+feature:<name> images           key of the id -> handle, row as JSON handles          handle -> id feature:<name>
+handle -> encoded rows; a picture has an entry exactly where its row says "ok" thumbnails       handle -> JPEG
+originals        handle -> the file's bytes, only while features are pending pending          handle -> id, of the
+pictures with pending features whose bytes can still be had log              sequence -> which handles came and
+went, for bringing a snapshot of an index up to date operations       digest of the operation id -> its outcome;
+``operation_order`` holds the digests by age jobs, job_failures
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.errors import LostOwnership
+from storage.keys import number_key, number_of, text_key
+from storage.kv import ReadTransaction, WriteTransaction
+from storage.record_codec import decode_record
+from storage.types import ImageRecord
+
+FORMAT = 1
+
+META = "meta"
+IMAGES = "images"
+HANDLES = "handles"
+THUMBNAILS = "thumbnails"
+ORIGINALS = "originals"
+PENDING = "pending"
+LOG = "log"
+OPERATIONS = "operations"
+OPERATION_ORDER = "operation_order"
+JOBS = "jobs"
+JOB_FAILURES = "job_failures"
+TABLES = (META, IMAGES, HANDLES, THUMBNAILS, ORIGINALS, PENDING, LOG, OPERATIONS, OPERATION_ORDER, JOBS, JOB_FAILURES)
+
+SEQUENCE = b"sequence"
+EPOCH = b"epoch"
+OWNER = b"owner"
+NEXT_HANDLE = b"next_handle"
+NEXT_OPERATION = b"next_operation"
+LOG_START = b"log_start"  # the log has every change from this sequence on
+
+HANDLE_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A picture's entry in ``images``."""
+
+    handle: int
+    record: ImageRecord
+
+
+def feature_table(name: str) -> str:
+    return f"feature:{name}"
+
+
+def meta_number(transaction: ReadTransaction, key: bytes) -> int:
+    """A number in ``meta``; 0 where it was never set."""
+    value = transaction.get(META, key)
+    return 0 if value is None else number_of(value)
+
+
+def put_meta_number(transaction: WriteTransaction, key: bytes, number: int) -> None:
+    transaction.put(META, key, number_key(number))
+
+
+def check_owner(transaction: ReadTransaction, owner: bytes) -> None:
+    """Raises `LostOwnership` once another process has opened the shard."""
+    if transaction.get(META, OWNER) != owner:
+        raise LostOwnership("another process has taken this shard over", "stop this one")
+
+
+def image_by_id(transaction: ReadTransaction, image_id: str) -> StoredImage | None:
+    value = transaction.get(IMAGES, text_key(image_id))
+    return None if value is None else decode_image(value)
+
+
+def record_by_handle(transaction: ReadTransaction, handle: int) -> ImageRecord | None:
+    image_id = transaction.get(HANDLES, number_key(handle))
+    if image_id is None:
+        return None
+    image = image_by_id(transaction, image_id.decode())
+    return None if image is None else image.record
+
+
+def encode_image(handle: int, encoded_record: bytes) -> bytes:
+    return number_key(handle) + encoded_record
+
+
+def decode_image(value: bytes) -> StoredImage:
+    """Inverse of `encode_image`. Raises `CorruptData`."""
+    return StoredImage(number_of(value[:HANDLE_BYTES]), decode_record(value[HANDLE_BYTES:]))
+
+
+def can_be_filled(record: ImageRecord, has_original: bool) -> bool:
+    """Whether the picture waits for features and its bytes can still be had."""
+    return "pending" in record.features.values() and (has_original or record.source is not None)

@@ -1,0 +1,243 @@
+"""Mutations of a shard, applied one after the other in one write transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice, takewhile
+
+import numpy as np
+
+from storage.codec import encode_rows
+from storage.keys import digest_key, number_key, number_of, text_key
+from storage.kv import ReadTransaction, WriteTransaction
+from storage.record_codec import decode_fields, decode_result, encode_fields, encode_record, encode_result
+from storage.shard_tables import (
+    HANDLES,
+    IMAGES,
+    LOG,
+    LOG_START,
+    NEXT_HANDLE,
+    NEXT_OPERATION,
+    OPERATION_ORDER,
+    OPERATIONS,
+    ORIGINALS,
+    PENDING,
+    SEQUENCE,
+    THUMBNAILS,
+    StoredImage,
+    can_be_filled,
+    encode_image,
+    feature_table,
+    image_by_id,
+    meta_number,
+    put_meta_number,
+)
+from storage.types import (
+    DeleteImage,
+    FeatureSpec,
+    FeatureState,
+    FillFeatures,
+    Mutation,
+    MutationResult,
+    Outcome,
+    PutImage,
+    Vectors,
+)
+from storage.vectors import VectorIndex, row_dtype, row_width
+
+OPERATIONS_KEPT = 100_000
+LOG_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMutation:
+    """A mutation with all that can be encoded before the transaction begins. encoded: of a put's record."""
+
+    mutation: Mutation
+    encoded: bytes
+    features: Mapping[str, bytes]
+
+
+def prepare_mutation(mutation: Mutation, configured: Sequence[str]) -> PreparedMutation:
+    """Encodes; a configured feature that a put does not speak of becomes a pending one."""
+    if isinstance(mutation, DeleteImage):
+        return PreparedMutation(mutation, b"", {})
+    features = {name: encode_rows(rows) for name, rows in mutation.features.items()}
+    if isinstance(mutation, FillFeatures):
+        return PreparedMutation(mutation, b"", features)
+    if len(mutation.record.features) < len(configured):
+        states: dict[str, FeatureState] = {**dict.fromkeys(configured, "pending"), **mutation.record.features}
+        mutation = replace(mutation, record=replace(mutation.record, features=states))
+    return PreparedMutation(mutation, encode_record(mutation.record), features)
+
+
+@dataclass(slots=True)
+class IndexChanges:
+    """What a batch does to the indexes. added: rows by feature and handle, in the order of their coming."""
+
+    removed: list[int] = field(default_factory=list)
+    added: dict[str, dict[int, Vectors]] = field(default_factory=dict)
+
+    def add(self, name: str, handle: int, rows: Vectors) -> None:
+        self.added.setdefault(name, {})[handle] = rows
+
+    def remove(self, handle: int) -> None:
+        self.removed.append(handle)
+        for rows in self.added.values():
+            rows.pop(handle, None)
+
+    def applied(self, spec: FeatureSpec, index: VectorIndex) -> VectorIndex:
+        """The feature's index after the changes."""
+        added = self.added.get(spec.name, {})
+        if not added and not self.removed:
+            return index
+        parts = [np.zeros((0, row_width(spec)), row_dtype(spec)), *added.values()]
+        handles = [np.zeros(0, np.int64), *(np.full(len(rows), handle, np.int64) for handle, rows in added.items())]
+        return index.with_changes(
+            remove=np.array(self.removed, np.int64), add=np.concatenate(handles), rows=np.concatenate(parts)
+        )
+
+
+class MutationBatch:
+    """One transaction's worth of mutations. Later ones see what earlier ones did."""
+
+    def __init__(
+        self,
+        transaction: WriteTransaction,
+        stored_features: Sequence[str],
+        *,
+        operations_kept: int = OPERATIONS_KEPT,
+        log_kept: int = LOG_KEPT,
+    ) -> None:
+        """stored_features: every feature that the shard has a table for, configured or not."""
+        self._transaction = transaction
+        self._stored_features = stored_features
+        self._operations_kept = operations_kept
+        self._log_kept = log_kept
+        self._next_handle = meta_number(transaction, NEXT_HANDLE)
+        self._next_operation = meta_number(transaction, NEXT_OPERATION)
+        self._changed = False
+        self.changes = IndexChanges()
+
+    def apply(self, prepared: PreparedMutation) -> MutationResult:
+        operation = digest_key(prepared.mutation.operation_id.encode("utf-8", "surrogatepass"))
+        done = self._transaction.get(OPERATIONS, operation)
+        if done is not None:
+            return decode_result(done)
+        result, encoded = self._dispatch(prepared)
+        self._transaction.put(OPERATIONS, operation, encode_result(result.outcome, encoded))
+        self._transaction.put(OPERATION_ORDER, number_key(self._next_operation), operation)
+        self._next_operation += 1
+        return result
+
+    def finish(self) -> int:
+        """Writes the log and the counters; the sequence that the shard is at after the batch."""
+        self._trim_operations()
+        put_meta_number(self._transaction, NEXT_OPERATION, self._next_operation)
+        sequence = meta_number(self._transaction, SEQUENCE)
+        if not self._changed:
+            return sequence
+        sequence += 1
+        put_meta_number(self._transaction, SEQUENCE, sequence)
+        put_meta_number(self._transaction, NEXT_HANDLE, self._next_handle)
+        added = {name: list(rows) for name, rows in self.changes.added.items() if rows}
+        entry = encode_fields({"removed": self.changes.removed, "added": added})
+        self._transaction.put(LOG, number_key(sequence), entry)
+        trim_log(self._transaction, sequence - self._log_kept)
+        return sequence
+
+    def _dispatch(self, prepared: PreparedMutation) -> tuple[MutationResult, bytes | None]:
+        mutation = prepared.mutation
+        image_id = mutation.record.id if isinstance(mutation, PutImage) else mutation.id
+        stored = image_by_id(self._transaction, image_id)
+        if isinstance(mutation, PutImage):
+            return self._put(mutation, prepared, stored)
+        if stored is None:
+            return MutationResult("absent"), None
+        if isinstance(mutation, DeleteImage):
+            self._remove(stored)
+            return MutationResult("deleted"), None
+        return self._fill(mutation, prepared, stored)
+
+    def _put(
+        self, mutation: PutImage, prepared: PreparedMutation, stored: StoredImage | None
+    ) -> tuple[MutationResult, bytes | None]:
+        if stored is not None and mutation.on_conflict != "replace":
+            refused: Outcome = "conflict" if mutation.on_conflict == "error" else "skipped"
+            return MutationResult(refused, stored.record), encode_record(stored.record)
+        if stored is not None:
+            self._remove(stored)
+        self._insert(mutation, prepared)
+        outcome: Outcome = "created" if stored is None else "replaced"
+        return MutationResult(outcome, mutation.record), prepared.encoded
+
+    def _insert(self, mutation: PutImage, prepared: PreparedMutation) -> None:
+        record, handle = mutation.record, self._next_handle
+        self._next_handle += 1
+        self._changed = True
+        key = number_key(handle)
+        put = self._transaction.put
+        put(IMAGES, text_key(record.id), encode_image(handle, prepared.encoded))
+        put(HANDLES, key, record.id.encode())
+        put(THUMBNAILS, key, mutation.thumbnail)
+        waits = "pending" in record.features.values()
+        if waits and mutation.original is not None:
+            put(ORIGINALS, key, mutation.original)
+        if can_be_filled(record, mutation.original is not None):
+            put(PENDING, key, record.id.encode())
+        self._add_features(handle, prepared.features, mutation)
+
+    def _add_features(self, handle: int, encoded: Mapping[str, bytes], mutation: PutImage | FillFeatures) -> None:
+        for name, value in encoded.items():
+            self._transaction.put(feature_table(name), number_key(handle), value)
+            self.changes.add(name, handle, mutation.features[name].rows)
+
+    def _remove(self, stored: StoredImage) -> None:
+        self._changed = True
+        key = number_key(stored.handle)
+        self._transaction.delete(IMAGES, text_key(stored.record.id))
+        for table in (HANDLES, THUMBNAILS, ORIGINALS, PENDING, *map(feature_table, self._stored_features)):
+            self._transaction.delete(table, key)
+        self.changes.remove(stored.handle)
+
+    def _fill(
+        self, mutation: FillFeatures, prepared: PreparedMutation, stored: StoredImage
+    ) -> tuple[MutationResult, bytes | None]:
+        states = dict(stored.record.features)
+        wanted = {name: value for name, value in prepared.features.items() if states.get(name) == "pending"}
+        if stored.record.sha256 != mutation.sha256 or not wanted:
+            return MutationResult("skipped", stored.record), encode_record(stored.record)
+        self._changed = True
+        self._add_features(stored.handle, wanted, mutation)
+        record = replace(stored.record, features={**states, **dict.fromkeys(wanted, "ok")})
+        encoded = encode_record(record)
+        self._transaction.put(IMAGES, text_key(record.id), encode_image(stored.handle, encoded))
+        if "pending" not in record.features.values():
+            self._transaction.delete(PENDING, number_key(stored.handle))
+            self._transaction.delete(ORIGINALS, number_key(stored.handle))
+        return MutationResult("filled", record), encoded
+
+    def _trim_operations(self) -> None:
+        surplus = self._transaction.count(OPERATIONS) - self._operations_kept
+        if surplus > 0:
+            oldest = list(islice(self._transaction.items(OPERATION_ORDER), surplus))
+            for order, operation in oldest:
+                self._transaction.delete(OPERATION_ORDER, order)
+                self._transaction.delete(OPERATIONS, operation)
+
+
+def trim_log(transaction: WriteTransaction, through: int) -> None:
+    """Drops the changes up to the sequence ``through``."""
+    oldest = list(takewhile(lambda key: number_of(key) <= through, transaction.keys(LOG)))
+    for key in oldest:
+        transaction.delete(LOG, key)
+    if oldest:
+        put_meta_number(transaction, LOG_START, through + 1)
+
+
+def log_entries(transaction: ReadTransaction, after: int) -> Iterator[tuple[list[int], dict[str, list[int]]]]:
+    """Removed handles, and added ones by feature, of every change after the sequence ``after``."""
+    for _, value in transaction.items(LOG, number_key(after + 1)):
+        entry = decode_fields(value)
+        yield entry["removed"], entry["added"]

@@ -1,0 +1,153 @@
+"""Saved indexes: one folder a feature and moment, written whole or not at all, believed only when everything in it
+agrees.
+
+    snapshots/<feature>/<sequence>/ manifest.json  handles.npy (N,) int64  rows.npy (N, D)
+
+A snapshot is a cache: whatever is wrong with one, it is set aside and the index is rebuilt from the store.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.kv_lmdb import sync_path
+from storage.types import FeatureSpec, Handles, Vectors
+from storage.vectors import VectorIndex, row_dtype, row_width
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+CHECKED_AT_ONCE = 16 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """sequence: of the last change it has. owner: mark of the opening that wrote it, hex. Checksums are CRC-32."""
+
+    format: int
+    feature: str
+    fingerprint: str
+    sequence: int
+    owner: str
+    rows: int
+    rows_checksum: int
+    handles_checksum: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """handles: (N,), rows: (N, D), both read from disk as they are used."""
+
+    sequence: int
+    owner: str
+    handles: Handles
+    rows: Vectors
+
+
+def save_snapshot(directory: Path, spec: FeatureSpec, index: VectorIndex, *, sequence: int, owner: str) -> None:
+    """Writes ``<directory>/<feature>/<sequence>`` and removes the older ones."""
+    parent = directory / spec.name
+    unfinished = parent / f"{sequence}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    count = index.rows_count
+    rows_checksum = _write_array(
+        unfinished / "rows.npy", (count, row_width(spec)), row_dtype(spec), (rows for _, rows in index.live_blocks())
+    )
+    handles_checksum = _write_array(
+        unfinished / "handles.npy", (count,), np.dtype(np.int64), (handles for handles, _ in index.live_blocks())
+    )
+    manifest = Manifest(FORMAT, spec.name, spec.fingerprint, sequence, owner, count, rows_checksum, handles_checksum)
+    _write_text(unfinished / "manifest.json", json.dumps(asdict(manifest), indent=1))
+    sync_path(unfinished)
+    final = parent / str(sequence)
+    shutil.rmtree(final, ignore_errors=True)
+    unfinished.rename(final)
+    sync_path(parent)
+    _remove_all_but(parent, final)
+
+
+def load_snapshot(directory: Path, spec: FeatureSpec) -> Snapshot | None:
+    """The newest snapshot of the feature, checked; None where there is none that can be believed, which the log then
+    says.
+    """
+    for folder in sorted(_finished(directory / spec.name), key=lambda path: -int(path.name)):
+        try:
+            return _load(folder, spec)
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as failure:
+            logger.warning("snapshot %s is not used, the index is rebuilt from the store: %s", folder, failure)
+    return None
+
+
+def remove_snapshots(directory: Path, feature: str) -> None:
+    """Forgets the feature's snapshots, so that none of another history is taken up later."""
+    shutil.rmtree(directory / feature, ignore_errors=True)
+
+
+def _finished(parent: Path) -> list[Path]:
+    return [path for path in parent.iterdir() if path.name.isdecimal()] if parent.is_dir() else []
+
+
+def _load(folder: Path, spec: FeatureSpec) -> Snapshot:
+    manifest = Manifest(**json.loads((folder / "manifest.json").read_text("utf-8")))
+    expected = (FORMAT, spec.name, spec.fingerprint, int(folder.name))
+    found = (manifest.format, manifest.feature, manifest.fingerprint, manifest.sequence)
+    if found != expected:
+        raise ValueError(f"it says {found}, not {expected}")
+    rows: Vectors = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
+    handles: Handles = np.load(folder / "handles.npy", mmap_mode="r", allow_pickle=False)
+    if rows.shape != (manifest.rows, row_width(spec)) or rows.dtype != row_dtype(spec):
+        raise ValueError(f"rows are {rows.shape} {rows.dtype}")
+    if handles.shape != (manifest.rows,) or handles.dtype != np.int64:
+        raise ValueError(f"handles are {handles.shape} {handles.dtype}")
+    if _checksum(rows) != manifest.rows_checksum or _checksum(handles) != manifest.handles_checksum:
+        raise ValueError("checksums differ")
+    return Snapshot(manifest.sequence, manifest.owner, handles, rows)
+
+
+def _write_array(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic], parts: Iterable[NDArray[np.generic]]
+) -> int:
+    checksum = 0
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            data = np.ascontiguousarray(part).tobytes()
+            checksum = zlib.crc32(data, checksum)
+            file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return checksum
+
+
+def _checksum(array: NDArray[np.generic]) -> int:
+    flat = array.reshape(-1)
+    step = max(1, CHECKED_AT_ONCE // array.itemsize)
+    checksum = 0
+    for start in range(0, len(flat), step):
+        checksum = zlib.crc32(np.ascontiguousarray(flat[start : start + step]).data, checksum)
+    return checksum
+
+
+def _write_text(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _remove_all_but(parent: Path, kept: Path) -> None:
+    for path in parent.iterdir():
+        if path != kept:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,241 @@
+"""The values that cross the seams of the program: ids, pictures' rows, features, queries, hits.
+
+Plain frozen dataclasses over numpy arrays. Nothing here imports anything of ours, so every layer may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatVectors = NDArray[np.float32]  # (N, D)
+BinaryVectors = NDArray[np.uint8]  # (N, D / 8), most significant bit first
+Vectors = FloatVectors | BinaryVectors
+Handles = NDArray[np.int64]  # (N,) a shard's own number of a stored picture; never reused
+
+FeatureKind = Literal["binary", "dense", "local"]
+Metric = Literal["hamming", "l1", "cosine", "inliers"]
+FeatureState = Literal["ok", "pending"]
+OnConflict = Literal["error", "skip", "replace"]
+Outcome = Literal["created", "replaced", "skipped", "conflict", "deleted", "absent", "filled"]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """What a feature is: enough to build its index and to refuse one that another model wrote.
+
+    dim: bits for a binary feature, floats otherwise.
+    fingerprint: changes whenever the same picture would give other vectors (method, version, decode path, weights).
+    """
+
+    name: str
+    kind: FeatureKind
+    dim: int
+    metric: Metric
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureRows:
+    """One picture's feature.
+
+    rows: (R, D) what the index holds for the picture; one row for a global descriptor, many for keypoints.
+    query_rows: (V, D) what a search by stored id asks with, where that differs from ``rows`` (for a hash: its views).
+    extras: arrays kept beside the rows, such as keypoint positions.
+    """
+
+    rows: Vectors
+    query_rows: Vectors | None = None
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """The file a picture was indexed from, as it was then."""
+
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """A stored picture's row.
+
+    width, height: pixels, EXIF orientation applied. sha256: of the file's bytes, hex. added_at: Unix seconds.
+    features: state of every feature that the service was asked to keep for it.
+    """
+
+    id: str
+    width: int
+    height: int
+    sha256: str
+    format: str  # "jpeg", "png", ...
+    byte_size: int
+    added_at: float
+    features: Mapping[str, FeatureState]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: SourceFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutImage:
+    """Store a picture. ``original`` is kept only while features are pending, to compute them from."""
+
+    operation_id: str
+    record: ImageRecord
+    features: Mapping[str, FeatureRows]
+    thumbnail: bytes  # JPEG
+    on_conflict: OnConflict = "error"
+    original: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteImage:
+    operation_id: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FillFeatures:
+    """Add features that were pending; ignored unless the picture still is the one with this sha256."""
+
+    operation_id: str
+    id: str
+    sha256: str
+    features: Mapping[str, FeatureRows]
+
+
+Mutation = PutImage | DeleteImage | FillFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class MutationResult:
+    """record: the picture's row after the mutation, or the row that was in the way; None where there is none."""
+
+    outcome: Outcome
+    record: ImageRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureQuery:
+    """One feature's part of a search.
+
+    rows: (V, D) views of the query; a hit's distance is the smallest over them.
+    k: hits wanted. max_distance: hits farther away are left out. params: the feature's own search parameters.
+    """
+
+    feature: str
+    rows: Vectors
+    k: int
+    max_distance: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardQuery:
+    """All features of one search, asked of a shard at once."""
+
+    features: tuple[FeatureQuery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A picture that one feature found. view: which of the query's rows it matched (0 is the picture as given)."""
+
+    id: str
+    distance: float
+    view: int = 0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """What a result shows of a picture without asking for it again."""
+
+    width: int
+    height: int
+    sha256: str
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardAnswer:
+    """hits: by feature, nearest first. errors: features that this shard could not search, and why."""
+
+    hits: Mapping[str, tuple[Hit, ...]]
+    summaries: Mapping[str, ImageSummary]
+    took_ms: Mapping[str, float]
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStats:
+    images: int
+    rows: int
+    pending: int
+    index_kind: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStats:
+    shard: int
+    images: int
+    sequence: int
+    disk_bytes: int
+    features: Mapping[str, FeatureStats]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """problems: one line each; empty means that the store and every index agree."""
+
+    shard: int
+    images: int
+    checked_rows: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingImage:
+    """A picture with features still to be computed, and where its bytes are (one of the two is set)."""
+
+    id: str
+    sha256: str
+    features: tuple[str, ...]
+    original: bytes | None
+    source: SourceFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A batch job's durable progress. state: queued, running, succeeded, failed, stopped."""
+
+    id: str
+    kind: str
+    state: str
+    submitted_at: float
+    updated_at: float
+    arguments: Mapping[str, Any]
+    total: int = 0
+    done: int = 0
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    failed: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """A file that a job could not take, and why."""
+
+    path: str
+    code: str
+    reason: str

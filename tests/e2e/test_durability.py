@@ -1,0 +1,213 @@
+"""What was acknowledged survives: processes are killed under load, then all of them at once, and everything is compared afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from graph.client import Client
+from storage.errors import ImageNotFound, LookalikeError
+from tests.e2e.running_service import RunningService, service, wait_for
+from tests.unit.graph.local_catalog import photo
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+WRITERS = 8
+SEARCHERS = 8
+
+
+@dataclass
+class Ledger:
+    """What the service said yes to. A picture whose last request failed is uncertain: it may be there or not."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    added: dict[str, int] = field(default_factory=dict)  # id -> seed of its picture
+    deleted: set[str] = field(default_factory=set)
+    uncertain: set[str] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
+    searches: int = 0
+    partial: int = 0
+    refused: int = 0
+
+    def some_id(self, choose: random.Random) -> tuple[str, int] | None:
+        with self.lock:
+            return choose.choice(list(self.added.items())) if self.added else None
+
+
+class Load:
+    """Writers and searchers that go on until they are told to stop, whatever happens to the service."""
+
+    def __init__(self, url: str, ledger: Ledger) -> None:
+        self._url = url
+        self._ledger = ledger
+        self._stop = threading.Event()
+        self._seed = 0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        with ThreadPoolExecutor(WRITERS + SEARCHERS) as threads:
+            work = [threads.submit(self._repeat, self._write, number) for number in range(WRITERS)]
+            work += [threads.submit(self._repeat, self._search, 100 + number) for number in range(SEARCHERS)]
+            try:
+                yield
+            finally:
+                self._stop.set()
+            for one in work:
+                one.result()
+
+    def _repeat(self, step: Callable[[Client, random.Random], None], seed: int) -> None:
+        choose = random.Random(seed)
+        with Client(self._url, timeout_s=30, retries=0) as client:
+            while not self._stop.is_set():
+                try:
+                    step(client, choose)
+                except LookalikeError:
+                    self._ledger.refused += 1
+                    self._stop.wait(0.1)
+
+    def _write(self, client: Client, choose: random.Random) -> None:
+        if choose.random() < 0.2:
+            self._delete(client, choose)
+            return
+        with self._ledger.lock:
+            self._seed += 1
+            seed = self._seed
+        image_id = f"photo/{seed}"
+        with self._uncertain_unless_answered(image_id):
+            client.add(photo(seed), id=image_id)
+        with self._ledger.lock:
+            self._ledger.added[image_id] = seed
+
+    def _delete(self, client: Client, choose: random.Random) -> None:
+        with self._ledger.lock:
+            if len(self._ledger.added) < 20:
+                return
+            image_id = choose.choice(list(self._ledger.added))
+            del self._ledger.added[image_id]  # from here on a search may or may not find it
+        with self._uncertain_unless_answered(image_id):
+            client.delete(image_id)
+        with self._ledger.lock:
+            self._ledger.deleted.add(image_id)
+
+    @contextlib.contextmanager
+    def _uncertain_unless_answered(self, image_id: str) -> Iterator[None]:
+        try:
+            yield
+        except LookalikeError:
+            with self._ledger.lock:
+                self._ledger.uncertain.add(image_id)
+            raise
+
+    def _search(self, client: Client, choose: random.Random) -> None:
+        known = self._ledger.some_id(choose)
+        if known is None:
+            self._stop.wait(0.05)
+            return
+        image_id, seed = known
+        answer = client.search(image=photo(seed), k=3)
+        with self._ledger.lock:
+            self._ledger.searches += 1
+            self._ledger.partial += answer.partial
+            still_there = image_id in self._ledger.added
+            found = [result.id for result in answer.results]
+            if not answer.partial and still_there and image_id not in found[:1]:
+                self._ledger.wrong.append(f"{image_id} asked, {found} answered as complete")
+
+
+def kill_one(running: RunningService, title: str) -> None:
+    victims = running.processes_named(title)
+    assert victims, f"no process is called {title}"
+    os.kill(victims[0], signal.SIGKILL)
+
+
+def progress(ledger: Ledger, count: int) -> Callable[[], bool]:
+    """Whether ``count`` more searches and adds than now were answered."""
+    goal_searches, goal_added = ledger.searches + count, len(ledger.added) + len(ledger.deleted) + count
+    return lambda: ledger.searches >= goal_searches and len(ledger.added) + len(ledger.deleted) >= goal_added
+
+
+def check_everything(client: Client, ledger: Ledger) -> None:
+    assert ledger.wrong == []
+    for image_id, seed in ledger.added.items():
+        answer = client.search(image=photo(seed), features=["phash"], k=1)
+        assert answer.results[0].id == image_id
+        assert not answer.partial
+    for image_id in ledger.deleted:
+        with pytest.raises(ImageNotFound):
+            client.get(image_id)
+    stored = {row.id for row in client.images()}
+    assert set(ledger.added) <= stored
+    assert not stored & ledger.deleted
+    assert stored <= set(ledger.added) | ledger.uncertain
+    report = client.verify()
+    assert report.ok, report
+
+
+def test_acknowledged_writes_survive_the_death_of_any_process_and_of_all(tmp_path: Path) -> None:
+    ledger = Ledger()
+    with service(tmp_path / "data") as running:
+        load = Load(running.url, ledger)
+        with load.running():
+            wait_for(progress(ledger, 30), "the load runs")
+            for title in ("ray::ShardActor", "ray::ServeReplica:lookalike:phash", "ray::ServeReplica:lookalike:router"):
+                kill_one(running, title)
+                wait_for(progress(ledger, 20), f"the service goes on after {title} was killed", 120)
+            running.kill_everything()
+        assert ledger.searches > 50
+        running.start()
+        with Client(running.url) as client:
+            check_everything(client, ledger)
+
+
+def test_a_killed_job_is_reported_and_the_next_one_goes_on_from_there(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(300):
+        (photos / f"{seed}.jpg").write_bytes(photo(seed, (800, 600)))
+    with service(tmp_path / "data") as running, Client(running.url) as client:
+        killed = client.submit_index([str(photos)])
+        wait_for(lambda: client.job(killed).added > 0, "the job has begun")
+        for process_id in running.processes_named("graph.jobs.index"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
+        wait_for(lambda: client.job(killed).state == "failed", "the killed job is reported")
+        before = client.stats().images
+        assert before > 0
+
+        again = client.submit_index([str(photos)])
+        wait_for(lambda: client.job(again).state not in ("queued", "running"), "the second job ends", 120)
+        job = client.job(again)
+        assert job.state == "succeeded"
+        assert job.added + job.unchanged == 300
+        assert job.unchanged >= before
+        assert client.stats().images == 300
+        assert client.verify().ok
+
+
+def test_stopping_a_job_and_running_it_again_gives_the_same_final_state(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(300):
+        (photos / f"{seed}.jpg").write_bytes(photo(seed, (800, 600)))
+    with service(tmp_path / "data") as running, Client(running.url) as client:
+        first = client.submit_index([str(photos)])
+        wait_for(lambda: client.job(first).added > 0, "the job has begun")
+        assert client.stop_job(first).state in ("stopped", "succeeded")
+        started = time.monotonic()
+        assert running.run("index", str(photos)).returncode == 0
+        assert client.stats().images == 300
+        again = running.run("index", str(photos))
+        assert again.returncode == 0
+        assert "0 new" in again.stdout + again.stderr
+        assert client.verify().ok
+        assert time.monotonic() - started < 120

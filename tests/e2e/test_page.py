@@ -1,0 +1,320 @@
+"""The page at ``/``, driven in a real browser.
+
+Runs against the service at ``LOOKALIKE_PAGE_URL``, which gets a few pictures under ``page-test/``, or else against
+`page_server`. What a healthy service does not do on demand (partial answers, keys, running jobs) is answered in its
+place by intercepted requests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.page_server import PAGE, running_page_server
+from tests.e2e.page_visit import (
+    CHROMIUM,
+    CHROMIUM_FLAGS,
+    DROP_OR_PASTE,
+    HOSTILE,
+    IDS,
+    PICTURES,
+    WIDTH,
+    Visit,
+    add_pictures,
+    found,
+    refuse_without,
+    search_answer,
+)
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
+expect = playwright_api.expect
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def service_url() -> Iterator[str]:
+    """Base address of the service under test, with the pictures of this module in it."""
+    given = os.environ.get("LOOKALIKE_PAGE_URL")
+    if given:
+        add_pictures(given.rstrip("/"))
+        yield given.rstrip("/")
+        return
+    with running_page_server() as address:
+        add_pictures(address)
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no Chromium: install Debian's package `chromium`")
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Any, service_url: str) -> Iterator[Visit]:
+    """A fresh tab. Whatever a test does, nothing may go to another origin and nothing may go wrong in the page."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    visit = Visit(page, service_url)
+    context.on("request", visit.note_request)
+    page.on("console", visit.note_message)
+    page.on("pageerror", visit.note_error)
+    page.on("dialog", visit.note_dialog)
+    yield visit
+    context.close()
+    assert visit.foreign == []
+    assert visit.problems == []
+
+
+def test_page_loads_with_the_collection_and_nothing_from_elsewhere(visit: Visit) -> None:
+    visit.open()
+    expect(visit.page.get_by_role("heading", name="Find a photo by its looks")).to_be_visible()
+    expect(visit.page.locator("#collection")).to_have_text(re.compile(r"^[\d,]+ photos"))
+    expect(visit.page.locator("#sample-list img").first).to_have_js_property("complete", True)
+
+
+def test_picked_photo_finds_itself_first_with_every_distance(visit: Visit) -> None:
+    visit.open()
+    visit.pick(PICTURES[IDS[0]])
+    first = visit.cards().first
+    expect(first.locator(".id")).to_have_text(IDS[0])
+    expect(first.locator(".evidence li").filter(has_text="phash")).to_contain_text("0 bits")
+    expect(first.locator(".evidence li").filter(has_text="color")).to_contain_text("0.00")
+    expect(first.locator("img")).to_have_js_property("naturalWidth", WIDTH)
+    expect(visit.page.locator("#preview")).to_have_js_property("naturalWidth", WIDTH)
+    expect(visit.page.locator("#answer-summary")).to_contain_text("photos in")
+
+
+@pytest.mark.parametrize("kind", ["paste", "drop"])
+def test_pasted_and_dropped_photos_are_searched(visit: Visit, kind: str) -> None:
+    visit.open()
+    visit.page.evaluate(DROP_OR_PASTE, [kind, list(PICTURES[IDS[1]])])
+    expect(visit.cards().first.locator(".id")).to_have_text(IDS[1])
+
+
+def test_dragging_a_file_over_the_page_says_where_it_may_fall(visit: Visit) -> None:
+    visit.open()
+    cover = visit.page.get_by_text("Drop to search with this photo")
+    visit.page.evaluate(DROP_OR_PASTE, ["dragenter", []])
+    expect(cover).to_be_visible()
+    visit.page.evaluate(DROP_OR_PASTE, ["dragleave", []])
+    expect(cover).to_be_hidden()
+
+
+def test_search_goes_on_from_a_result_and_back_returns_to_the_photo(visit: Visit) -> None:
+    visit.open()
+    visit.pick(PICTURES[IDS[0]])
+    expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
+    visit.page.get_by_role("list").get_by_role("button", name=f"Search from {IDS[2]}").click()
+    expect(visit.page.get_by_role("heading", name=f"Photos like {IDS[2]}")).to_be_focused()
+    expect(visit.cards().first.locator(".id")).to_have_text(IDS[2])
+    assert visit.page.url.endswith("#id=page-test%2F2.jpg")
+    visit.page.go_back()
+    expect(visit.page.get_by_role("heading", name="Photos like yours")).to_be_visible()
+    expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
+    visit.page.go_back()
+    expect(visit.page.get_by_role("heading", name="Find a photo by its looks")).to_be_visible()
+
+
+def test_address_of_a_stored_photo_shows_its_lookalikes_at_once(visit: Visit) -> None:
+    visit.open("#id=page-test%2F1.jpg")
+    expect(visit.cards().first.locator(".id")).to_have_text(IDS[1])
+
+
+def test_keyboard_alone_searches_from_a_result(visit: Visit) -> None:
+    visit.open("#id=page-test%2F1.jpg")
+    visit.cards().first.get_by_role("button").focus()
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_role("heading", name=f"Photos like {IDS[1]}")).to_be_visible()
+
+
+def test_original_opens_in_a_new_tab(visit: Visit) -> None:
+    visit.open("#id=page-test%2F1.jpg")
+    with visit.page.context.expect_page() as opened:
+        visit.cards().first.get_by_role("link", name="Open original").click()
+    opened.value.wait_for_url("**/v1/images/page-test%2F1.jpg/file")
+
+
+def test_options_reach_the_service(visit: Visit) -> None:
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.cards().first).to_be_visible()
+    with visit.page.expect_request("**/v1/search"):
+        visit.page.get_by_label("All orientations").check()
+    with visit.page.expect_request("**/v1/search"):
+        visit.page.get_by_role("checkbox", name="color").uncheck()
+    with visit.page.expect_request("**/v1/search") as request:
+        visit.page.get_by_label("Number of results").fill("2")
+        visit.page.keyboard.press("Tab")
+    sent = json.loads(request.value.post_data or "")
+    assert (sent["id"], sent["k"], sent["params"]) == (IDS[0], 2, {"phash": {"orientations": "all"}})
+    assert "phash" in sent["features"]
+    assert "color" not in sent["features"]
+    expect(visit.cards()).to_have_count(2)
+
+
+def test_unavailable_feature_is_shown_disabled_with_its_reason(visit: Visit) -> None:
+    ready = {"name": "phash", "state": "ready", "reason": "", "kind": "binary"}
+    absent = {
+        "name": "global",
+        "state": "unavailable",
+        "reason": "no weights; run `lookalike models pull`",
+        "kind": "dense",
+    }
+    visit.answer("**/v1/features", {"features": [ready, absent]})
+    visit.open()
+    visit.page.get_by_text("Options").click()
+    expect(visit.page.get_by_role("checkbox", name="phash")).to_be_checked()
+    expect(visit.page.get_by_role("checkbox", name="global")).to_be_disabled()
+    expect(visit.page.locator("#features")).to_contain_text("Not available: no weights; run lookalike models pull")
+
+
+def test_hostile_ids_and_metadata_are_text(visit: Visit) -> None:
+    visit.open()
+    visit.pick(PICTURES[HOSTILE])
+    first = visit.cards().first
+    expect(first.locator(".id")).to_have_text(HOSTILE)
+    expect(first.locator(".shot img")).to_have_js_property("naturalWidth", WIDTH)
+    first.get_by_text("Metadata").click()
+    expect(first.locator("dd")).to_have_text(f"<b>{HOSTILE}</b>")
+    first.get_by_role("button").click()
+    expect(visit.page.get_by_role("heading", name=f"Photos like {HOSTILE}")).to_be_visible()
+    expect(visit.page.locator("img[src=x], .caption b, script:not([src])")).to_have_count(0)
+
+
+def test_hostile_file_names_features_and_reasons_are_text(visit: Visit) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    matches = {evil: {"distance": 0.5, "view": evil}}
+    visit.answer(
+        "**/v1/search", search_answer([found("..", **matches)], {evil: {"status": evil, "reason": evil}}, partial=True)
+    )
+    visit.open()
+    visit.pick(PICTURES[IDS[0]], name=f"{evil}.jpg")
+    expect(visit.cards()).to_contain_text(evil)
+    expect(visit.cards().locator("img")).to_have_class("missing")
+    expect(visit.page.locator("img[src=x]")).to_have_count(0)
+
+
+def test_partial_answer_names_what_is_missing_and_keeps_the_evidence(visit: Visit) -> None:
+    features = {"phash": {"status": "ok"}, "color": {"status": "timeout", "reason": "no answer in 2 s"}}
+    mirrored = found(IDS[0], phash={"distance": 4, "rank": 1, "view": "mirrored"})
+    visit.answer("**/v1/search", search_answer([mirrored], features, partial=True, missing_shards=[1]))
+    visit.open("#id=page-test%2F0.jpg")
+    notice = visit.page.locator(".notice.warning")
+    expect(notice).to_contain_text("This answer is incomplete.")
+    expect(notice).to_contain_text("Shard 1 did not answer")
+    expect(notice).to_contain_text("color did not answer in time: no answer in 2 s")
+    expect(visit.cards().first).to_contain_text("4 bits")
+    expect(visit.cards().first.locator(".turned")).to_have_text("mirrored")
+
+
+def test_partial_answer_without_results_is_not_called_no_matches(visit: Visit) -> None:
+    visit.answer("**/v1/search", search_answer([], {"phash": {"status": "error", "reason": "it broke"}}, partial=True))
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.page.locator("#answer-summary")).to_have_text(
+        "The parts that answered found nothing. The others were not searched."
+    )
+    expect(visit.page.locator(".notice.warning")).to_contain_text("phash failed: it broke")
+
+
+def test_complete_answer_without_results_says_so(visit: Visit) -> None:
+    visit.answer("**/v1/search", search_answer([], {"phash": {"status": "ok"}}))
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.page.locator("#answer-summary")).to_have_text("No photo in the collection matches.")
+
+
+def test_file_that_is_not_a_picture_is_refused_in_the_services_words(visit: Visit) -> None:
+    visit.refusals |= {400, 415}
+    visit.open()
+    visit.pick(b"these are words", name="words.jpg")
+    expect(visit.page.get_by_role("alert")).to_be_visible()
+    expect(visit.cards()).to_have_count(0)
+    visit.pick(PICTURES[IDS[0]])
+    expect(visit.cards().first).to_be_visible()
+    expect(visit.page.get_by_role("alert")).to_have_count(0)
+
+
+def test_busy_service_offers_to_try_again(visit: Visit) -> None:
+    visit.refusals.add(503)
+    error = {"code": "busy", "message": "The queue is full.", "hint": "Try again in a moment.", "request_id": "r-1"}
+    visit.answer("**/v1/search", {"error": error}, status=503)
+    visit.open("#id=page-test%2F0.jpg")
+    alert = visit.page.get_by_role("alert")
+    for text in ("The queue is full.", "Try again in a moment.", "Request r-1"):
+        expect(alert).to_contain_text(text)
+    visit.page.unroute("**/v1/search")
+    alert.get_by_role("button", name="Try again").click()
+    expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
+
+
+def test_key_is_asked_for_and_sent_with_every_request(visit: Visit) -> None:
+    visit.refusals.add(401)
+    visit.page.context.route("**/v1/**", refuse_without("Bearer right"))
+    visit.page.goto(f"{visit.url}/#id=page-test%2F0.jpg")
+    key = visit.page.get_by_label("API key")
+    expect(key).to_be_focused()
+    key.fill("wrong")
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_text("The service did not accept that key.")).to_be_visible()
+    key.fill("right")
+    visit.page.get_by_role("button", name="Continue").click()
+    first = visit.cards().first
+    expect(first.locator("img")).to_have_attribute("src", re.compile("^blob:"))
+    expect(first.locator("img")).to_have_js_property("naturalWidth", WIDTH)
+    expect(key).to_be_hidden()
+    with visit.page.context.expect_page() as opened:
+        first.get_by_role("link", name="Open original").click()
+    opened.value.wait_for_url(re.compile("^blob:"))
+    visit.page.reload()
+    expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
+
+
+def test_indexing_is_seen_from_start_to_end(visit: Visit) -> None:
+    job = {"id": "job-1", "kind": "index", "total": 10, "added": 3, "failed": 1}
+    states = [{"state": "running", "done": 4}, {"state": "running", "done": 8}, {"state": "succeeded", "done": 10}]
+    answers = iter(states)
+    last = dict(states[-1])
+    visit.page.route("**/v1/jobs", lambda route: route.fulfill(json={"jobs": [job | next(answers, last)]}))
+    visit.open()
+    bar = visit.page.get_by_role("progressbar", name="Indexing photos")
+    expect(bar).to_have_js_property("value", 4)
+    expect(visit.page.locator("#jobs")).to_contain_text("4 of 10 files · 3 added · 1 could not be read")
+    expect(bar).to_have_js_property("value", 8)
+    expect(visit.page.get_by_text("Indexing photos: finished")).to_be_visible()
+    expect(bar).to_be_hidden()
+    visit.page.get_by_role("button", name="Dismiss").click()
+    expect(visit.page.locator("#jobs")).to_be_hidden()
+
+
+def test_empty_collection_says_how_to_index(visit: Visit) -> None:
+    visit.answer("**/v1/stats", {"images": 0, "pending": {}, "missing_shards": []})
+    visit.answer("**/v1/images?*", {"images": [], "next_cursor": None})
+    visit.open()
+    expect(visit.page.get_by_text("lookalike index ~/Pictures")).to_be_visible()
+
+
+def test_nothing_is_cut_off_on_a_phone(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 360, "height": 740})
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.cards().first).to_be_visible()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_page_files_hold_to_the_content_security_policy() -> None:
+    html = (PAGE / "index.html").read_text()
+    assert not re.search(r"<style|\bstyle=|\bon\w+=|<script(?![^>]*\bsrc=)", html)
+    for file in PAGE.iterdir():
+        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), (
+            file.name
+        )

@@ -1,0 +1,365 @@
+"""What every client does, blocking or async, over a transport that stands in for the network."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from graph.client import JobFailure, PartReport, ShardUsage
+from storage.errors import (
+    Busy,
+    DeadlineExceeded,
+    ImageExists,
+    ImageNotFound,
+    LookalikeError,
+    ServiceUnreachable,
+    Unauthorized,
+    Unavailable,
+)
+
+Handler = Callable[[httpx.Request], httpx.Response]
+Replies = list[httpx.Response | httpx.HTTPError]
+
+URL = "http://127.0.0.1:8000"
+ADDED = {
+    "id": "a/b.jpg",
+    "width": 640,
+    "height": 480,
+    "sha256": "ab",
+    "features": {"phash": "ok"},
+    "outcome": "created",
+}
+ROW = ADDED | {
+    "added_at": "2024-05-01T12:00:00Z",
+    "metadata": {"year": 1998},
+    "format": "jpeg",
+    "bytes": 1500,
+    "path": None,
+}
+ANSWER = {
+    "results": [
+        {
+            "id": "a/b.jpg",
+            "score": 0.93,
+            "matches": {"phash": {"distance": 4, "rank": 1}},
+            "metadata": {},
+            "width": 640,
+            "height": 480,
+        }
+    ],
+    "features": {
+        "phash": {"status": "ok", "took_ms": 2.1},
+        "image_text": {"status": "unavailable", "reason": "no weights"},
+    },
+    "partial": True,
+    "missing_shards": [1],
+    "took_ms": 18.4,
+}
+JOB = {
+    "id": "job-1",
+    "kind": "index",
+    "state": "running",
+    "submitted_at": "2024-05-01T12:00:00+00:00",
+    "updated_at": "2024-05-01T12:00:01+00:00",
+    "arguments": {"paths": ["/photos"]},
+    "total": 10,
+    "done": 4,
+    "added": 3,
+    "replaced": 0,
+    "unchanged": 0,
+    "skipped": 0,
+    "failed": 1,
+    "message": "",
+}
+
+
+def reply(body: Any, status: int = 200, **headers: str) -> httpx.Response:
+    return httpx.Response(status, json=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def failure(code: str, status: int, **headers: str) -> httpx.Response:
+    error = {"code": code, "message": f"what: {code}", "hint": "what to do", "request_id": "r-7"}
+    return reply({"error": error}, status, **headers)
+
+
+class Service:
+    """Gives its replies in turn, the last one for ever, and keeps what it was asked."""
+
+    def __init__(self, *replies: httpx.Response | httpx.HTTPError) -> None:
+        self.replies: Replies = list(replies)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if isinstance(answer, httpx.HTTPError):
+            raise answer
+        return answer
+
+    @property
+    def request(self) -> httpx.Request:
+        return self.requests[-1]
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.request.content)
+
+    @property
+    def form(self) -> str:
+        return self.request.content.decode("latin-1")
+
+
+class ClientSuite:
+    """Subclasses say which client; `ask` calls one of its methods and gives the answer."""
+
+    def client(self, service: Service, **options: Any) -> Any:
+        raise NotImplementedError
+
+    async def ask(self, service: Service, method: str, *arguments: Any, **options: Any) -> Any:
+        return await self.call(self.client(service), method, *arguments, **options)
+
+    async def call(self, client: Any, method: str, *arguments: Any, **options: Any) -> Any:
+        answer = getattr(client, method)(*arguments, **options)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    @pytest.fixture(autouse=True)
+    def pauses(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """Seconds that the client would have waited."""
+        seconds: list[float] = []
+
+        async def sleep(pause_s: float) -> None:
+            seconds.append(pause_s)
+
+        monkeypatch.setattr("time.sleep", seconds.append)
+        monkeypatch.setattr("anyio.sleep", sleep)
+        return seconds
+
+    @pytest.mark.parametrize("form", ["bytes", "path", "file"])
+    async def test_adds_an_image_given_as_bytes_path_or_file(self, form: str, tmp_path: Path) -> None:
+        path = tmp_path / "photo.jpg"
+        path.write_bytes(b"the picture")
+        image: Any = {"bytes": b"the picture", "path": path, "file": io.BytesIO(b"the picture")}[form]
+        service = Service(reply(ADDED, 201))
+        added = await self.ask(service, "add", image, id="a/b.jpg", metadata={"é": 1}, on_conflict="skip")
+        assert (added.id, added.width, added.features, added.created) == ("a/b.jpg", 640, {"phash": "ok"}, True)
+        assert (service.request.method, service.request.url.path) == ("POST", "/v1/images")
+        assert "the picture" in service.form
+        assert 'name="id"\r\n\r\na/b.jpg' in service.form
+        assert 'name="metadata"\r\n\r\n{"\\u00e9": 1}' in service.form
+        assert 'name="on_conflict"\r\n\r\nskip' in service.form
+
+    async def test_refuses_a_plain_str_as_an_image(self) -> None:
+        with pytest.raises(TypeError, match="not str"):
+            await self.ask(Service(reply(ADDED)), "add", "photo.jpg")
+
+    async def test_tells_a_replaced_image_from_a_created_one(self) -> None:
+        service = Service(reply(ADDED | {"outcome": "replaced"}, 200))
+        assert not (await self.ask(service, "replace", "a/b.jpg", b"x")).created
+        assert service.request.method == "PUT"
+        assert service.request.url.raw_path == b"/v1/images/a%2Fb.jpg"
+
+    @pytest.mark.parametrize(
+        ("image_id", "path"),
+        [("..", b"%2E%2E"), (".", b"%2E"), ("a b/é?#%", b"a%20b%2F%C3%A9%3F%23%25"), ("a/../b", b"a%2F..%2Fb")],
+    )
+    async def test_sends_every_character_of_an_id(self, image_id: str, path: bytes) -> None:
+        service = Service(reply(ROW))
+        await self.ask(service, "get", image_id)
+        assert service.request.url.raw_path == b"/v1/images/" + path
+
+    async def test_reads_a_row_and_passes_over_what_it_does_not_know(self) -> None:
+        row = await self.ask(Service(reply(ROW | {"novelty": 1})), "get", "a/b.jpg")
+        assert row.byte_size == 1500
+        assert row.added_at == datetime(2024, 5, 1, 12, tzinfo=UTC)
+        assert row.metadata == {"year": 1998}
+
+    async def test_deletes(self) -> None:
+        service = Service(httpx.Response(204))
+        assert await self.ask(service, "delete", "x") is None
+        assert service.request.method == "DELETE"
+
+    async def test_pages_through_all_images(self) -> None:
+        service = Service(
+            reply({"images": [ROW], "next_cursor": "c 1"}), reply({"images": [ROW, ROW], "next_cursor": None})
+        )
+        images = self.client(service).images(page_size=2)
+        rows = [row async for row in images] if inspect.isasyncgen(images) else list(images)
+        assert len(rows) == 3
+        assert [dict(request.url.params) for request in service.requests] == [
+            {"limit": "2"},
+            {"limit": "2", "cursor": "c 1"},
+        ]
+
+    async def test_gives_the_bytes_of_thumbnails_and_originals(self) -> None:
+        service = Service(httpx.Response(200, content=b"jpeg"))
+        assert await self.ask(service, "thumbnail", "x") == b"jpeg"
+        assert await self.ask(service, "original", "x") == b"jpeg"
+        assert [request.url.path for request in service.requests] == ["/v1/images/x/thumbnail", "/v1/images/x/file"]
+
+    async def test_searches_by_image_in_one_form(self) -> None:
+        service = Service(reply(ANSWER))
+        answer = await self.ask(
+            service,
+            "search",
+            b"img",
+            features=["phash", "local"],
+            k=3,
+            weights={"phash": 2},
+            max_distance={"phash": 64},
+        )
+        assert answer.results[0].matches["phash"]["distance"] == 4
+        assert answer.features["image_text"] == PartReport("unavailable", reason="no weights")
+        assert (answer.partial, answer.missing_shards) == (True, (1,))
+        assert 'name="features"\r\n\r\nphash,local' in service.form
+        assert 'name="weights"\r\n\r\n{"phash": 2}' in service.form
+        assert 'name="k"\r\n\r\n3' in service.form
+
+    async def test_searches_by_id_and_text_in_json(self) -> None:
+        service = Service(reply(ANSWER))
+        await self.ask(service, "search", id="x", text="a bridge", params={"phash": {"orientations": "all"}})
+        assert service.body == {"id": "x", "text": "a bridge", "k": 20, "params": {"phash": {"orientations": "all"}}}
+
+    async def test_refuses_a_search_for_nothing(self) -> None:
+        with pytest.raises(ValueError, match="an image, an id or a text"):
+            await self.ask(Service(reply(ANSWER)), "search")
+
+    async def test_finds_pictures_similar_to_a_stored_one(self) -> None:
+        service = Service(reply(ANSWER))
+        await self.ask(service, "similar", "x", features=["phash"], k=5)
+        assert str(service.request.url) == f"{URL}/v1/images/x/similar?features=phash&k=5"
+
+    async def test_labels_and_describes(self) -> None:
+        tags = await self.ask(Service(reply({"tags": [{"label": "bridge", "score": 0.5}]})), "tags", b"img")
+        assert [(tag.label, tag.score) for tag in tags] == [("bridge", 0.5)]
+        assert await self.ask(Service(reply({"caption": "a bridge"})), "caption", b"img") == "a bridge"
+
+    async def test_reads_features_and_stats(self) -> None:
+        report = {"name": "phash", "state": "ready", "reason": "", "model": None, "dim": 576, "replicas": 1}
+        assert (await self.ask(Service(reply({"features": [report]})), "features"))[0].dim == 576
+        shard = {"shard": 0, "images": 2, "disk_bytes": 3, "features": {"phash": {"memory_bytes": 4}}}
+        body = {
+            "images": 2,
+            "disk_bytes": 3,
+            "memory_bytes": 4,
+            "pending": {},
+            "shards": [shard],
+            "missing_shards": [1],
+        }
+        stats = await self.ask(Service(reply(body)), "stats")
+        assert (stats.shards, stats.missing_shards) == ((ShardUsage(0, 2, 3, 4),), (1,))
+
+    async def test_says_what_is_missing_before_the_service_is_ready(self, pauses: list[float]) -> None:
+        readiness = await self.ask(Service(reply({"ready": False, "missing": ["shard 1"]}, 503)), "ready")
+        assert (readiness.ready, readiness.missing, pauses) == (False, ("shard 1",), [])
+        assert (await self.ask(Service(reply({"ready": True, "missing": []})), "ready")).ready
+
+    async def test_submits_and_watches_a_job(self) -> None:
+        service = Service(reply({"id": "job-1"}, 202))
+        assert await self.ask(service, "submit_index", ["/photos"], watch=True) == "job-1"
+        assert service.body == {
+            "kind": "index",
+            "paths": ["/photos"],
+            "id_from": "path",
+            "on_conflict": "replace",
+            "watch": True,
+        }
+        job = await self.ask(Service(reply(JOB)), "job", "job-1")
+        assert (job.done, job.total, job.finished) == (4, 10, False)
+        assert [job.id for job in await self.ask(Service(reply({"jobs": [JOB]})), "jobs")] == ["job-1"]
+
+    async def test_stops_a_job_and_lists_its_failures(self) -> None:
+        service = Service(reply(JOB | {"state": "stopped"}))
+        assert (await self.ask(service, "stop_job", "job-1")).finished
+        assert service.request.url.path == "/v1/jobs/job-1/stop"
+        listed = {"failures": [{"path": "x", "code": "unsupported_image", "reason": "not a picture"}], "next_offset": 1}
+        failures = await self.ask(Service(reply(listed)), "job_failures", "job-1")
+        assert failures.failures == (JobFailure("x", "unsupported_image", "not a picture"),)
+        assert failures.next_offset == 1
+
+    async def test_verifies_every_shard(self) -> None:
+        shard = {"shard": 0, "images": 1, "checked_rows": 2, "problems": ["row 3"]}
+        verification = await self.ask(Service(reply({"ok": False, "shards": [shard]})), "verify")
+        assert (verification.ok, verification.shards[0].problems) == (False, ("row 3",))
+
+    async def test_health_passes_when_the_service_lives(self) -> None:
+        assert await self.ask(Service(reply({})), "health") is None
+
+    async def test_raises_the_error_that_the_service_raised(self) -> None:
+        with pytest.raises(ImageNotFound) as caught:
+            await self.ask(Service(failure("image_not_found", 404)), "get", "x")
+        error = caught.value
+        assert (error.message, error.hint) == ("what: image_not_found", "what to do")
+        assert (error.status, error.request_id) == (404, "r-7")
+
+    async def test_names_the_request_of_an_internal_error(self) -> None:
+        body = {"error": {"code": "internal", "message": "internal error", "request_id": "r-9"}}
+        with pytest.raises(LookalikeError, match="r-9"):
+            await self.ask(Service(reply(body, 500)), "get", "x")
+
+    async def test_says_so_when_another_program_answers(self) -> None:
+        with pytest.raises(LookalikeError, match="check that a Lookalike service"):
+            await self.ask(Service(httpx.Response(200, text="<html>")), "stats")
+
+    async def test_tries_again_when_busy_for_as_long_as_it_is_told(self, pauses: list[float]) -> None:
+        service = Service(failure("busy", 429, retry_after="3"), failure("busy", 503), reply(ROW))
+        assert (await self.ask(service, "get", "x")).id == "a/b.jpg"
+        assert pauses[0] == 3
+        assert 0 < pauses[1] < 1
+
+    async def test_gives_up_after_its_retries(self, pauses: list[float]) -> None:
+        service = Service(failure("busy", 429))
+        with pytest.raises(Busy):
+            await self.ask(service, "get", "x")
+        assert len(service.requests) == 3
+
+    async def test_gives_up_at_once_when_told_to_wait_long(self, pauses: list[float]) -> None:
+        with pytest.raises(Unavailable):
+            await self.ask(Service(failure("unavailable", 503, retry_after="3600")), "get", "x")
+        assert pauses == []
+
+    async def test_repeats_an_add_under_the_same_key(self) -> None:
+        service = Service(httpx.ReadError("reset"), reply(ADDED, 201))
+        await self.ask(service, "add", b"img")
+        first, second = (request.headers["Idempotency-Key"] for request in service.requests)
+        assert first == second
+        await self.ask(service, "add", b"img")
+        assert service.request.headers["Idempotency-Key"] != first
+
+    async def test_never_submits_a_job_twice(self) -> None:
+        service = Service(failure("unavailable", 503))
+        with pytest.raises(Unavailable):
+            await self.ask(service, "submit_index", ["/photos"])
+        assert len(service.requests) == 1
+
+    async def test_does_not_repeat_what_was_refused(self) -> None:
+        service = Service(failure("image_exists", 409))
+        with pytest.raises(ImageExists):
+            await self.ask(service, "add", b"img")
+        assert len(service.requests) == 1
+
+    async def test_says_how_to_start_a_service_that_does_not_answer(self) -> None:
+        service = Service(httpx.ConnectError("Connection refused"))
+        with pytest.raises(ServiceUnreachable, match=rf"{URL} .*Connection refused.*lookalike serve"):
+            await self.ask(service, "get", "x")
+        assert len(service.requests) == 1
+
+    async def test_calls_a_slow_answer_a_deadline(self) -> None:
+        with pytest.raises(DeadlineExceeded, match="within 30 s"):
+            await self.ask(Service(httpx.ReadTimeout("slow")), "get", "x")
+
+    async def test_sends_its_key_and_never_shows_it(self) -> None:
+        service = Service(failure("unauthorized", 401))
+        client = self.client(service, api_key="s3cret")
+        with pytest.raises(Unauthorized):
+            await self.call(client, "stats")
+        assert service.request.headers["Authorization"] == "Bearer s3cret"
+        assert "s3cret" not in repr(client)
+        assert URL in repr(client)

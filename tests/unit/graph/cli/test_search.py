@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.suites.client_suite import ANSWER, Service, reply
+from tests.unit.graph.cli.conftest import Run
+
+WHOLE = ANSWER | {"partial": False, "missing_shards": []}
+
+
+def answer(result: dict[str, Any]) -> dict[str, Any]:
+    return WHOLE | {"results": [ANSWER["results"][0] | result]}  # type: ignore[index]
+
+
+def test_results_are_lines_of_columns(run: Run) -> None:
+    result = run(Service(reply(WHOLE)), "search", "--id", "x")
+    assert result.stdout == "rank\tid\tscore\tphash\tsize\n1\ta/b.jpg\t0.9300\t4\t640x480\n"
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_an_image_is_sent_with_all_that_was_asked(run: Run, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"the picture")
+    service = Service(reply(WHOLE))
+    run(
+        service,
+        *("search", str(photo), "-k", "5", "--features", "phash,color", "--weights", "phash=2"),
+        *("--max-distance", "phash=64", "--param", "phash.orientations=all", "--text", "a bridge"),
+    )
+    form = service.form
+    assert "the picture" in form
+    for name, value in {
+        "k": "5",
+        "features": "phash,color",
+        "weights": '{"phash": 2.0}',
+        "max_distance": '{"phash": 64.0}',
+        "params": '{"phash": {"orientations": "all"}}',
+        "text": "a bridge",
+    }.items():
+        assert f'name="{name}"\r\n\r\n{value}\r\n' in form
+
+
+def test_json_is_the_answer_itself(run: Run) -> None:
+    result = run(Service(reply(ANSWER)), "search", "--text", "a bridge", "--json")
+    shown = json.loads(result.stdout)
+    assert shown["results"] == ANSWER["results"]
+    assert (shown["partial"], shown["missing_shards"], shown["took_ms"]) == (True, [1], 18.4)
+
+
+def test_an_incomplete_answer_says_what_is_missing(run: Run) -> None:
+    result = run(Service(reply(ANSWER)), "search", "--id", "x")
+    assert result.exit_code == 0
+    assert "image_text is unavailable (no weights), shard 1 did not answer" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_inliers_stand_where_there_is_no_distance(run: Run) -> None:
+    found = answer({"matches": {"local": {"inliers": 83, "rank": 1}}})
+    found["features"] = {"phash": {"status": "ok"}, "local": {"status": "ok"}}
+    result = run(Service(reply(found)), "search", "--id", "x")
+    assert result.stdout.splitlines()[1].split("\t") == ["1", "a/b.jpg", "0.9300", "", "83", "640x480"]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_gets_a_table(run: Run) -> None:
+    mirrored = answer({"matches": {"phash": {"distance": 4, "rank": 1, "view": "mirrored"}}})
+    result = run(Service(reply(mirrored)), "search", "--id", "x")
+    assert "┃ id " in result.stdout
+    assert " 4 mirrored " in result.stdout
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_is_told_that_nothing_was_found(run: Run) -> None:
+    assert run(Service(reply(WHOLE | {"results": []})), "search", "--id", "x").stdout == "nothing found\n"
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_an_id_is_shown_as_text(run: Run, on_terminal: bool, request: pytest.FixtureRequest) -> None:
+    if on_terminal:
+        request.getfixturevalue("terminal")
+    hostile = "[red]x[/red]\x1b]0;owned\x07\t\u202egpj.exe :smile:"
+    result = run(Service(reply(answer({"id": hostile}))), "search", "--id", "x")
+    assert "[red]x[/red]\\x1b]0;owned\\x07\\t\\u202egpj.exe :smile:" in result.stdout
+    assert "\x1b" not in result.stdout

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import httpx
+import pytest
+
+from graph.client import AsyncClient, Client
+from tests.suites.client_suite import ROW, URL, ClientSuite, Service, reply
+
+
+class TestAsyncClient(ClientSuite):
+    def client(self, service: Service, **options: Any) -> AsyncClient:
+        return AsyncClient(URL, transport=httpx.MockTransport(service), **options)
+
+
+async def test_closes_at_the_end_of_its_block() -> None:
+    async with AsyncClient(URL, transport=httpx.MockTransport(Service(reply(ROW)))) as client:
+        await client.get("x")
+    with pytest.raises(RuntimeError, match="closed"):
+        await client.get("x")
+
+
+def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
+    def signatures(client: type) -> dict[str, list[str]]:
+        return {
+            name: list(inspect.signature(method).parameters)
+            for name, method in vars(client).items()
+            if inspect.isfunction(method) and not name.startswith("_") and name not in {"close", "aclose"}
+        }
+
+    assert signatures(Client) == signatures(AsyncClient)

@@ -1,0 +1,86 @@
+"""What the service writes is what the client reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from graph import requests
+from graph.client import parsing
+from graph.http import answers as written
+from storage.types import FeatureStats, ImageRecord, JobRecord, ShardStats, SourceFile, VerifyReport
+
+RECORD = ImageRecord(
+    id="søndag/橋.jpg",
+    width=640,
+    height=480,
+    sha256="ab",
+    format="jpeg",
+    byte_size=1500,
+    added_at=1_700_000_000.5,
+    features={"phash": "ok", "image_text": "pending"},
+    metadata={"year": 1998},
+    source=SourceFile("/photos/橋.jpg", 1500, 1),
+)
+
+
+def sent(body: Any) -> httpx.Response:
+    answer = written.json_response(body)
+    return httpx.Response(200, content=bytes(answer.body))
+
+
+def test_a_row() -> None:
+    row = parsing.image_row(sent(written.image_row(RECORD)))
+    assert (row.id, row.byte_size, row.path, row.features) == (RECORD.id, 1500, "/photos/橋.jpg", RECORD.features)
+    assert row.added_at == datetime.fromtimestamp(RECORD.added_at, UTC)
+
+
+def test_a_page_of_rows() -> None:
+    page = parsing.image_page(sent(written.image_page(requests.ImagePage((RECORD, RECORD), "x"))))
+    assert ([row.id for row in page.images], page.next_cursor) == ([RECORD.id] * 2, "x")
+
+
+def test_an_added_picture() -> None:
+    added = parsing.added_image(sent(written.added(requests.AddAnswer("skipped", RECORD))))
+    assert (added.id, added.outcome, added.created) == (RECORD.id, "skipped", False)
+
+
+def test_a_search_answer() -> None:
+    found = requests.SearchResult("x", 0.5, {"phash": {"distance": 4, "rank": 1}}, {"a": 1}, 640, 480)
+    parts = {"phash": requests.PartReport("ok", 2.0), "color": requests.PartReport("timeout", 9.0, "late")}
+    answer = requests.SearchAnswer((found,), parts, True, (1,), 18.4)
+    assert asdict(parsing.search_answer(sent(written.search_answer(answer)))) == asdict(answer)
+
+
+def test_a_feature_report() -> None:
+    report = requests.FeatureReport("phash", "ready", "", None, "v1", "binary", 576, "hamming", "flat", 2)
+    body = {"features": [written.feature_report(report)]}
+    assert [asdict(read) for read in parsing.feature_reports(sent(body))] == [asdict(report)]
+
+
+def test_the_figures_of_a_service() -> None:
+    shard = ShardStats(
+        0, 2, 7, 100, {"phash": FeatureStats(2, 2, 1, "flat", 40), "color": FeatureStats(2, 2, 0, "flat", 2)}
+    )
+    stats = parsing.service_stats(
+        sent(written.service_stats(requests.ServiceStats(2, 100, 42, {"phash": 1}, (asdict(shard),), (1,))))
+    )
+    assert (stats.images, stats.disk_bytes, stats.memory_bytes, stats.pending) == (2, 100, 42, {"phash": 1})
+    assert (stats.shards[0].shard, stats.shards[0].memory_bytes, stats.missing_shards) == (0, 42, (1,))
+
+
+def test_a_verification() -> None:
+    body = {"ok": False, "shards": [written.verify_report(VerifyReport(1, 3, 6, ("color: 2 rows",)))]}
+    verification = parsing.verification(sent(body))
+    assert not verification.ok
+    assert asdict(verification.shards[0]) == written.verify_report(VerifyReport(1, 3, 6, ("color: 2 rows",)))
+
+
+def test_a_job() -> None:
+    record = JobRecord("j", "index", "running", 1_700_000_000.0, 1_700_000_001.0, {"paths": ["/p"]}, total=3, failed=1)
+    job = parsing.job(sent(written.job_row(record)))
+    assert (job.id, job.total, job.failed, job.arguments) == ("j", 3, 1, {"paths": ["/p"]})
+    assert job.submitted_at.timestamp() == record.submitted_at

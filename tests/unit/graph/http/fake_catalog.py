@@ -1,0 +1,160 @@
+"""The catalogue's twin in memory: enough of it to see what HTTP asks and how it shows the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+
+from graph.requests import (
+    AddAnswer,
+    AddRequest,
+    FeatureReport,
+    ImagePage,
+    PartReport,
+    Readiness,
+    SearchAnswer,
+    SearchRequest,
+    SearchResult,
+    ServiceStats,
+)
+from storage.errors import ImageExists, ImageNotFound, JobNotFound, UnsupportedImage
+from storage.types import ImageRecord, JobFailure, JobRecord, SourceFile, VerifyReport
+
+JPEG = b"\xff\xd8picture"
+THUMBNAIL = b"\xff\xd8small"
+ADDED_AT = 1_700_000_000.0
+
+
+class FakeJobs:
+    """Jobs that never run."""
+
+    def __init__(self) -> None:
+        self.submitted: list[tuple[Sequence[str], str, str, bool]] = []
+        self.records: dict[str, JobRecord] = {}
+        self.failed = [JobFailure(f"/photos/{number}.jpg", "unsupported_image", "not a picture") for number in range(5)]
+
+    async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str:
+        self.submitted.append((paths, id_from, on_conflict, watch))
+        job_id = f"job-{len(self.submitted)}"
+        moment = ADDED_AT + len(self.submitted)
+        self.records[job_id] = JobRecord(job_id, "index", "running", moment, moment, {"paths": list(paths)}, total=10)
+        return job_id
+
+    async def stop(self, job_id: str) -> None:
+        job = await self.job(job_id)
+        self.records[job_id] = JobRecord(job.id, job.kind, "stopped", job.submitted_at, job.updated_at, job.arguments)
+
+    async def jobs(self) -> list[JobRecord]:
+        return list(self.records.values())
+
+    async def job(self, job_id: str) -> JobRecord:
+        if job_id not in self.records:
+            raise JobNotFound(f"no job has the id {job_id!r}")
+        return self.records[job_id]
+
+    async def failures(self, job_id: str, offset: int, limit: int) -> list[JobFailure]:
+        await self.job(job_id)
+        return self.failed[offset : offset + limit]
+
+
+class FakeCatalog:
+    """Takes bytes that begin as a JPEG does. ``before`` runs at the start of every call: it may wait or raise."""
+
+    def __init__(self) -> None:
+        self.jobs = FakeJobs()
+        self.images: dict[str, ImageRecord] = {}
+        self.added: list[AddRequest] = []
+        self.searched: list[SearchRequest] = []
+        self.originals: dict[str, tuple[bytes, str]] = {}
+        self.ready = Readiness(True, ())
+        self.problems: tuple[str, ...] = ()
+        self.before: Callable[[], object] | None = None
+        self.gate: asyncio.Event | None = None
+
+    async def _enter(self) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.before is not None:
+            self.before()
+
+    async def add(self, request: AddRequest) -> AddAnswer:
+        await self._enter()
+        self.added.append(request)
+        if not request.image.startswith(b"\xff\xd8"):
+            raise UnsupportedImage("not a picture", "send a JPEG")
+        sha256 = hashlib.sha256(request.image).hexdigest()
+        image_id = request.id if request.id is not None else sha256
+        taken = self.images.get(image_id)
+        if taken is not None and request.on_conflict == "error":
+            raise ImageExists(f"an image with the id {image_id!r} exists already", "replace it")
+        if taken is not None and request.on_conflict == "skip":
+            return AddAnswer("skipped", taken)
+        source = SourceFile(f"/photos/{image_id}", len(request.image), 1)
+        record = ImageRecord(
+            id=image_id,
+            width=640,
+            height=480,
+            sha256=sha256,
+            format="jpeg",
+            byte_size=len(request.image),
+            added_at=ADDED_AT,
+            features={"phash": "ok", "color": "pending"},
+            metadata=request.metadata,
+            source=source,
+        )
+        self.images[image_id] = record
+        self.originals[image_id] = (request.image, "jpeg")
+        return AddAnswer("created" if taken is None else "replaced", record)
+
+    async def get(self, image_id: str) -> ImageRecord:
+        await self._enter()
+        if image_id not in self.images:
+            raise ImageNotFound(f"no image has the id {image_id!r}", "GET /v1/images lists the ids")
+        return self.images[image_id]
+
+    async def delete(self, image_id: str) -> None:
+        await self.get(image_id)
+        del self.images[image_id]
+
+    async def page(self, after: str | None, limit: int) -> ImagePage:
+        await self._enter()
+        ids = sorted(self.images, key=str.encode)
+        later = [image_id for image_id in ids if after is None or image_id.encode() > after.encode()]
+        rows = tuple(self.images[image_id] for image_id in later[:limit])
+        return ImagePage(rows, rows[-1].id if len(later) > limit else None)
+
+    async def thumbnail(self, image_id: str) -> bytes:
+        await self.get(image_id)
+        return THUMBNAIL + image_id.encode()
+
+    async def original(self, image_id: str) -> tuple[bytes, str]:
+        await self.get(image_id)
+        if image_id not in self.originals:
+            raise ImageNotFound(f"the original of {image_id!r} cannot be read")
+        return self.originals[image_id]
+
+    async def search(self, request: SearchRequest) -> SearchAnswer:
+        await self._enter()
+        self.searched.append(request)
+        if request.id is not None:
+            await self.get(request.id)
+        result = SearchResult("a/b.jpg", 0.93, {"phash": {"distance": 4, "rank": 1}}, {"title": "ü"}, 640, 480)
+        parts = {"phash": PartReport("ok", 2.1), "color": PartReport("unavailable", 0.0, "no weights")}
+        return SearchAnswer((result,), parts, True, (1,), 18.4)
+
+    async def features(self) -> list[FeatureReport]:
+        return [FeatureReport("phash", "ready", "", None, "1", "binary", 576, "hamming", "exact", 1)]
+
+    async def stats(self) -> ServiceStats:
+        await self._enter()
+        return ServiceStats(len(self.images), 4096, 1024, {"color": 3}, ({"shard": 0, "images": 1},), ())
+
+    async def verify(self) -> list[VerifyReport]:
+        await self._enter()
+        return [VerifyReport(0, len(self.images), 7, self.problems)]
+
+    async def readiness(self) -> Readiness:
+        if self.before is not None:
+            self.before()
+        return self.ready

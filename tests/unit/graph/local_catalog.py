@@ -1,0 +1,120 @@
+"""A whole catalogue in one process: real extractors, real shards, no Ray."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from PIL import Image
+
+from deployments.extractor import Pixels
+from deployments.images import DecodeLimits
+from graph.catalog import Catalog, Timeouts
+from graph.local_ports import LocalExtractorPort, LocalShardPort
+from graph.pending import PendingFeatures
+from graph.ports import ExtractorStatus, JobPort
+from storage.errors import LookalikeError
+from storage.shard import Shard
+from storage.types import FeatureRows, Mutation, MutationResult, ShardAnswer, ShardQuery, ShardStats, Vectors
+
+SHARDS = 3
+
+
+class BreakableExtractor(LocalExtractorPort):
+    """Raises ``failure`` while it is set."""
+
+    failure: LookalikeError | None = None
+
+    async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
+        if self.failure is not None:
+            raise self.failure
+        return await super().extract(image, timeout_s=timeout_s)
+
+    async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> Vectors:
+        if self.failure is not None:
+            raise self.failure
+        return await super().query_views(image, params, timeout_s=timeout_s)
+
+    async def status(self) -> ExtractorStatus:
+        if self.failure is not None:
+            return ExtractorStatus(self.name, "unavailable", str(self.failure))
+        return await super().status()
+
+
+class BreakableShard(LocalShardPort):
+    """Raises ``failure`` while it is set; a write raises it after it went through for ``lost_answers`` times."""
+
+    failure: LookalikeError | None = None
+    lost_answers = 0
+
+    async def apply(self, mutation: Mutation, *, timeout_s: float) -> MutationResult:
+        if self.failure is not None and not self.lost_answers:
+            raise self.failure
+        result = await super().apply(mutation, timeout_s=timeout_s)
+        if self.lost_answers and self.failure is not None:
+            self.lost_answers -= 1
+            failure, self.failure = self.failure, None if not self.lost_answers else self.failure
+            raise failure
+        return result
+
+    async def search(self, query: ShardQuery, *, timeout_s: float) -> ShardAnswer:
+        if self.failure is not None:
+            raise self.failure
+        return await super().search(query, timeout_s=timeout_s)
+
+    async def stats(self, *, timeout_s: float) -> ShardStats:
+        if self.failure is not None:
+            raise self.failure
+        return await super().stats(timeout_s=timeout_s)
+
+
+@dataclass
+class LocalService:
+    catalog: Catalog
+    extractors: dict[str, BreakableExtractor]
+    shards: list[BreakableShard]
+    pending: PendingFeatures
+
+
+@contextmanager
+def local_service(folder: Path, extractors: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[LocalService]:
+    ports = {
+        name: BreakableExtractor(name, options) for name, options in (extractors or {"phash": {}, "color": {}}).items()
+    }
+    with ExitStack() as resources:
+        shards = []
+        for index in range(SHARDS):
+            shard = Shard.open(
+                folder / str(index), index=index, shard_count=SHARDS, features=[port.spec for port in ports.values()]
+            )
+            resources.callback(shard.close)
+            shards.append(BreakableShard(index, shard))
+        decoders = resources.enter_context(ThreadPoolExecutor(1))
+        catalog = Catalog(
+            extractors=ports,
+            shards=shards,
+            jobs=cast(JobPort, None),
+            decoders=decoders,
+            decode_limits=DecodeLimits(),
+            timeouts=Timeouts(search_s=5, extractor_s=5, shard_s=5, write_s=2),
+        )
+        pending = PendingFeatures(extractors=ports, shards=shards, prepare=catalog.prepare, timeout_s=5)
+        yield LocalService(catalog, ports, shards, pending)
+
+
+def photo(seed: int, size: tuple[int, int] = (160, 120)) -> bytes:
+    """A smooth random picture as JPEG; another seed is another picture."""
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    return as_jpeg(Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC))
+
+
+def as_jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()

@@ -1,0 +1,58 @@
+"""The flat index keeps the contract with blocks of any size, and is refused where it has no kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storage.errors import Misconfigured
+from storage.types import FeatureSpec
+from storage.vectors import VectorIndex, row_dtype, row_width
+from storage.vectors_faiss import FlatIndex, IndexConfig, build_index
+from tests.suites.vector_index_suite import SPECS, VectorIndexSuite, add, make_rows, numbers, remove
+
+
+class TestFlatIndex(VectorIndexSuite):
+    def make_index(self, spec: FeatureSpec) -> VectorIndex:
+        return build_index(spec)
+
+
+class TestFlatIndexOfSmallBlocks(VectorIndexSuite):
+    """Blocks of 16 rows: every operation crosses their borders."""
+
+    def make_index(self, spec: FeatureSpec) -> VectorIndex:
+        return FlatIndex(spec.metric, np.zeros((0, row_width(spec)), row_dtype(spec)), block_rows=16)
+
+
+def test_churn_does_not_pile_up_blocks() -> None:
+    spec = SPECS[0]
+    rows = make_rows(spec, 1000, np.random.default_rng(0))
+    index: VectorIndex = FlatIndex(spec.metric, rows[:0], block_rows=16)
+    index = add(index, numbers(0, 64), rows[:64])
+    for handle in range(64, 1000):
+        index = index.with_changes(
+            remove=numbers(handle - 64, handle - 63), add=numbers(handle, handle + 1), rows=rows[handle : handle + 1]
+        )
+    assert index.rows_count == 64
+    assert len(list(index.live_blocks())) <= 10
+    assert index.memory_bytes <= 2 * 64 * (72 + 8)
+
+
+def test_a_row_filled_late_under_an_old_handle_can_be_removed() -> None:
+    spec = SPECS[0]
+    rows = make_rows(spec, 40, np.random.default_rng(0))
+    index: VectorIndex = FlatIndex(spec.metric, rows[:0], block_rows=16)
+    index = add(index, numbers(10, 40), rows[:30])
+    index = add(index, numbers(3, 4), rows[30:31])
+    index = remove(index, numbers(3, 4), rows)
+    np.testing.assert_array_equal(index.live_rows()[0], numbers(10, 40))
+
+
+def test_an_unknown_index_kind_is_refused_with_those_there_are() -> None:
+    with pytest.raises(Misconfigured, match="exact"):
+        build_index(SPECS[0], IndexConfig(kind="magic"))
+
+
+def test_a_metric_without_a_kernel_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="inliers"):
+        build_index(FeatureSpec("local", "local", 128, "inliers", "v1"))
