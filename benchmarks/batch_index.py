@@ -20,6 +20,7 @@ from benchmarks.report import Report, median
 from graph.client import Client, Job
 
 PROCESSES = 2
+START_TIMEOUT_S = 60.0
 SMALL_BYTES, SMALL_SIDE = 107_000, 500
 LARGE_BYTES, LARGE_SIDE = 4_500_000, 4000
 
@@ -82,7 +83,7 @@ def decode_in_two_processes(files: Sequence[Path]) -> float:
     workers = [context.Process(target=decode_all, args=(share, barrier)) for share in shares]
     for worker in workers:
         worker.start()
-    barrier.wait()
+    barrier.wait(START_TIMEOUT_S)
     started = time.perf_counter()
     for worker in workers:
         worker.join()
@@ -96,7 +97,7 @@ def decode_all(paths: Sequence[str], barrier: Barrier) -> None:
     from deployments.images import decode
 
     decode(Path(paths[0]).read_bytes())
-    barrier.wait()
+    barrier.wait(START_TIMEOUT_S)
     for path in paths:
         decode(Path(path).read_bytes())
 

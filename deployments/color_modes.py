@@ -8,7 +8,7 @@ from PIL import Image
 
 from deployments.extractor import Pixels
 
-WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa")
 PALETTE_OR_PLAIN = ("1", "L", "P", "RGB")
 FULL_SCALE = 255
 LARGEST = float(np.finfo(np.float32).max)  # in place of infinity
@@ -16,6 +16,8 @@ LARGEST = float(np.finfo(np.float32).max)  # in place of infinity
 
 def simple_mode(picture: Image.Image) -> Image.Image:
     """The picture in ``L``, ``RGB`` or ``RGBA``: the three that can be resized and then flattened."""
+    if picture.mode == "La":
+        picture = picture.convert("LA")  # the only mode that it converts to
     mode = picture.mode
     if mode in ("I", "F") or mode.startswith("I;16"):
         return Image.fromarray(_eight_bits(np.asarray(picture)))

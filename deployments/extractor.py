@@ -1,8 +1,9 @@
 """What an extractor is: the contract that every file in ``extractors/`` implements.
 
-An extractor turns prepared pictures into features. It says which form of the picture it needs (`ImageInput`), and the router or a batch job makes
-that form once from the working image, so that a decoded photo is never sent whole to an extractor that looks at 96 x 96 pixels of it.
-Optional abilities are protocols of their own: `EmbedsText`, `QueryViews`; an annotator labels and has no index.
+An extractor turns prepared pictures into features. It says which form of the picture it needs (`ImageInput`), and the
+router or a batch job makes that form once from the working image, so that a decoded photo is never sent whole to an
+extractor that looks at 96 x 96 pixels of it. Optional abilities are protocols of their own: `EmbedsText`,
+`QueryViews`; an annotator labels and has no index.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class ExtractorDescription:
 class Extractor(Protocol):
     """Computes one feature. Built once a replica, model and all; ``extract`` may be called from several threads.
 
-    A class that implements it takes its config as its only argument, and may have a class method ``spec_for(config)`` that
-    gives the spec without loading a model.
+    A class that implements it takes its config as its only argument, and may have a class method ``spec_for(config)``
+    that gives the spec without loading a model.
     """
 
     image_input: ImageInput
@@ -66,10 +67,14 @@ class Extractor(Protocol):
 
 @runtime_checkable
 class QueryViews(Protocol):
-    """An extractor whose query looks at a picture in more than one way. The static methods serve those who have no model."""
+    """An extractor whose query looks at a picture in more than one way. The static methods serve those who have no
+    model.
+    """
 
     def query_views(self, images: Sequence[Pixels], params: Mapping[str, Any]) -> list[Vectors]:
-        """(V, D) rows a picture; row 0 is the picture as given. Raises `storage.errors.InvalidField` for a bad parameter."""
+        """(V, D) rows a picture; row 0 is the picture as given. Raises `storage.errors.InvalidField` for a bad
+        parameter.
+        """
 
     @staticmethod
     def select_views(query_rows: Vectors, params: Mapping[str, Any]) -> Vectors:

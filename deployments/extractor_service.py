@@ -1,7 +1,8 @@
 """The Serve deployment that hosts an extractor, any of them.
 
-The extractor is built in the background, so that one whose model loads slowly, or is missing, never holds up or crashes the rest: until it is there every
-call is answered with why it is not. Calls come in batches, as the router gathers them; a call that fails does so alone, as a value in its place.
+The extractor is built in the background, so that one whose model loads slowly, or is missing, never holds up or
+crashes the rest: until it is there every call is answered with why it is not. Calls come in batches, as the router
+gathers them; a call that fails does so alone, as a value in its place.
 """
 
 from __future__ import annotations
@@ -123,7 +124,9 @@ class ExtractorHost:
 
 
 def query_views(extractor: Extractor, image: Pixels, params: Mapping[str, Any]) -> Vectors:
-    """The rows to search with: the extractor's own views of a query, or just the picture's rows. Raises InvalidField."""
+    """The rows to search with: the extractor's own views of a query, or just the picture's rows. Raises
+    InvalidField.
+    """
     if isinstance(extractor, QueryViews):
         return extractor.query_views([image], params)[0]
     return extractor.extract([image])[0].rows
@@ -136,7 +139,9 @@ def _pixels(call: ExtractorCall) -> Pixels:
 
 
 class ExtractorService:
-    """Serve's view of an `ExtractorHost`: the work runs in threads, so that the replica answers health checks meanwhile."""
+    """Serve's view of an `ExtractorHost`: the work runs in threads, so that the replica answers health checks
+    meanwhile.
+    """
 
     def __init__(self, name: str, config: Mapping[str, Any], threads: int = 1) -> None:
         self._host = ExtractorHost(name, config)

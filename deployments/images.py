@@ -18,7 +18,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageFile, JpegImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin, features
 
 from deployments.color_modes import flat_rgb, simple_mode
 from deployments.extractor import Pixels
@@ -37,6 +37,7 @@ FORMATS = {
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "heic": ("pillow_heif", "HeifImageFile"),
 }
+BUILD_OPTIONS = ("webp", "avif")  # formats that a Pillow built from source may lack
 MAGIC = {  # what a file begins with; WebP, AVIF and HEIC have theirs farther in
     "jpeg": (b"\xff\xd8\xff",),
     "png": (b"\x89PNG\r\n\x1a\n",),
@@ -121,6 +122,8 @@ def picture_format(data: bytes) -> str:
 
 def _open(name: str, data: bytes) -> ImageFile.ImageFile:
     module, plugin = FORMATS[name]
+    if name in BUILD_OPTIONS and not features.check(name):
+        raise UnsupportedImage(f"this build of Pillow cannot read {name.upper()}", "install Pillow from its wheels")
     try:
         opener = getattr(import_module(module), plugin)
     except ImportError as error:

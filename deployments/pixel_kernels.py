@@ -105,7 +105,11 @@ def _compiled(loop: Callable[..., None], *arguments: str) -> Callable[..., None]
         "tables": array(types.int64, 2, "C"),
     }
     signature = types.void(*(known[name] for name in arguments))
-    machine_code: Callable[..., None] = numba.njit(signature, cache=True, nogil=True)(loop)
+    machine_code: Callable[..., None]
+    try:
+        machine_code = numba.njit(signature, cache=True, nogil=True)(loop)
+    except RuntimeError:  # neither this folder nor the user's cache can be written: compile in every process
+        machine_code = numba.njit(signature, nogil=True)(loop)
     return machine_code
 
 

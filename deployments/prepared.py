@@ -13,7 +13,9 @@ from deployments.prepare import prepare_each, thumbnail
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPicture:
-    """A decoded picture. forms: what the extractors asked for. sha256: of the bytes, hex. thumbnail: JPEG; empty unless asked for."""
+    """A decoded picture. forms: what the extractors asked for. sha256: of the bytes, hex. thumbnail: JPEG; empty
+    unless asked for.
+    """
 
     image: WorkingImage
     forms: Mapping[ImageInput, Pixels]

@@ -1,4 +1,6 @@
-"""What the router and the shards know of an extractor without its model: what it computes, from what, and how it looks at queries."""
+"""What the router and the shards know of an extractor without its model: what it computes, from what, and how it
+looks at queries.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The catalogue: what the service does, in terms of extractors and shards, wherever those run.
 
-Plain asyncio over `graph.ports`. A picture is decoded once, off the event loop, into the working image; each extractor is given the form of it that it
-declares; each shard is asked once for all features together. A part that fails or is late is named in the answer and never shown as "no matches".
+Plain asyncio over `graph.ports`. A picture is decoded once, off the event loop, into the working image; each
+extractor is given the form of it that it declares; each shard is asked once for all features together. A part that
+fails or is late is named in the answer and never shown as "no matches".
 """
 
 from __future__ import annotations
@@ -157,7 +158,9 @@ class Catalog:
         return jpeg
 
     async def original(self, image_id: str) -> tuple[bytes, str]:
-        """The file that the picture was indexed from and its format. Raises ImageNotFound where there is none to read."""
+        """The file that the picture was indexed from and its format. Raises ImageNotFound where there is none to
+        read.
+        """
         record = await self.get(image_id)
         source = record.source
         if source is None:
@@ -184,7 +187,9 @@ class Catalog:
         return ImagePage(tuple(rows[:limit]), cursor)
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
-        """Raises InvalidField, UnknownFeature, UnreadableImage, ImageNotFound; DeadlineExceeded when nothing answered in time."""
+        """Raises InvalidField, UnknownFeature, UnreadableImage, ImageNotFound; DeadlineExceeded when nothing answered
+        in time.
+        """
         if request.id is not None:
             check_image_id(request.id)
         if request.k > self._max_results:
@@ -251,7 +256,9 @@ class Catalog:
         return {name: rows for name, rows in found if rows is not None}
 
     async def _write(self, image_id: str, mutation: PutImage | DeleteImage) -> MutationResult:
-        """Retries while the shard restarts: the operation id makes a repeated write a no-op, whether or not the first one got through."""
+        """Retries while the shard restarts: the operation id makes a repeated write a no-op, whether or not the first
+        one got through.
+        """
         shard = self._shard_of(image_id)
         deadline = time.monotonic() + self._timeouts.write_s
         pause_s = 0.1

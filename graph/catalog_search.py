@@ -1,7 +1,8 @@
 """One search, from the request to the ranked answer.
 
-Three steps, each concurrent over its parts: every asked feature turns the query into rows; every shard is asked once for all of them; what came back is
-merged. Whatever fails on the way is reported under its feature or its shard, and a search that nothing answered is an error, not an empty answer.
+Three steps, each concurrent over its parts: every asked feature turns the query into rows; every shard is asked once
+for all of them; what came back is merged. Whatever fails on the way is reported under its feature or its shard, and a
+search that nothing answered is an error, not an empty answer.
 """
 
 from __future__ import annotations

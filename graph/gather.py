@@ -1,7 +1,8 @@
 """Gathering: calls that are waiting at the same time travel as one.
 
-A hop between processes costs about a millisecond of CPU whatever it carries, so under load one hop that carries ten calls is worth ten hops.
-There is no timer: while no more than ``max_in_flight`` batches are under way a call leaves at once, alone; later ones wait for the next to leave.
+A hop between processes costs about a millisecond of CPU whatever it carries, so under load one hop that carries ten
+calls is worth ten hops. There is no timer: while no more than ``max_in_flight`` batches are under way a call leaves
+at once, alone; later ones wait for the next to leave.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Gatherer(Generic[A, R]):
         return len(self._waiting)
 
     async def call(self, argument: A, *, timeout_s: float) -> R:
-        """Raises Busy when too many calls wait, DeadlineExceeded after ``timeout_s``, or what the call itself raised."""
+        """Raises Busy when too many calls wait, DeadlineExceeded after ``timeout_s``, or what the call itself
+        raised.
+        """
         if len(self._waiting) >= self._max_waiting:
             raise Busy(f"{self._max_waiting} calls are waiting already", "try again in a second")
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()

@@ -22,7 +22,9 @@ def put_image(
     source: SourceFile | None = None,
     original: bytes | None = None,
 ) -> PutImage:
-    """asked: every feature to keep; those without rows are pending. original: kept while any is, unless a source file can be read again."""
+    """asked: every feature to keep; those without rows are pending. original: kept while any is, unless a source file
+    can be read again.
+    """
     states: dict[str, FeatureState] = {name: "ok" if name in features else "pending" for name in asked}
     record = ImageRecord(
         id=image_id,

@@ -1,4 +1,6 @@
-"""The catalogue's seams within one process: the same contract as `graph.ray_ports`, without Ray. For tests and for tools that embed the catalogue."""
+"""The catalogue's seams within one process: the same contract as `graph.ray_ports`, without Ray. For tests and for
+tools that embed the catalogue.
+"""
 
 from __future__ import annotations
 

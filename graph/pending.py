@@ -37,7 +37,9 @@ class PendingFeatures:
         self._timeout_s = timeout_s
 
     async def fill(self) -> int:
-        """One round over every shard; the number of features filled in. A part that is down is left for the next round."""
+        """One round over every shard; the number of features filled in. A part that is down is left for the next
+        round.
+        """
         ready = {name for name, port in self._extractors.items() if (await port.status()).state == "ready"}
         if not ready:
             return 0

@@ -1,6 +1,8 @@
-"""The environment that every Ray and Serve process of ours runs in. Ray reads it on import, so it is set once, before that.
+"""The environment that every Ray and Serve process of ours runs in. Ray reads it on import, so it is set once, before
+that.
 
-The transport settings were measured; DECISIONS.md has the figures. Everything that an operator has set already is left as it is.
+The transport settings were measured; DECISIONS.md has the figures. Everything that an operator has set already is
+left as it is.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ exec '{binary}' "$@"
 def prepare_ray_environment(
     folder: Path, *, stats_port: int, metrics_port: int, environment: MutableMapping[str, str] = os.environ
 ) -> None:
-    """Sets what Ray and Serve read on import. folder: for HAProxy's files, of this service alone, so that two services do not meet."""
+    """Sets what Ray and Serve read on import. folder: for HAProxy's files, of this service alone, so that two
+    services do not meet.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     haproxy = {
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_loopback_haproxy(folder)),

@@ -1,4 +1,6 @@
-"""Our metrics in Ray's: they appear on Ray's metrics port and in its dashboard, under names that begin with ``ray_lookalike``."""
+"""Our metrics in Ray's: they appear on Ray's metrics port and in its dashboard, under names that begin with
+``ray_lookalike``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ LATENCY_BOUNDS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2
 
 
 class RayMetrics:
-    """Requests by route and status; latency by route, extractor and shard; images, bytes and queued requests as they are now."""
+    """Requests by route and status; latency by route, extractor and shard; images, bytes and queued requests as they
+    are now.
+    """
 
     def __init__(self) -> None:
         self._requests = Counter("lookalike_requests", "HTTP requests answered", ("route", "status"))

@@ -1,7 +1,9 @@
-"""The catalogue's seams over Ray: Serve handles for extractors, plain actor calls for shards (a third of a handle's latency).
+"""The catalogue's seams over Ray: Serve handles for extractors, plain actor calls for shards (a third of a handle's
+latency).
 
-Concurrent calls are gathered (`graph.gather`), so that a busy service pays for few hops. Small calls travel over the transport that Serve is set up with;
-pictures beyond ``LARGE_BYTES`` go through the object store, which copies nothing.
+Concurrent calls are gathered (`graph.gather`), so that a busy service pays for few hops. Small calls travel over the
+transport that Serve is set up with; pictures beyond ``LARGE_BYTES`` go through the object store, which copies
+nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from ray import ObjectRef
+from ray import ObjectRef, serve
 from ray.exceptions import RayActorError, RayError
+from ray.serve._private.common import ReplicaState
 from ray.serve.handle import DeploymentHandle
 
 from deployments.extractor import Pixels
@@ -44,6 +47,28 @@ SEARCH_BATCH = 16
 WRITE_BATCH = 64
 
 
+class ReplicaCounts:
+    """How many replicas of each deployment run, as of the last look: asking Serve's controller takes too long for
+    every question.
+    """
+
+    def __init__(self, application: str) -> None:
+        self._application = application
+        self._running: dict[str, int] = {}
+
+    def refresh(self) -> None:
+        """Blocks: call it off the event loop."""
+        application = serve.status().applications.get(self._application)
+        if application is not None:
+            self._running = {
+                name: deployment.replica_states.get(ReplicaState.RUNNING, 0)
+                for name, deployment in application.deployments.items()
+            }
+
+    def running(self, deployment: str) -> int:
+        return self._running.get(deployment, 0)
+
+
 class RayExtractorPort:
     """One extractor deployment. What it needs of a picture is known once a replica has described itself."""
 
@@ -53,6 +78,7 @@ class RayExtractorPort:
         handle: DeploymentHandle[Any],
         *,
         profile: ExtractorProfile,
+        replicas: ReplicaCounts,
         batch: int = 16,
         in_flight: int = 4,
     ) -> None:
@@ -63,6 +89,7 @@ class RayExtractorPort:
         self._handle = handle
         self._by_reference = handle.options(_by_reference=True)
         self._profile = profile
+        self._replicas = replicas
         self._small = Gatherer(self._send(handle), max_batch=batch, max_in_flight=in_flight)
         self._large = Gatherer(self._send(self._by_reference), max_batch=max(1, batch // 4), max_in_flight=in_flight)
 
@@ -89,7 +116,9 @@ class RayExtractorPort:
             return ExtractorStatus(self.name, "loading", reason="no replica answers yet; see the Ray dashboard")
         except Exception as failure:
             return ExtractorStatus(self.name, "unavailable", reason=f"no replica answers: {type(failure).__name__}")
-        return ExtractorStatus(self.name, said.state, said.reason, said.spec, said.model)
+        return ExtractorStatus(
+            self.name, said.state, said.reason, said.spec, said.model, self._replicas.running(self.name)
+        )
 
     async def _ask(self, call: ExtractorCall, size: int, timeout_s: float) -> ExtractorAnswer:
         gatherer = self._large if size > LARGE_BYTES else self._small

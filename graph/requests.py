@@ -13,7 +13,9 @@ PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pendi
 
 @dataclass(frozen=True, slots=True)
 class AddRequest:
-    """id: None lets the service choose (the SHA-256 of the bytes). operation_id: a retry with the same one is a no-op."""
+    """id: None lets the service choose (the SHA-256 of the bytes). operation_id: a retry with the same one is a no-
+    op.
+    """
 
     image: bytes
     id: str | None = None
@@ -30,7 +32,9 @@ class AddAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """One or more of image, id and text. features: None asks all that can answer. timeout_s: None takes the configured deadline."""
+    """One or more of image, id and text. features: None asks all that can answer. timeout_s: None takes the
+    configured deadline.
+    """
 
     image: bytes | None = None
     id: str | None = None
@@ -45,7 +49,9 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """matches: by feature, the evidence: ``rank`` (from 1; equal distances share one), ``distance``, and what the feature adds."""
+    """matches: by feature, the evidence: ``rank`` (from 1; equal distances share one), ``distance``, and what the
+    feature adds.
+    """
 
     id: str
     score: float
@@ -105,7 +111,9 @@ class FeatureReport:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStats:
-    """bytes: on disk and in memory. pending: images waiting for a feature, by feature. missing_shards: not counted in the rest."""
+    """bytes: on disk and in memory. pending: images waiting for a feature, by feature. missing_shards: not counted in
+    the rest.
+    """
 
     images: int
     disk_bytes: int

@@ -1,4 +1,6 @@
-"""The ingress deployment: HTTP in front, the catalogue behind it, and the upkeep of shards and pending features beside it."""
+"""The ingress deployment: HTTP in front, the catalogue behind it, and the upkeep of shards and pending features
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from graph.http.limits import Admission
 from graph.jobs.ray_jobs import RayJobs
 from graph.pending import PendingFeatures
 from graph.ray_metrics import RayMetrics
-from graph.ray_ports import RayExtractorPort, RayShardPort
+from graph.ray_ports import RayExtractorPort, RayShardPort, ReplicaCounts
 from graph.settings import AppSettings
 from graph.shard_plan import fleet_plan
 from storage.errors import LookalikeError
@@ -40,7 +42,11 @@ class Router:
         fleet = ShardFleet(fleet_plan(self._settings, profiles))
         self._metrics = RayMetrics()
         shards = [RayShardPort(index, fleet) for index in range(self._settings.shards)]
-        ports = {name: RayExtractorPort(name, handle, profile=profiles[name]) for name, handle in extractors.items()}
+        self._replicas = ReplicaCounts(serve.get_replica_context().app_name)
+        ports = {
+            name: RayExtractorPort(name, handle, profile=profiles[name], replicas=self._replicas)
+            for name, handle in extractors.items()
+        }
         self._jobs = RayJobs(records=shards[0], settings=self._settings)
         self._catalog = Catalog(
             extractors=ports,
@@ -77,7 +83,9 @@ class Router:
         )
 
     async def _keep_shards(self) -> None:
-        """Creates the shards, then keeps the gauges of what they hold; a dead shard is found again by the first call that misses it."""
+        """Creates the shards, then keeps the gauges of what they hold; a dead shard is found again by the first call
+        that misses it.
+        """
         try:
             await asyncio.to_thread(self._fleet.start)
         except Exception:
@@ -85,6 +93,7 @@ class Router:
         while True:
             self._metrics.queued(self._admission.queued)
             try:
+                await asyncio.to_thread(self._replicas.refresh)
                 self._metrics.service(await self._catalog.stats())
             except LookalikeError as failure:
                 logger.warning("no statistics: %s", failure)
@@ -117,7 +126,9 @@ def timeouts(settings: AppSettings) -> Timeouts:
 
 
 def router_deployment(settings: Mapping[str, Any], extractors: Mapping[str, serve.Application]) -> serve.Application:
-    """The deployment, named ``router`` for the YAML's ``deployments:``. Requests are bounded by our own limits, inside it."""
+    """The deployment, named ``router`` for the YAML's ``deployments:``. Requests are bounded by our own limits,
+    inside it.
+    """
     ingress = serve.ingress()(Router)
     deployment = serve.deployment(
         name="router",

@@ -1,1 +1,3 @@
-"""What is kept and searched: LMDB stores, FAISS indexes, shards and the actors around them. Imports neither of the other two layers."""
+"""What is kept and searched: LMDB stores, FAISS indexes, shards and the actors around them. Imports neither of the
+other two layers.
+"""

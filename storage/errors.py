@@ -28,8 +28,8 @@
     |   `-- CorruptData                    a stored value does not decode
     `-- ServiceUnreachable (ConnectionError)  raised by clients only
 
-Every error carries a stable ``code`` (what HTTP clients switch on), a message that says what went wrong, and a ``hint`` that says what to do.
-All of them survive pickling, because they cross process boundaries.
+Every error carries a stable ``code`` (what HTTP clients switch on), a message that says what went wrong, and a
+``hint`` that says what to do. All of them survive pickling, because they cross process boundaries.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from lmdb import verify as lmdb_verify
 
 from storage.errors import CorruptData, StorageFailure
 from storage.kv import ReadTransaction, WriteTransaction, check_key
+from storage.read_gate import ReadGate
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -35,10 +36,8 @@ class LmdbStore:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._databases: dict[str, lmdb._Database] = {}
-        self._write_lock = threading.RLock()
-        self._gate = threading.Condition()
-        self._readers = 0
-        self._resizing = False
+        self._write_lock = threading.Lock()
+        self._gate = ReadGate()
         self._closed = False
         with _our_errors(directory):
             self._environment = lmdb.open(
@@ -55,18 +54,26 @@ class LmdbStore:
 
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:
-        with self._reading(), _our_errors(self._directory), self._environment.begin() as transaction:
-            yield _LmdbTransaction(transaction, self._databases)
+        with self._gate.reading(), _our_errors(self._directory):
+            self._check_open()
+            with self._environment.begin() as transaction:
+                yield _LmdbTransaction(transaction, self._databases)
 
     def write(self, work: Callable[[WriteTransaction], T]) -> T:
         with self._write_lock, _our_errors(self._directory):
             while True:
                 self._check_open()
+                transaction = self._environment.begin(write=True)
                 try:
-                    with self._environment.begin(write=True) as transaction:
-                        return work(_LmdbTransaction(transaction, self._databases))
+                    result = work(_LmdbTransaction(transaction, self._databases))
+                    transaction.commit()
+                    return result
                 except lmdb.MapFullError:
+                    self._abort(transaction)
                     self._grow()
+                except BaseException:
+                    self._abort(transaction)
+                    raise
 
     def add_tables(self, names: Sequence[str]) -> None:
         with self._write_lock, _our_errors(self._directory):
@@ -85,7 +92,8 @@ class LmdbStore:
         unfinished = directory.with_name(directory.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        with self._reading(), _our_errors(self._directory):
+        with self._gate.reading(), _our_errors(self._directory):
+            self._check_open()
             self._environment.copy(str(unfinished), compact=True)
         check_file(unfinished)
         sync_path(unfinished / "data.mdb")
@@ -95,7 +103,8 @@ class LmdbStore:
     def close(self) -> None:
         with self._write_lock:
             if not self._closed:
-                with self._no_readers():
+                with self._gate.closed():
+                    self._wait_for_readers()
                     self._closed = True
                     self._environment.close()
 
@@ -106,44 +115,26 @@ class LmdbStore:
             except lmdb.MapFullError:
                 self._grow()
 
+    def _abort(self, transaction: lmdb.Transaction[bytes]) -> None:
+        # lmdb's abort waits for an instant without any call in progress, which a crowd of readers might never leave it
+        with self._gate.closed():
+            transaction.abort()
+
     def _grow(self) -> None:
-        with self._no_readers():
+        with self._gate.closed():
+            self._wait_for_readers()
             size = 2 * self._environment.info()["map_size"]
             self._environment.set_mapsize(size)
         logger.info("%s: map grown to %d MiB", self._directory, size >> 20)
 
+    def _wait_for_readers(self) -> None:
+        """LMDB's map may move only while this process has no transaction."""
+        if not self._gate.wait_until_empty(DRAIN_TIMEOUT_S):
+            raise StorageFailure(f"{self._directory}: a read has not ended in {DRAIN_TIMEOUT_S:.0f} s", "try again")
+
     def _check_open(self) -> None:
         if self._closed:
             raise StorageFailure(f"the store in {self._directory} is closed", "open it again")
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        with self._gate:
-            while self._resizing:
-                self._gate.wait()
-            self._check_open()
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._gate:
-                self._readers -= 1
-                self._gate.notify_all()
-
-    @contextmanager
-    def _no_readers(self) -> Iterator[None]:
-        """LMDB's map may move only while this process has no transaction."""
-        with self._gate:
-            self._resizing = True
-            try:
-                if not self._gate.wait_for(lambda: self._readers == 0, timeout=DRAIN_TIMEOUT_S):
-                    raise StorageFailure(
-                        f"{self._directory}: {self._readers} reads did not end in {DRAIN_TIMEOUT_S:.0f} s", "try again"
-                    )
-                yield
-            finally:
-                self._resizing = False
-                self._gate.notify_all()
 
 
 class _LmdbTransaction:

@@ -1,8 +1,9 @@
 """A shard in a process of its own: a Ray actor around `storage.shard.Shard`.
 
-The actor opens its shard in the background and keeps trying: a folder that the previous owner still holds is waited for, and one that cannot be opened
-leaves an actor that says why, rather than one that dies and is restarted without end. Errors of ours travel back as values, in the place of the answer,
-because Ray would wrap a raised one in a traceback of its own.
+The actor opens its shard in the background and keeps trying: a folder that the previous owner still holds is waited
+for, and one that cannot be opened leaves an actor that says why, rather than one that dies and is restarted without
+end. Errors of ours travel back as values, in the place of the answer, because Ray would wrap a raised one in a
+traceback of its own.
 """
 
 from __future__ import annotations
@@ -177,7 +178,9 @@ class ShardActor:
 
 
 def apply_each(shard: Shard, mutations: Sequence[Mutation]) -> list[MutationResult | LookalikeError]:
-    """All in one transaction, but for those that the shard refuses: they come from different callers, and only their own fail."""
+    """All in one transaction, but for those that the shard refuses: they come from different callers, and only their
+    own fail.
+    """
     answers: dict[int, MutationResult | LookalikeError] = {}
     for place, mutation in enumerate(mutations):
         try:

@@ -12,7 +12,7 @@ from storage.placement import shard_of
 from storage.types import DeleteImage, FeatureQuery, FeatureRows, FeatureSpec, Mutation, PutImage, Vectors
 from storage.vectors import row_dtype, row_width
 
-MAX_OPERATION_ID = 256
+MAX_OPERATION_ID = 1024
 UNIT_TOLERANCE = 1e-3
 
 Specs = Mapping[str, FeatureSpec]

@@ -1,8 +1,9 @@
 """All shards of a data folder: creates their actors, finds them again, replaces those of another version.
 
-An actor's name holds the data folder, the shard's number and the version of the code and of the features it runs, because Ray would otherwise hand out a
-running actor with its old code. A starting service closes the shards of other versions before it creates its own; later it never does, so that two
-versions during a rollout do not fight over the folder: the newer one wins.
+An actor's name holds the data folder, the shard's number and the version of the code and of the features it runs,
+because Ray would otherwise hand out a running actor with its old code. A starting service closes the shards of other
+versions before it creates its own; later it never does, so that two versions during a rollout do not fight over the
+folder: the newer one wins.
 """
 
 from __future__ import annotations

@@ -7,25 +7,24 @@ import logging
 import os
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from graph.cli.local_ray import LOOPBACK, free_port, local_ray
 from graph.default_config import default_config
-from graph.ray_environment import LOOPBACK, prepare_ray_environment
-from storage.errors import LookalikeError, Misconfigured, Unavailable
+from graph.ray_environment import prepare_ray_environment
+from storage.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from graph.serve_config import ServeConfig
     from storage.shard_plan import FleetPlan
 
 START_TIMEOUT_S = 180.0
-DASHBOARD_PORT = 8265
 DATA_FOLDER_TIMEOUT_S = 2.0
 
 
@@ -64,7 +63,9 @@ def check_port(host: str, port: int) -> None:
 
 
 def checked_plan(config: ServeConfig) -> FleetPlan:
-    """What the shards are to be, checked against what the data folder holds. Raises Misconfigured or FingerprintMismatch."""
+    """What the shards are to be, checked against what the data folder holds. Raises Misconfigured or
+    FingerprintMismatch.
+    """
     from deployments.profile import extractor_profiles
     from graph.shard_plan import fleet_plan
     from storage.manifest import ensure_manifest
@@ -89,55 +90,51 @@ def stop_event() -> threading.Event:
 @contextlib.contextmanager
 def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[None]:
     """Ray and the application, until the block ends; then the shards are closed in order and everything stops."""
-    runtime = tempfile.TemporaryDirectory(prefix="lookalike-")  # short: the path of a socket has at most 107 bytes
-    prepare_ray_environment(Path(runtime.name), stats_port=free_port(), metrics_port=free_port())
-    import ray
+    with contextlib.ExitStack() as stack:
+        # Short, because the path of a socket in it has at most 107 bytes.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-", ignore_cleanup_errors=True)))
+        prepare_ray_environment(folder, stats_port=free_port(), metrics_port=free_port())
+        stack.enter_context(connected_ray(folder))
+        stack.callback(stop_application, plan)
+        deploy(config)
+        wait_until_ready(config)
+        yield
+
+
+@contextlib.contextmanager
+def connected_ray(folder: Path) -> Iterator[None]:
+    """Joins the cluster at RAY_ADDRESS, or starts one of our own."""
+    with contextlib.ExitStack() as stack:
+        address = os.environ.get("RAY_ADDRESS")
+        print(f"joining Ray at {address}" if address else "starting Ray", flush=True)
+        if not address:
+            ensure_token()
+            address = stack.enter_context(local_ray(folder / "ray.log"))
+        import ray
+
+        ray.init(address=address, namespace="lookalike", log_to_driver=False, logging_level=logging.WARNING)
+        stack.callback(ray.shutdown)
+        yield
+
+
+def ensure_token() -> None:
+    """Makes the token that Ray's processes prove themselves with, where there is none yet."""
+    from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
+
+    logging.getLogger("ray").setLevel(logging.WARNING)
+    ensure_token_if_auth_enabled(create_token_if_missing=True)
+
+
+def stop_application(plan: FleetPlan) -> None:
+    """Requests first, then the shards, so that their indexes are saved and their folders free."""
     from ray import serve
 
     from storage.shard_fleet import ShardFleet
 
-    print(
-        "starting Ray" if "RAY_ADDRESS" not in os.environ else f"joining Ray at {os.environ['RAY_ADDRESS']}", flush=True
-    )
-    joined = start_ray(ray)
-    try:
-        deploy(config)
-        wait_until_ready(config)
-        yield
-    finally:
-        with contextlib.suppress(Exception):
-            serve.shutdown()
-        with contextlib.suppress(Exception):
-            ShardFleet(plan).close()
-        if not joined:
-            ray.shutdown()
-        runtime.cleanup()
-
-
-def start_ray(ray: Any) -> bool:
-    """True when a running cluster was joined, False when one was started here."""
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(namespace="lookalike", log_to_driver=False, logging_level=logging.WARNING)
-        return True
-    ray.init(
-        address="local",
-        namespace="lookalike",
-        num_cpus=max(2, os.cpu_count() or 1),
-        include_dashboard=True,
-        dashboard_host=LOOPBACK,
-        dashboard_port=free_port(DASHBOARD_PORT),
-        object_store_memory=object_store_bytes(),
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-        configure_logging=True,
-    )
-    return False
-
-
-def object_store_bytes() -> int:
-    """Pictures under way are all that it holds: an eighth of the memory, at most 2 GiB."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return int(max(256 << 20, min(2 << 30, memory // 8)))
+    with contextlib.suppress(Exception):
+        serve.shutdown()
+    with contextlib.suppress(Exception):
+        ShardFleet(plan).close()
 
 
 def deploy(config: ServeConfig) -> None:
@@ -178,34 +175,19 @@ def wait_until_ready(config: ServeConfig) -> None:
 
 def say_where(config: ServeConfig) -> None:
     """The addresses, for people."""
-    import ray
-    from ray._private.worker import global_worker
+    from ray._private.worker import get_dashboard_url
 
-    dashboard = getattr(global_worker.node, "address_info", {}).get("webui_url") or ""
-    print(f"Lookalike is ready: http://{config.host}:{config.port}/  (API docs at /docs)", flush=True)
-    print(
-        f"Ray dashboard:      http://{dashboard}/"
-        if dashboard
-        else f"Ray cluster:        {ray.get_runtime_context().gcs_address}",
-        flush=True,
-    )
+    dashboard = get_dashboard_url()
+    print(f"Lookalike is ready: http://{config.host}:{config.port}/  (API docs at /docs)")
+    if dashboard:
+        print(f"Ray dashboard:      http://{dashboard}/")
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
     if dashboard and os.environ.get("RAY_AUTH_MODE") == "token" and token.exists():
-        print(f"                    it asks once for the token in {token}", flush=True)
-    print(f"Data:               {config.app.data_dir}", flush=True)
+        print(f"                    it asks once for the token in {token}")
+    print(f"Data:               {config.app.data_dir}")
     print("Ctrl-C stops it. Index photos from another shell: lookalike index ~/Pictures", flush=True)
-    sys.stdout.flush()
 
 
 def last_line(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return lines[-1] if lines else "no reason given"
-
-
-def free_port(wanted: int = 0) -> int:
-    """The wanted port of loopback if it is free, else any that is."""
-    for port in (wanted, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((LOOPBACK, port))
-            return int(probe.getsockname()[1])
-    raise LookalikeError("no port is free", "close some programs")

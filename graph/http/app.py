@@ -5,6 +5,8 @@ Knows nothing of Ray: the catalogue comes from a function that is called per req
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -40,8 +42,9 @@ def create_http_app(
     admission: given by a caller that wants to watch its queue. sends_request_id: False under Ray Serve, which adds the
     header itself.
     """
-    limits = settings.limits
     files = static_files()
+    limits = settings.limits
+    admission = admission or Admission(limits.max_concurrent_requests, limits.max_queued_requests)
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
@@ -51,19 +54,7 @@ def create_http_app(
         redirect_slashes=False,
         middleware=[
             Middleware(Observing, metrics=metrics or NoRequestMetrics(), sends_request_id=sends_request_id),
-            Middleware(
-                Access,
-                api_keys=settings.api_keys,
-                allowed_hosts=settings.allowed_hosts,
-                open_paths=[*files, "/openapi.json"],
-                health_paths=HEALTH_PATHS,
-            ),
-            Middleware(
-                Limiting,
-                limits=limits,
-                admission=admission or Admission(limits.max_concurrent_requests, limits.max_queued_requests),
-                exempt_paths=HEALTH_PATHS,
-            ),
+            *_guards(settings, admission, open_paths=[*files, "/openapi.json"]),
             Middleware(EncodedPaths),
         ],
     )
@@ -80,6 +71,20 @@ def create_http_app(
         app.include_router(router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
+
+
+def _guards(settings: AppSettings, admission: Admission, open_paths: Sequence[str]) -> list[Middleware]:
+    """What a request passes before its body is read, in order."""
+    return [
+        Middleware(
+            Access,
+            api_keys=settings.api_keys,
+            allowed_hosts=settings.allowed_hosts,
+            open_paths=open_paths,
+            health_paths=HEALTH_PATHS,
+        ),
+        Middleware(Limiting, limits=settings.limits, admission=admission, exempt_paths=HEALTH_PATHS),
+    ]
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:

@@ -15,15 +15,19 @@ from graph.http.catalog_port import CatalogProvider
 from graph.http.fields import JobFields, SliceFields, check_at_most, query_fields
 from graph.http.openapi import documented, json_body, query_parameters, request_body
 from graph.http.schemas import JobFailures, JobList, JobRow, JobSubmitted
-from graph.settings import AppSettings
+from graph.settings import AppSettings, Limits
 
 JobId = Annotated[str, Path(alias="id", min_length=1, max_length=200, description="the job's id")]
 
 
 def job_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
     router = APIRouter(tags=["jobs"])
-    limits = settings.limits
+    _add_control_routes(router, catalog, settings.limits)
+    _add_progress_routes(router, catalog, settings.limits)
+    return router
 
+
+def _add_control_routes(router: APIRouter, catalog: CatalogProvider, limits: Limits) -> None:
     @router.post(
         "/v1/jobs",
         summary="Start a batch job",
@@ -38,6 +42,14 @@ def job_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
         )
         return json_response({"id": job_id}, 202)
 
+    @router.post("/v1/jobs/{id}/stop", summary="Stop a job", responses=documented({200: ("the job", JobRow)}, 404))
+    async def stop(job_id: JobId) -> Response:
+        port = catalog().jobs
+        await port.stop(job_id)
+        return json_response(job_row(await port.job(job_id)))
+
+
+def _add_progress_routes(router: APIRouter, catalog: CatalogProvider, limits: Limits) -> None:
     @router.get("/v1/jobs", summary="Every job", responses=documented({200: ("newest first", JobList)}))
     async def jobs() -> Response:
         found = sorted(await catalog().jobs.jobs(), key=lambda job: job.submitted_at, reverse=True)
@@ -63,11 +75,3 @@ def job_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
             "next_offset": fields.offset + fields.limit if more else None,
         }
         return json_response(body)
-
-    @router.post("/v1/jobs/{id}/stop", summary="Stop a job", responses=documented({200: ("the job", JobRow)}, 404))
-    async def stop(job_id: JobId) -> Response:
-        port = catalog().jobs
-        await port.stop(job_id)
-        return json_response(job_row(await port.job(job_id)))
-
-    return router

@@ -1,4 +1,6 @@
-"""How a job learns the settings of the service that started it: through one environment variable, without the API keys."""
+"""How a job learns the settings of the service that started it: through one environment variable, without the API
+keys.
+"""
 
 from __future__ import annotations
 

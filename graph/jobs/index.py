@@ -1,7 +1,8 @@
 """The indexing job: ``python -m graph.jobs.index JOB_ID``, started by Ray inside the cluster.
 
-Lists files, leaves out those that are indexed and unchanged, sends the rest through Ray Data to `IndexWorker`s, and keeps the job's durable record. It can be
-killed at any moment: what is in the shards is the progress, and the next job goes on from there.
+Lists files, leaves out those that are indexed and unchanged, sends the rest through Ray Data to `IndexWorker`s, and
+keeps the job's durable record. It can be killed at any moment: what is in the shards is the progress, and the next
+job goes on from there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import Any, cast
 
 import numpy as np
 import ray
-import ray.data
 from ray.exceptions import RayActorError
 
 from deployments.profile import extractor_profiles
@@ -37,6 +37,7 @@ from storage.types import JobFailure, JobRecord, Mutation, MutationResult, OnCon
 logger = logging.getLogger(__name__)
 
 BATCH_FILES = 32
+FEW_FILES = 64  # handled by the job itself
 CHECK_FILES = 2000
 RECORD_INTERVAL_S = 0.5
 WATCH_INTERVAL_S = 2.0
@@ -226,25 +227,36 @@ class IndexJob:
 
     def _process(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
         """The outcomes of a batch of files at a time, as workers finish them."""
-        workers, cpus = worker_size(
-            ray.cluster_resources().get("CPU", 1.0), ray.available_resources().get("CPU", 0.5), len(files)
-        )
-        dataset = ray.data.from_items(
-            [_row(file) for file in files], override_num_blocks=max(workers, -(-len(files) // BATCH_FILES))
-        )
+        if len(files) <= FEW_FILES:
+            yield from self._process_here(files)
+        else:
+            yield from self._process_on_the_cluster(files)
+
+    def _process_here(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
+        """Done before workers would have started."""
+        worker = IndexWorker(self._plan(), self._shards)
+        for start in range(0, len(files), BATCH_FILES):
+            yield worker.index([(file.id, file.source) for file in files[start : start + BATCH_FILES]])
+
+    def _process_on_the_cluster(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
+        import ray.data  # slow to import: only for work that is worth it
+
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        cluster, free = ray.cluster_resources().get("CPU", 1.0), ray.available_resources().get("CPU", 0.5)
+        workers, cpus = worker_size(cluster, free, len(files))
+        blocks = max(workers, -(-len(files) // BATCH_FILES))
+        dataset = ray.data.from_items([_row(file) for file in files], override_num_blocks=blocks)
         outcomes = dataset.map_batches(
             IndexFiles,
             fn_constructor_kwargs={"plan": self._plan(), "shards": self._fleet},
             batch_size=None,
             batch_format="numpy",
-            concurrency=workers,
+            compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=cpus,
         )
         for batch in outcomes.iter_batches(batch_size=None, batch_format="numpy"):
-            yield [
-                FileOutcome(*map(str, row))
-                for row in zip(*(batch[name] for name in ("path", "outcome", "code", "reason")), strict=True)
-            ]
+            columns = (batch[name] for name in ("path", "outcome", "code", "reason"))
+            yield [FileOutcome(*map(str, row)) for row in zip(*columns, strict=True)]
 
     def _plan(self) -> IndexPlan:
         return IndexPlan(
@@ -282,7 +294,6 @@ def main(job_id: str, environment: Mapping[str, str]) -> int:
     logging.basicConfig(level=logging.INFO)
     settings = settings_from(environment)
     ray.init(namespace="lookalike", log_to_driver=False)
-    _quiet_ray_data()
     profiles = extractor_profiles(settings.extractors)
     record = FleetShards(fleet_plan(settings, profiles)).ask_patiently(0, "job", job_id)
     job = IndexJob(record, settings)
@@ -302,11 +313,6 @@ def main(job_id: str, environment: Mapping[str, str]) -> int:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped
-
-
-def _quiet_ray_data() -> None:
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
 
 
 if __name__ == "__main__":

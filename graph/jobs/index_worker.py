@@ -1,8 +1,9 @@
 """The worker of an indexing job: files in, rows in the shards out, one outcome a file.
 
-It has extractors of its own, so that a job never takes the searching replicas' time, and it writes to the shards itself: nothing but small outcome rows
-travels through the job. A file that cannot be taken is an outcome like any other. Writes carry operation ids made of the job, the picture, its contents and its time, so
-one that is repeated after a fault is done once.
+It has extractors of its own, so that a job never takes the searching replicas' time, and it writes to the shards
+itself: nothing but small outcome rows travels through the job. A file that cannot be taken is an outcome like any
+other. Writes carry operation ids made of the job, the picture, its contents and its time, so one that is repeated
+after a fault is done once.
 """
 
 from __future__ import annotations

@@ -11,7 +11,25 @@ from graph.image_ids import check_image_id
 from storage.errors import InvalidField, LookalikeError
 from storage.types import JobFailure, SourceFile
 
-IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"])
+IMAGE_SUFFIXES = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".mpo",
+    ]
+)
 ID_SOURCES = ("path", "stem", "sha256", "int")
 
 
@@ -30,9 +48,11 @@ class Listing:
 
 
 def list_images(paths: Iterable[str], id_from: str) -> Listing:
-    """Every picture under the paths, by name, once. A folder's files are taken by their suffix; a file that is named is always taken.
+    """Every picture under the paths, by name, once. A folder's files are taken by their suffix; a file that is named
+    is always taken.
 
-    Two files that would have the same id are a failure of the second, so that the result does not depend on which is read first.
+    Two files that would have the same id are a failure of the second, so that the result does not depend on which is
+    read first.
     """
     files: list[ListedFile] = []
     failures: list[JobFailure] = []
@@ -58,7 +78,9 @@ def list_images(paths: Iterable[str], id_from: str) -> Listing:
 
 
 def _walk(paths: Iterable[str], failures: list[JobFailure]) -> Iterator[tuple[str, str]]:
-    """(the path that was asked for or its folder, a file), in the order of names. Hidden files and folders are left out."""
+    """(the path that was asked for or its folder, a file), in the order of names. Hidden files and folders are left
+    out.
+    """
     for asked in paths:
         if os.path.isfile(asked):
             yield os.path.dirname(asked), asked

@@ -1,6 +1,7 @@
 """Batch jobs as Ray jobs: submits them, stops them, and reads their durable records, which shard 0 keeps.
 
-A job's arguments travel in its record and its settings in an environment variable, never on the entry point's command line, which a shell reads.
+A job's arguments travel in its record and its settings in an environment variable, never on the entry point's command
+line, which a shell reads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The whole service as a user starts it: ``lookalike serve`` in processes of its own, on a free port, with a data folder of its own."""
+"""The whole service as a user starts it: ``lookalike serve`` in processes of its own, on a free port, with a data
+folder of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What was acknowledged survives: processes are killed under load, then all of them at once, and everything is compared afterwards."""
+"""What was acknowledged survives: processes are killed under load, then all of them at once, and everything is
+compared afterwards.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from deployments.extractors.registry import extractor_configs
 from graph.serve_config import APPLICATION_KEYS, DEPLOYMENT_KEYS, HTTP_KEYS, TOP_KEYS, ServeConfig, load_config_file
 from graph.settings import AppSettings, Limits, app_settings, check_bind
 from storage.errors import Misconfigured
@@ -194,3 +195,17 @@ def test_the_known_keys_are_those_of_the_installed_ray_serve() -> None:
     assert set(schema.HTTPOptionsSchema.model_fields) == HTTP_KEYS
     assert set(schema.ServeApplicationSchema.model_fields) == APPLICATION_KEYS
     assert set(schema.DeploymentSchema.model_fields) == DEPLOYMENT_KEYS
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[3] / "configs").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_the_configurations_that_ship_are_valid(path: Path) -> None:
+    config = load_config_file(path, {}, part_configs=extractor_configs())
+    config.check_bind()
+
+
+def test_every_limit_can_be_set_in_the_file(tmp_path: Path) -> None:
+    for name, field in Limits.model_fields.items():
+        text = GOOD.replace("max_results: 500", f"{name}: {field.default}")
+        assert getattr(load(tmp_path, text).app.limits, name) == field.default

@@ -11,7 +11,14 @@ from storage.placement import shard_of
 
 @pytest.mark.parametrize(
     ("image_id", "shard_count", "shard"),
-    [("a", 1, 0), ("a", 2, 1), ("a/b.jpg", 16, 14), ("aaa-orig.jpg", 7, 0), ("画像/猫.png", 1000, 487), ("0", 4096, 3957)],
+    [
+        ("a", 1, 0),
+        ("a", 2, 1),
+        ("a/b.jpg", 16, 14),
+        ("aaa-orig.jpg", 7, 0),
+        ("画像/猫.png", 1000, 487),
+        ("0", 4096, 3957),
+    ],
 )
 def test_an_id_stays_in_the_shard_it_was_always_in(image_id: str, shard_count: int, shard: int) -> None:
     assert shard_of(image_id, shard_count) == shard

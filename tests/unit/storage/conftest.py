@@ -1,0 +1,38 @@
+"""Shards over each kind of store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.shard import Shard
+from storage.types import FeatureSpec
+from tests.unit.storage.samples import SPECS, STORES, open_shard
+
+Reopen = Callable[..., Shard]
+
+
+@pytest.fixture(params=sorted(STORES))
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reopen]:
+    """Opens the test's shard, closing it first where it is open; all are closed at the end."""
+    open_store = STORES[request.param]()
+    opened: list[Shard] = []
+
+    def open_again(specs: Sequence[FeatureSpec] = SPECS, **options: Any) -> Shard:
+        for shard in opened:
+            shard.close()
+        shard = open_shard(tmp_path / "shard", specs, open_store=open_store, **options)
+        opened.append(shard)
+        return shard
+
+    yield open_again
+    for shard in opened:
+        shard.close()
+
+
+@pytest.fixture
+def shard(reopen: Reopen) -> Shard:
+    return reopen()

@@ -1,0 +1,119 @@
+"""Pictures' rows and features made up for the tests of shards."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from storage.kv import KeyValueStore, MemoryStore
+from storage.kv_lmdb import LmdbStore
+from storage.shard import Shard
+from storage.types import (
+    DeleteImage,
+    FeatureQuery,
+    FeatureRows,
+    FeatureSpec,
+    FillFeatures,
+    Hit,
+    ImageRecord,
+    MutationResult,
+    OnConflict,
+    PutImage,
+    ShardQuery,
+    SourceFile,
+    Vectors,
+)
+
+PHASH = FeatureSpec("phash", "binary", 576, "hamming", "phash-1")
+COLOR = FeatureSpec("color", "dense", 512, "l1", "color-1")
+SPECS = (PHASH, COLOR)
+
+OpenStore = Callable[[Path, Sequence[str]], KeyValueStore]
+
+
+def picture_rows(seed: str) -> dict[str, FeatureRows]:
+    """Both features of a made-up picture, the same for the same seed; its query looks mirrored too."""
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big"))
+    codes = rng.integers(0, 256, (2, 72), dtype=np.uint8)
+    histogram = rng.random((1, 512), dtype=np.float32)
+    histogram[histogram < 0.8] = 0
+    histogram /= histogram.sum()
+    return {"phash": FeatureRows(codes[:1], codes), "color": FeatureRows(histogram)}
+
+
+def record(image_id: str, features: Mapping[str, Any], **fields: Any) -> ImageRecord:
+    digest = hashlib.sha256(str(fields.pop("seed", image_id)).encode()).hexdigest()
+    values: dict[str, Any] = {"metadata": {"title": image_id}, "source": SourceFile(f"/photos/{image_id}", 10, 20)}
+    return ImageRecord(image_id, 640, 480, digest, "jpeg", 1000, 1.5, features, **{**values, **fields})
+
+
+def put(
+    image_id: str,
+    *,
+    seed: str | None = None,
+    operation: str | None = None,
+    on_conflict: OnConflict = "error",
+    pending: Sequence[str] = (),
+    original: bytes | None = None,
+    **fields: Any,
+) -> PutImage:
+    """A put of the picture ``seed``, with all its features but the pending ones."""
+    rows = {name: value for name, value in picture_rows(seed or image_id).items() if name not in pending}
+    states = {**dict.fromkeys(rows, "ok"), **dict.fromkeys(pending, "pending")}
+    made = record(image_id, states, seed=seed or image_id, **fields)
+    thumbnail = b"thumbnail of " + (seed or image_id).encode()
+    return PutImage(operation or f"put {image_id} {seed}", made, rows, thumbnail, on_conflict, original)
+
+
+def delete(image_id: str, operation: str | None = None) -> DeleteImage:
+    return DeleteImage(operation or f"delete {image_id}", image_id)
+
+
+def fill(image_id: str, names: Sequence[str], *, seed: str | None = None, operation: str = "fill") -> FillFeatures:
+    rows = {name: value for name, value in picture_rows(seed or image_id).items() if name in names}
+    return FillFeatures(operation, image_id, hashlib.sha256((seed or image_id).encode()).hexdigest(), rows)
+
+
+def ask(feature: str, rows: Vectors, k: int = 10, max_distance: float | None = None) -> ShardQuery:
+    return ShardQuery((FeatureQuery(feature, rows, k, max_distance),))
+
+
+def find(shard: Shard, seed: str, feature: str = "phash", k: int = 10, max_distance: float | None = None) -> list[Hit]:
+    """Hits of the picture ``seed`` by one feature."""
+    rows = picture_rows(seed)[feature]
+    queries = rows.rows if rows.query_rows is None else rows.query_rows
+    return list(shard.search([ask(feature, queries, k, max_distance)])[0].hits[feature])
+
+
+def found_ids(shard: Shard, seed: str, feature: str = "phash") -> list[str]:
+    """Ids of the stored pictures that are exactly this one."""
+    return [hit.id for hit in find(shard, seed, feature, max_distance=1e-6)]
+
+
+def outcomes(results: Sequence[MutationResult]) -> list[str]:
+    return [result.outcome for result in results]
+
+
+def open_shard(directory: Path, specs: Sequence[FeatureSpec] = SPECS, **options: Any) -> Shard:
+    return Shard.open(directory, **{"index": 0, "shard_count": 1, "features": specs, "lock_timeout_s": 5.0, **options})
+
+
+class MemoryFolders:
+    """Opens in-memory stores that are found again under their folder, as files would be."""
+
+    def __init__(self) -> None:
+        self._stores: dict[Path, MemoryStore] = {}
+
+    def __call__(self, directory: Path, tables: Sequence[str]) -> KeyValueStore:
+        known = self._stores.get(directory)
+        store = MemoryStore() if known is None else known.reopened()
+        store.add_tables(tables)
+        self._stores[directory] = store
+        return store
+
+
+STORES: Mapping[str, Callable[[], OpenStore]] = {"memory": MemoryFolders, "lmdb": lambda: LmdbStore}
