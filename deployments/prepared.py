@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import cv2
+
+from deployments import pixel_kernels
 from deployments.extractor import ImageInput, Pixels
 from deployments.images import DecodeLimits, WorkingImage, decode
 from deployments.prepare import prepare_each, thumbnail
@@ -22,6 +25,14 @@ class PreparedPicture:
     sha256: str
     byte_size: int
     thumbnail: bytes = b""
+
+
+def warm_up() -> None:
+    """Once a process, before its first picture: kernels compiled, and OpenCV kept from starting threads of its own,
+    which the decoding threads and workers would only compete with.
+    """
+    cv2.setNumThreads(1)
+    pixel_kernels.warm_up()
 
 
 def prepare_picture(

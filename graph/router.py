@@ -15,6 +15,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.images import DecodeLimits
+from deployments.prepared import warm_up
 from deployments.profile import extractor_profiles
 from graph.catalog import Catalog, Timeouts
 from graph.http.app import create_http_app
@@ -37,6 +38,7 @@ class Router:
     """Wires the catalogue to Ray. Several replicas may run: all state is in the shards."""
 
     def __init__(self, settings: Mapping[str, Any], extractors: Mapping[str, DeploymentHandle[Any]]) -> None:
+        warm_up()
         self._settings = AppSettings.model_validate(settings)
         profiles = extractor_profiles(self._settings.extractors)
         fleet = ShardFleet(fleet_plan(self._settings, profiles))

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from deployments.extractor import Extractor, ImageInput
 from deployments.extractors.registry import create_extractor
 from deployments.images import DecodeLimits
-from deployments.prepared import PreparedPicture, prepare_picture
+from deployments.prepared import PreparedPicture, prepare_picture, warm_up
 from graph.image_writes import put_image
 from storage.errors import ExtractorUnavailable, LookalikeError, ShardUnavailable
 from storage.placement import shard_of
@@ -71,6 +71,7 @@ class IndexWorker:
     """Indexes files batch by batch."""
 
     def __init__(self, plan: IndexPlan, writer: ShardWriter, sleep: Callable[[float], None] = time.sleep) -> None:
+        warm_up()
         self._plan = plan
         self._writer = writer
         self._sleep = sleep
