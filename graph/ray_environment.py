@@ -10,16 +10,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import stat
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+# The first of the hundred ports that the routers of a service listen on: above Ray's workers, below the ports that the
+# kernel hands out. A service takes one of these by chance; a router passes over a port that is taken.
+ROUTER_PORTS = range(20_000, 32_000, 100)
 
 TRANSPORT = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
     "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
 }
 RAY = {
@@ -45,22 +50,29 @@ exec '{binary}' "$@"
 
 
 def prepare_ray_environment(
-    folder: Path, *, stats_port: int, metrics_port: int, environment: MutableMapping[str, str] = os.environ
+    folder: Path, free_port: Callable[[], int], environment: MutableMapping[str, str] = os.environ
 ) -> None:
-    """Sets what Ray and Serve read on import. folder: for HAProxy's files, of this service alone, so that two
-    services do not meet.
+    """Sets what Ray and Serve read on import. folder: for HAProxy's files. Folder and ports are of this service alone:
+    at Serve's defaults a second service on the machine would send its requests to the first while its own router is
+    away.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    first_router_port = ROUTER_PORTS[free_port() % len(ROUTER_PORTS)]
     haproxy = {
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_loopback_haproxy(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
     }
-    for name, value in {**RAY, **TRANSPORT, **haproxy}.items():
+    serve = {
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_router_port),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_router_port + ROUTER_PORTS.step - 1),
+    }
+    for name, value in {**RAY, **TRANSPORT, **haproxy, **serve}.items():
         environment.setdefault(name, value)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from ray import ObjectRef, serve
@@ -19,11 +20,18 @@ from ray.serve._private.common import ReplicaState
 from ray.serve.handle import DeploymentHandle
 
 from deployments.extractor import Pixels
-from deployments.extractor_service import ExtractorAnswer, ExtractorCall, ReplicaReport
+from deployments.extractor_service import ReplicaReport
+from deployments.extractor_wire import (
+    ExtractorAnswer,
+    ExtractorCall,
+    decode_extractor_answers,
+    encode_calls,
+)
 from deployments.profile import ExtractorProfile
 from graph.gather import Gatherer
 from graph.ports import ExtractorStatus
 from storage.errors import DeadlineExceeded, ExtractorFailed, LookalikeError, ShardUnavailable
+from storage.search_wire import decode_answers, encode_queries
 from storage.shard_fleet import ShardFleet
 from storage.types import (
     FeatureRows,
@@ -43,30 +51,34 @@ T = TypeVar("T")
 
 LARGE_BYTES = 512 * 1024
 REPORT_TIMEOUT_S = 2.0
+REPLICAS_KNOWN_FOR_S = 1.0
 SEARCH_BATCH = 16
 WRITE_BATCH = 64
 
 
 class ReplicaCounts:
-    """How many replicas of each deployment run, as of the last look: asking Serve's controller takes too long for
-    every question.
-    """
+    """How many replicas of each deployment run. Serve's controller is asked at most every ``REPLICAS_KNOWN_FOR_S``."""
 
     def __init__(self, application: str) -> None:
         self._application = application
         self._running: dict[str, int] = {}
+        self._asked = -REPLICAS_KNOWN_FOR_S
+        self._asking = asyncio.Lock()
 
-    def refresh(self) -> None:
-        """Blocks: call it off the event loop."""
+    async def running(self, deployment: str) -> int:
+        async with self._asking:
+            if time.monotonic() - self._asked > REPLICAS_KNOWN_FOR_S:
+                await asyncio.to_thread(self._ask)
+        return self._running.get(deployment, 0)
+
+    def _ask(self) -> None:
         application = serve.status().applications.get(self._application)
+        self._asked = time.monotonic()
         if application is not None:
             self._running = {
                 name: deployment.replica_states.get(ReplicaState.RUNNING, 0)
                 for name, deployment in application.deployments.items()
             }
-
-    def running(self, deployment: str) -> int:
-        return self._running.get(deployment, 0)
 
 
 class RayExtractorPort:
@@ -80,7 +92,7 @@ class RayExtractorPort:
         profile: ExtractorProfile,
         replicas: ReplicaCounts,
         batch: int = 16,
-        in_flight: int = 4,
+        in_flight: int = 1,
     ) -> None:
         self.name = name
         self.spec = profile.spec
@@ -90,8 +102,12 @@ class RayExtractorPort:
         self._by_reference = handle.options(_by_reference=True)
         self._profile = profile
         self._replicas = replicas
-        self._small = Gatherer(self._send(handle), max_batch=batch, max_in_flight=in_flight)
-        self._large = Gatherer(self._send(self._by_reference), max_batch=max(1, batch // 4), max_in_flight=in_flight)
+        self._small: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(
+            self._send_encoded, max_batch=batch, max_in_flight=in_flight
+        )
+        self._large: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(
+            self._send_by_reference, max_batch=max(1, batch // 4), max_in_flight=in_flight
+        )
 
     async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
         return cast(FeatureRows, await self._ask(ExtractorCall("extract", image, {}), image.nbytes, timeout_s))
@@ -116,27 +132,29 @@ class RayExtractorPort:
             return ExtractorStatus(self.name, "loading", reason="no replica answers yet; see the Ray dashboard")
         except Exception as failure:
             return ExtractorStatus(self.name, "unavailable", reason=f"no replica answers: {type(failure).__name__}")
-        return ExtractorStatus(
-            self.name, said.state, said.reason, said.spec, said.model, self._replicas.running(self.name)
-        )
+        replicas = await self._replicas.running(self.name)
+        return ExtractorStatus(self.name, said.state, said.reason, said.spec, said.model, replicas)
 
     async def _ask(self, call: ExtractorCall, size: int, timeout_s: float) -> ExtractorAnswer:
         gatherer = self._large if size > LARGE_BYTES else self._small
-        return cast(ExtractorAnswer, await gatherer.call(call, timeout_s=timeout_s))
+        return await gatherer.call(call, timeout_s=timeout_s)
 
-    def _send(
-        self, handle: DeploymentHandle[Any]
-    ) -> Callable[[Sequence[ExtractorCall]], Awaitable[Sequence[ExtractorAnswer | BaseException]]]:
-        async def send(calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer | BaseException]:
-            try:
-                return cast(Sequence[ExtractorAnswer], await handle.answer.remote(calls))
-            except Exception as failure:  # Serve's transports raise many types; all mean that no replica answered
-                logger.warning("extractor %s did not answer: %r", self.name, failure)
-                raise ExtractorFailed(
-                    f"extractor {self.name!r} did not answer", "try again in a few seconds"
-                ) from failure
+    async def _send_encoded(self, calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer]:
+        try:
+            return decode_extractor_answers(await self._handle.answer_encoded.remote(encode_calls(calls)))
+        except Exception as failure:
+            raise self._no_answer(failure) from failure
 
-        return send
+    async def _send_by_reference(self, calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer]:
+        try:
+            return cast(Sequence[ExtractorAnswer], await self._by_reference.answer.remote(calls))
+        except Exception as failure:
+            raise self._no_answer(failure) from failure
+
+    def _no_answer(self, failure: Exception) -> ExtractorFailed:
+        """Serve's transports raise many types; all mean that no replica answered."""
+        logger.warning("extractor %s did not answer: %r", self.name, failure)
+        return ExtractorFailed(f"extractor {self.name!r} did not answer", "try again in a few seconds")
 
 
 class RayShardPort:
@@ -147,7 +165,7 @@ class RayShardPort:
         self._fleet = fleet
         self._actor: Any = None
         self._searches: Gatherer[ShardQuery, ShardAnswer] = Gatherer(
-            self._search_many, max_batch=SEARCH_BATCH, max_in_flight=2
+            self._search_many, max_batch=SEARCH_BATCH, max_in_flight=1
         )
         self._writes: Gatherer[Mutation, MutationResult] = Gatherer(self._apply_many, max_batch=WRITE_BATCH)
 
@@ -187,7 +205,7 @@ class RayShardPort:
         return await self._ask(method, *arguments, timeout_s=timeout_s)
 
     async def _search_many(self, queries: Sequence[ShardQuery]) -> Sequence[ShardAnswer | BaseException]:
-        return cast(Sequence[ShardAnswer], await self._call("search", queries))
+        return decode_answers(await self._call("search", encode_queries(queries)))
 
     async def _apply_many(self, mutations: Sequence[Mutation]) -> Sequence[MutationResult | BaseException]:
         return cast(Sequence[MutationResult], await self._call("apply", mutations))

@@ -93,9 +93,8 @@ class Router:
         except Exception:
             logger.exception("the shards cannot be started; each call tries again")
         while True:
-            self._metrics.queued(self._admission.queued)
             try:
-                await asyncio.to_thread(self._replicas.refresh)
+                self._metrics.flush(self._admission.queued)
                 self._metrics.service(await self._catalog.stats())
             except LookalikeError as failure:
                 logger.warning("no statistics: %s", failure)
@@ -140,5 +139,8 @@ def router_deployment(settings: Mapping[str, Any], extractors: Mapping[str, serv
         health_check_period_s=5,
         health_check_timeout_s=30,
         graceful_shutdown_timeout_s=10,
+        logging_config={
+            "enable_access_log": False
+        },  # our metrics count requests; a log line each costs more than it tells
     )(ingress)
     return deployment.bind(settings, dict(extractors))

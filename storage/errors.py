@@ -34,6 +34,8 @@ Every error carries a stable ``code`` (what HTTP clients switch on), a message t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 
@@ -155,3 +157,20 @@ class CorruptData(StorageFailure):
 
 class ServiceUnreachable(LookalikeError, ConnectionError):
     code = "service_unreachable"
+
+
+@cache
+def errors_by_code() -> dict[str, type[LookalikeError]]:
+    """Every class of the tree by its code."""
+    return {kind.code: kind for kind in _tree(LookalikeError)}
+
+
+def error_from_code(code: str, message: str, hint: str) -> LookalikeError:
+    """The error that another process described."""
+    return errors_by_code().get(code, LookalikeError)(message, hint)
+
+
+def _tree(kind: type[LookalikeError]) -> Iterator[type[LookalikeError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _tree(child)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import ray
 
 from storage.errors import InvalidRequest, LookalikeError, ShardUnavailable
+from storage.search_wire import decode_queries, encode_answers
 from storage.shard import Shard
 from storage.shard_plan import ShardPlan
 from storage.types import (
@@ -28,8 +29,6 @@ from storage.types import (
     Mutation,
     MutationResult,
     PendingImage,
-    ShardAnswer,
-    ShardQuery,
     ShardStats,
     VerifyReport,
 )
@@ -108,8 +107,9 @@ class ShardActor:
         return self._ask(lambda shard: apply_each(shard, mutations))
 
     @ray.method(concurrency_group="read")
-    def search(self, queries: Sequence[ShardQuery]) -> Sequence[ShardAnswer] | LookalikeError:
-        return self._ask(lambda shard: shard.search(queries))
+    def search(self, queries: bytes) -> bytes | LookalikeError:
+        """Queries and answers in the form of `storage.search_wire`."""
+        return self._ask(lambda shard: encode_answers(shard.search(decode_queries(queries))))
 
     @ray.method(concurrency_group="read")
     def records(self, ids: Sequence[str]) -> Sequence[ImageRecord | None] | LookalikeError:

@@ -43,6 +43,7 @@ class Config(ExtractorConfig):
 
 class Phash:
     image_input = ImageInput("gray", (SIDE, SIDE))
+    is_quick = True
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from storage.shard_plan import FleetPlan
 
 START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 30.0
 DATA_FOLDER_TIMEOUT_S = 2.0
 
 
@@ -93,7 +94,7 @@ def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         # Short, because the path of a socket in it has at most 107 bytes.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-", ignore_cleanup_errors=True)))
-        prepare_ray_environment(folder, stats_port=free_port(), metrics_port=free_port())
+        prepare_ray_environment(folder, free_port)
         stack.enter_context(connected_ray(folder))
         stack.callback(stop_application, plan)
         deploy(config)
@@ -127,14 +128,29 @@ def ensure_token() -> None:
 
 def stop_application(plan: FleetPlan) -> None:
     """Requests first, then the shards, so that their indexes are saved and their folders free."""
-    from ray import serve
-
     from storage.shard_fleet import ShardFleet
 
     with contextlib.suppress(Exception):
-        serve.shutdown()
+        stop_serve()
     with contextlib.suppress(Exception):
         ShardFleet(plan).close()
+
+
+def stop_serve() -> None:
+    """Asks Serve to end in order and waits until it has. ``serve.shutdown()`` waits inside a call to the controller,
+    which dies in the middle of it, and Ray then complains of that on the terminal.
+    """
+    import ray
+    from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+
+    controller = ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+    ray.get(controller.graceful_shutdown.remote(wait=False), timeout=STOP_TIMEOUT_S)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        named = ray.util.list_named_actors(all_namespaces=True)
+        if {"name": SERVE_CONTROLLER_NAME, "namespace": SERVE_NAMESPACE} not in named:
+            return
+        time.sleep(0.1)
 
 
 def deploy(config: ServeConfig) -> None:
@@ -142,6 +158,7 @@ def deploy(config: ServeConfig) -> None:
     from ray.serve._private.api import serve_start
     from ray.serve.schema import ServeDeploySchema
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     schema = ServeDeploySchema.model_validate(dict(config.document))
     client = serve_start(http_options=schema.http_options.model_dump(), proxy_location=schema.proxy_location)
     client.deploy_apps(schema)
@@ -175,9 +192,9 @@ def wait_until_ready(config: ServeConfig) -> None:
 
 def say_where(config: ServeConfig) -> None:
     """The addresses, for people."""
-    from ray._private.worker import get_dashboard_url
+    from ray._private.services import get_webui_url_from_internal_kv
 
-    dashboard = get_dashboard_url()
+    dashboard = get_webui_url_from_internal_kv()  # the driver's own idea of it is from before the dashboard was up
     print(f"Lookalike is ready: http://{config.host}:{config.port}/  (API docs at /docs)")
     if dashboard:
         print(f"Ray dashboard:      http://{dashboard}/")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ from storage.errors import (
     ServiceUnreachable,
     Unauthorized,
     Unavailable,
+    errors_by_code,
 )
 
 # For answers that carry no code of ours: those of a proxy in between, or of the HTTP server itself.
@@ -36,17 +35,6 @@ ERRORS_BY_STATUS: dict[int, type[LookalikeError]] = {
     503: Unavailable,
     504: DeadlineExceeded,
 }
-
-
-@cache
-def errors_by_code() -> dict[str, type[LookalikeError]]:
-    return {kind.code: kind for kind in _tree(LookalikeError)}
-
-
-def _tree(kind: type[LookalikeError]) -> Iterator[type[LookalikeError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _tree(child)
 
 
 def from_answer(response: httpx.Response) -> LookalikeError:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -65,6 +66,12 @@ def add_pictures(address: str) -> None:
             client.post(
                 "/v1/images", data=form, files={"image": ("picture.jpg", picture, "image/jpeg")}
             ).raise_for_status()
+
+
+def remove_pictures(address: str) -> None:
+    with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
+        for image_id in PICTURES:
+            client.delete(f"/v1/images/{quote(image_id, safe='')}").raise_for_status()
 
 
 @dataclass

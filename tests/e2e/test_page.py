@@ -1,7 +1,7 @@
 """The page at ``/``, driven in a real browser.
 
-Runs against the service at ``LOOKALIKE_PAGE_URL``, which gets a few pictures under ``page-test/``, or else against
-`page_server`. What a healthy service does not do on demand (partial answers, keys, running jobs) is answered in its
+Runs against the service that the tests share, or the one at ``LOOKALIKE_PAGE_URL``, which gets a few pictures under
+``page-test/``. What a healthy service does not do on demand (partial answers, keys, running jobs) is answered in its
 place by intercepted requests.
 """
 
@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.page_server import PAGE, running_page_server
 from tests.e2e.page_visit import (
     CHROMIUM,
     CHROMIUM_FLAGS,
@@ -29,25 +28,28 @@ from tests.e2e.page_visit import (
     add_pictures,
     found,
     refuse_without,
+    remove_pictures,
     search_answer,
 )
+from tests.e2e.running_service import ROOT
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
 expect = playwright_api.expect
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+PAGE = ROOT / "graph" / "http" / "page"
 
 
 @pytest.fixture(scope="module")
-def service_url() -> Iterator[str]:
-    """Base address of the service under test, with the pictures of this module in it."""
+def service_url(request: pytest.FixtureRequest, browser: Any) -> Iterator[str]:
+    """Base address of the service under test, with the pictures of this module in it. browser: asked for first, so
+    that no service is started where there is none.
+    """
     given = os.environ.get("LOOKALIKE_PAGE_URL")
-    if given:
-        add_pictures(given.rstrip("/"))
-        yield given.rstrip("/")
-        return
-    with running_page_server() as address:
-        add_pictures(address)
-        yield address
+    address = given.rstrip("/") if given else request.getfixturevalue("shared_service").url
+    add_pictures(address)
+    yield address
+    remove_pictures(address)
 
 
 @pytest.fixture(scope="module")
