@@ -5,6 +5,7 @@ looks at queries.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, cast
 
 from deployments.extractor import ImageInput
@@ -39,7 +40,7 @@ class ExtractorProfile:
         views = self._views
         if views is None:
             return None
-        return lambda view: cast(str, views.view_name(view, params))
+        return cache(lambda view: cast(str, views.view_name(view, params)))
 
 
 def extractor_profiles(extractors: Mapping[str, Mapping[str, Any]]) -> dict[str, ExtractorProfile]:

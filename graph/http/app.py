@@ -23,7 +23,7 @@ from graph.http.openapi import DESCRIPTION, TITLE, describe
 from graph.http.page import page_routes, static_files
 from graph.http.routes_images import image_routes
 from graph.http.routes_jobs import job_routes
-from graph.http.routes_search import search_routes
+from graph.http.routes_search import direct_search_route, search_routes
 from graph.http.routes_service import HEALTH_PATHS, service_routes
 from graph.settings import AppSettings
 
@@ -59,6 +59,7 @@ def create_http_app(
         ],
     )
     app.add_exception_handler(HTTPException, _framework_error)
+    app.router.routes.append(direct_search_route(catalog, settings))
     # The routes of a picture's parts end in a fixed word and are tried before the one that takes the whole rest of the
     # path as an id.
     for router in (

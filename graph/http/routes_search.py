@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from graph.http.answers import json_response, search_answer
 from graph.http.bodies import search_of, search_request
@@ -18,18 +20,40 @@ from graph.http.schemas import SearchResults
 from graph.settings import AppSettings
 
 
-def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
-    router = APIRouter(tags=["search"])
+SEARCH_PATH = "/v1/search"
 
-    @router.post(
-        "/v1/search",
-        summary="Search with a picture, a stored image, a sentence, or several of them",
-        responses=documented({200: ("the results", SearchResults)}, 400, 404, 413, 415),
-        openapi_extra=request_body(form_body(SearchFields, image_required=False), json_body(SearchFields)),
-    )
+
+def search_endpoint(catalog: CatalogProvider, settings: AppSettings) -> Callable[[Request], Awaitable[Response]]:
     async def search(request: Request) -> Response:
         wanted = await search_request(request, settings)
         return json_response(search_answer(await catalog().search(wanted)))
+
+    return search
+
+
+def direct_search_route(catalog: CatalogProvider, settings: AppSettings) -> Route:
+    """`POST /v1/search` past FastAPI's own handling of parameters and results, which this endpoint has no use for: a
+    search over HTTP spends a twentieth of its time there. FastAPI's route stays behind it, for the documentation.
+    """
+    endpoint = search_endpoint(catalog, settings)
+
+    async def search(request: Request) -> Response:
+        request.scope["route"] = route  # as FastAPI does, for the metrics
+        return await endpoint(request)
+
+    route = Route(SEARCH_PATH, search, methods=["POST"])
+    return route
+
+
+def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
+    router = APIRouter(tags=["search"])
+
+    router.post(
+        SEARCH_PATH,
+        summary="Search with a picture, a stored image, a sentence, or several of them",
+        responses=documented({200: ("the results", SearchResults)}, 400, 404, 413, 415),
+        openapi_extra=request_body(form_body(SearchFields, image_required=False), json_body(SearchFields)),
+    )(search_endpoint(catalog, settings))
 
     @router.get(
         "/v1/images/{id:path}/similar",

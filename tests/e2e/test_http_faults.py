@@ -6,7 +6,7 @@ import json
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -61,7 +61,7 @@ def http(shared_service: RunningService, known: str) -> Iterator[httpx.Client]:
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
 
-BAD_PICTURES = {
+BAD_PICTURES: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "empty": (lambda: b"", 415, "unsupported_image"),
     "a text named .jpg": (lambda: b"these are words\n" * 100, 415, "unsupported_image"),
     "a truncated JPEG": (lambda: photo(1)[: len(photo(1)) // 2], 415, "unreadable_image"),

@@ -111,7 +111,7 @@ def test_ids_come_from_where_they_are_told_to(
     files = [write_photo(tmp_path / name, 5100 if ids is None else 5100 + i) for i, name in enumerate(names)]
     summary = indexed(shared_service, str(tmp_path), "--id-from", id_from)
     if ids is None:
-        [sha256] = {row.sha256 for row in client.images() if row.path in map(str, files)}
+        [sha256] = {row.sha256 for row in client.images() if row.path in [str(file) for file in files]}
         ids = [sha256]
     assert f"indexed {len(ids)} new" in summary
     assert [client.get(image_id).id for image_id in ids] == ids

@@ -131,7 +131,10 @@ def test_a_data_folder_in_use_is_refused(shared_service: RunningService) -> None
         assert client.ready().ready
 
 
-def test_ctrl_c_stops_everything_and_a_start_finds_everything_again(tmp_path: Path) -> None:
+def test_ctrl_c_stops_everything_and_a_start_finds_everything_again(
+    shared_service: RunningService, tmp_path: Path
+) -> None:
+    """shared_service: runs meanwhile, so that an answer of the other service would show."""
     seeds = range(6000, 6030)
     with service(tmp_path / "data") as running:
         with Client(running.url) as client:
