@@ -54,7 +54,7 @@ class Router:
             extractors=ports,
             shards=shards,
             jobs=self._jobs,
-            decoders=ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode"),
+            decoders=ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="decode"),
             decode_limits=DecodeLimits(max_pixels=self._settings.limits.max_pixels),
             timeouts=timeouts(self._settings),
             max_results=self._settings.limits.max_results,

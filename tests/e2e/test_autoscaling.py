@@ -5,13 +5,11 @@ lowers them again.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -81,7 +79,6 @@ def test_a_load_raises_the_replicas_of_phash_alone_and_its_end_lowers_them(scali
             raised = replicas()
             assert raised["color"] == raised["fake"] == 1
             assert re.search(rf"phash .*\b{raised['phash']}\b", scaling.run("status").stdout)
-            dashboard = json.loads(json.dumps(raised))
         assert outcomes["complete"] > 100
         assert outcomes["partial"] == 0
         wait_for(lambda: replicas()["phash"] == 1, "its end lowers them again", 90)
