@@ -111,9 +111,7 @@ def job_seconds(job: Job, expected: int) -> float:
     """From the first file to the end. Raises RuntimeError unless every file was added."""
     if job.state != "succeeded" or job.added != expected:
         raise RuntimeError(f"the job did not add all {expected} files: {job}")
-    started = getattr(job, "started_at", None) or job.submitted_at
-    seconds: float = (job.updated_at - started).total_seconds()
-    return seconds
+    return (job.updated_at - (job.started_at or job.submitted_at)).total_seconds()
 
 
 def warm_up(running: service.RunningService) -> None:

@@ -214,7 +214,10 @@ class PendingImage:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A batch job's durable progress. state: queued, running, succeeded, failed, stopped."""
+    """A batch job's durable progress. state: queued, running, succeeded, failed, stopped.
+
+    Times are Unix seconds. started_at: when work on the first file began; None before.
+    """
 
     id: str
     kind: str
@@ -230,6 +233,7 @@ class JobRecord:
     skipped: int = 0
     failed: int = 0
     message: str = ""
+    started_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,7 @@ class Job:
     skipped: int = 0
     failed: int = 0
     message: str = ""
+    started_at: datetime | None = None
 
     @property
     def finished(self) -> bool:

@@ -111,7 +111,14 @@ def _image_row(body: Mapping[str, Any]) -> answers.ImageRow:
 
 
 def _job(body: Mapping[str, Any]) -> answers.Job:
-    return _build(answers.Job, body, submitted_at=_moment(body["submitted_at"]), updated_at=_moment(body["updated_at"]))
+    started = body.get("started_at")
+    return _build(
+        answers.Job,
+        body,
+        submitted_at=_moment(body["submitted_at"]),
+        updated_at=_moment(body["updated_at"]),
+        started_at=None if started is None else _moment(started),
+    )
 
 
 def _shard_usage(body: Mapping[str, Any]) -> answers.ShardUsage:

@@ -108,4 +108,5 @@ def verify_report(report: VerifyReport) -> dict[str, Any]:
 
 
 def job_row(job: JobRecord) -> dict[str, Any]:
-    return {**asdict(job), "submitted_at": utc(job.submitted_at), "updated_at": utc(job.updated_at)}
+    times = {"submitted_at": utc(job.submitted_at), "updated_at": utc(job.updated_at)}
+    return {**asdict(job), **times, "started_at": None if job.started_at is None else utc(job.started_at)}

@@ -19,7 +19,6 @@ from graph.http.openapi import documented, form_body, json_body, query_parameter
 from graph.http.schemas import SearchResults
 from graph.settings import AppSettings
 
-
 SEARCH_PATH = "/v1/search"
 
 

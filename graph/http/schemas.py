@@ -131,6 +131,7 @@ class JobRow(Schema):
     kind: str
     state: str = Field(description="queued, running, succeeded, failed or stopped")
     submitted_at: str = Field(description="ISO 8601, UTC")
+    started_at: str | None = Field(description="when work on the first file began")
     updated_at: str = Field(description="ISO 8601, UTC")
     arguments: dict[str, Any]
     total: int

@@ -14,70 +14,31 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import ray
-from ray.exceptions import RayActorError
 
 from deployments.profile import extractor_profiles
 from graph.jobs.environment import settings_from
+from graph.jobs.fleet_shards import FleetShards
 from graph.jobs.index_worker import FileOutcome, IndexPlan, IndexWorker
 from graph.jobs.listing import ListedFile, list_images
+from graph.jobs.progress import JobProgress
 from graph.settings import AppSettings
 from graph.shard_plan import fleet_plan
-from storage.errors import LookalikeError, ShardUnavailable
 from storage.placement import shard_of
-from storage.shard_fleet import ShardFleet
 from storage.shard_plan import FleetPlan
-from storage.types import JobFailure, JobRecord, Mutation, MutationResult, OnConflict, SourceFile
+from storage.types import JobRecord, OnConflict, SourceFile
 
 logger = logging.getLogger(__name__)
 
 BATCH_FILES = 32
 FEW_FILES = 64  # handled by the job itself
 CHECK_FILES = 2000
-RECORD_INTERVAL_S = 0.5
 WATCH_INTERVAL_S = 2.0
-CALL_TIMEOUT_S = 120.0
-
-
-class FleetShards:
-    """The shards as a job sees them: blocking calls, a dead actor found again. Implements `ShardWriter`."""
-
-    def __init__(self, plan: FleetPlan) -> None:
-        self._fleet = ShardFleet(plan)
-
-    def apply(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
-        return cast(Sequence[MutationResult | LookalikeError], self.ask(shard, "apply", mutations))
-
-    def holds(self, shard: int, image_id: str, sha256: str) -> bool:
-        [record] = self.ask(shard, "records", [image_id])
-        return record is not None and record.sha256 == sha256
-
-    def ask(self, shard: int, method: str, *arguments: Any) -> Any:
-        """Raises ShardUnavailable while the shard restarts, and what the shard itself answered with."""
-        try:
-            answer = ray.get(getattr(self._fleet.handle(shard), method).remote(*arguments), timeout=CALL_TIMEOUT_S)
-        except (RayActorError, ray.exceptions.GetTimeoutError) as dead:
-            self._fleet.find_or_create(shard)
-            raise ShardUnavailable(f"shard {shard} is restarting", "try again in a few seconds") from dead
-        if isinstance(answer, LookalikeError):
-            raise answer
-        return answer
-
-    def ask_patiently(self, shard: int, method: str, *arguments: Any) -> Any:
-        """As `ask`, but waits for a shard that restarts."""
-        deadline = time.monotonic() + CALL_TIMEOUT_S
-        while True:
-            try:
-                return self.ask(shard, method, *arguments)
-            except ShardUnavailable:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.5)
+COLUMNS = ("path", "outcome", "code", "reason")
 
 
 class IndexFiles:
@@ -93,72 +54,10 @@ class IndexFiles:
                 batch["id"], batch["has_id"], batch["path"], batch["size"], batch["mtime_ns"], strict=True
             )
         ]
+        began = time.time()
         outcomes = self._worker.index(files)
-        return {
-            name: [getattr(outcome, name) for outcome in outcomes] for name in ("path", "outcome", "code", "reason")
-        }
-
-
-class JobProgress:
-    """The job's record, written to shard 0 now and then and at every turn of its life."""
-
-    def __init__(self, shards: FleetShards, record: JobRecord) -> None:
-        self._shards = shards
-        self._record = record
-        self._failures: list[JobFailure] = []
-        self._written = 0.0
-
-    @property
-    def record(self) -> JobRecord:
-        return self._record
-
-    def start(self, total: int, unchanged: int, skipped: int, failures: Sequence[JobFailure]) -> None:
-        """The start of a round: what needs no work counts as done."""
-        record = self._record
-        self._record = replace(
-            record,
-            state="running",
-            total=record.total + total,
-            done=record.done + unchanged + skipped + len(failures),
-            unchanged=record.unchanged + unchanged,
-            skipped=record.skipped + skipped,
-            failed=record.failed + len(failures),
-        )
-        self._failures += failures
-        self.write()
-
-    def count(self, outcomes: Sequence[FileOutcome]) -> None:
-        record = self._record
-        for outcome in outcomes:
-            if outcome.outcome == "failed":
-                self._failures.append(JobFailure(outcome.path, outcome.code, outcome.reason))
-        tally = {
-            name: sum(outcome.outcome == name for outcome in outcomes)
-            for name in ("created", "replaced", "unchanged", "skipped", "failed")
-        }
-        self._record = replace(
-            record,
-            done=record.done + len(outcomes),
-            added=record.added + tally["created"],
-            replaced=record.replaced + tally["replaced"],
-            unchanged=record.unchanged + tally["unchanged"],
-            skipped=record.skipped + tally["skipped"],
-            failed=record.failed + tally["failed"],
-        )
-        if time.monotonic() - self._written > RECORD_INTERVAL_S:
-            self.write()
-
-    def end(self, state: str, message: str = "") -> None:
-        self._record = replace(self._record, state=state, message=message)
-        self.write()
-
-    def write(self) -> None:
-        if self._failures:
-            self._shards.ask_patiently(0, "add_job_failures", self._record.id, self._failures)
-            self._failures = []
-        self._record = replace(self._record, updated_at=time.time())
-        self._shards.ask_patiently(0, "put_job", self._record)
-        self._written = time.monotonic()
+        columns = {name: [getattr(outcome, name) for outcome in outcomes] for name in COLUMNS}
+        return {**columns, "began": [began] * len(outcomes)}
 
 
 class IndexJob:
@@ -236,6 +135,7 @@ class IndexJob:
         """Done before workers would have started."""
         worker = IndexWorker(self._plan(), self._shards)
         for start in range(0, len(files), BATCH_FILES):
+            self.progress.began(time.time())
             yield worker.index([(file.id, file.source) for file in files[start : start + BATCH_FILES]])
 
     def _process_on_the_cluster(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
@@ -255,7 +155,8 @@ class IndexJob:
             num_cpus=cpus,
         )
         for batch in outcomes.iter_batches(batch_size=None, batch_format="numpy"):
-            columns = (batch[name] for name in ("path", "outcome", "code", "reason"))
+            self.progress.began(float(batch["began"].min()))
+            columns = (batch[name] for name in COLUMNS)
             yield [FileOutcome(*map(str, row)) for row in zip(*columns, strict=True)]
 
     def _plan(self) -> IndexPlan:
