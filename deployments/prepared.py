@@ -10,21 +10,32 @@ import cv2
 
 from deployments import pixel_kernels
 from deployments.extractor import ImageInput, Pixels
-from deployments.images import DecodeLimits, WorkingImage, decode
+from deployments.images import DecodeLimits, decode
 from deployments.prepare import prepare_each, thumbnail
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What is stored of a picture beside its features; small, unlike its pixels.
+
+    width, height: of the original, EXIF orientation applied. sha256: of the bytes, hex. thumbnail: JPEG; empty unless
+    asked for.
+    """
+
+    width: int
+    height: int
+    format: str
+    sha256: str
+    byte_size: int
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPicture:
-    """A decoded picture. forms: what the extractors asked for. sha256: of the bytes, hex. thumbnail: JPEG; empty
-    unless asked for.
-    """
+    """A decoded picture. forms: what the extractors asked for."""
 
-    image: WorkingImage
+    facts: PictureFacts
     forms: Mapping[ImageInput, Pixels]
-    sha256: str
-    byte_size: int
-    thumbnail: bytes = b""
 
 
 def warm_up() -> None:
@@ -40,10 +51,12 @@ def prepare_picture(
 ) -> PreparedPicture:
     """Raises an UnreadableImage for bytes that are no picture of ours."""
     image = decode(data, limits)
-    return PreparedPicture(
-        image=image,
-        forms=prepare_each(image, inputs),
+    facts = PictureFacts(
+        width=image.width,
+        height=image.height,
+        format=image.format,
         sha256=hashlib.sha256(data).hexdigest(),
         byte_size=len(data),
         thumbnail=thumbnail(image) if with_thumbnail else b"",
     )
+    return PreparedPicture(facts, prepare_each(image, inputs))

@@ -120,9 +120,9 @@ class Catalog:
         prepared = await self.prepare(request.image, inputs, with_thumbnail=True)
         features = await self._extract_all(prepared)
         put = put_image(
-            prepared,
+            prepared.facts,
             features,
-            image_id=request.id if request.id is not None else prepared.sha256,
+            image_id=request.id if request.id is not None else prepared.facts.sha256,
             operation_id=request.operation_id or uuid.uuid4().hex,
             asked=self._extractors,
             on_conflict=request.on_conflict,

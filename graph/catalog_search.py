@@ -99,7 +99,7 @@ class SearchRun:
         prepared = None
         if self.request.image is not None:
             prepared = await self.prepare(self.request.image, {self.extractors[name].image_input for name in asked})
-            self.sha256 = prepared.sha256
+            self.sha256 = prepared.facts.sha256
         stored = await self._stored_features(asked, deadline)
         found = await asyncio.gather(*(self._feature_query(name, prepared, stored, deadline) for name in asked))
         return [query for query in found if query is not None]

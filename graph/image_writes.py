@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from deployments.prepared import PreparedPicture
+from deployments.prepared import PictureFacts
 from storage.types import FeatureRows, FeatureState, ImageRecord, OnConflict, PutImage, SourceFile
 
 
 def put_image(
-    picture: PreparedPicture,
+    facts: PictureFacts,
     features: Mapping[str, FeatureRows],
     *,
     image_id: str,
@@ -28,11 +28,11 @@ def put_image(
     states: dict[str, FeatureState] = {name: "ok" if name in features else "pending" for name in asked}
     record = ImageRecord(
         id=image_id,
-        width=picture.image.width,
-        height=picture.image.height,
-        sha256=picture.sha256,
-        format=picture.image.format,
-        byte_size=picture.byte_size,
+        width=facts.width,
+        height=facts.height,
+        sha256=facts.sha256,
+        format=facts.format,
+        byte_size=facts.byte_size,
         added_at=time.time(),
         features=states,
         metadata=metadata or {},
@@ -42,7 +42,7 @@ def put_image(
         operation_id=operation_id,
         record=record,
         features=features,
-        thumbnail=picture.thumbnail,
+        thumbnail=facts.thumbnail,
         on_conflict=on_conflict,
         original=original if "pending" in states.values() else None,
     )

@@ -106,16 +106,27 @@ def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[None]:
 def connected_ray(folder: Path) -> Iterator[None]:
     """Joins the cluster at RAY_ADDRESS, or starts one of our own."""
     with contextlib.ExitStack() as stack:
-        address = os.environ.get("RAY_ADDRESS")
-        print(f"joining Ray at {address}" if address else "starting Ray", flush=True)
-        if not address:
+        joined = os.environ.get("RAY_ADDRESS")
+        print(f"joining Ray at {joined}" if joined else "starting Ray", flush=True)
+        if not joined:
             ensure_token()
-            address = stack.enter_context(local_ray(folder / "ray.log"))
+        address = joined or stack.enter_context(local_ray(folder / "ray.log"))
         import ray
 
         ray.init(address=address, namespace="lookalike", log_to_driver=False, logging_level=logging.WARNING)
         stack.callback(ray.shutdown)
+        if not joined:
+            stack.callback(end_every_actor)
         yield
+
+
+def end_every_actor() -> None:
+    """Those that Ray Data and jobs leave behind: Ray's own end would wait half a minute for them."""
+    import ray
+
+    for entry in ray.util.list_named_actors(all_namespaces=True):
+        with contextlib.suppress(ValueError):  # it has ended meanwhile
+            ray.kill(ray.get_actor(entry["name"], namespace=entry["namespace"]))
 
 
 def ensure_token() -> None:

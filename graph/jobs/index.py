@@ -34,10 +34,11 @@ from storage.types import JobRecord, OnConflict, SourceFile
 
 logger = logging.getLogger(__name__)
 
-BATCH_FILES = 32
-FEW_FILES = 64  # handled by the job itself
+BATCH_FILES = 48
+FEW_FILES = 100  # handled by the job itself
 CHECK_FILES = 2000
 WATCH_INTERVAL_S = 2.0
+WORKER_START_TIMEOUT_S = 300
 COLUMNS = ("path", "outcome", "code", "reason")
 
 
@@ -141,7 +142,9 @@ class IndexJob:
     def _process_on_the_cluster(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
         import ray.data  # slow to import: only for work that is worth it
 
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.wait_for_min_actors_s = WORKER_START_TIMEOUT_S
         cluster, free = ray.cluster_resources().get("CPU", 1.0), ray.available_resources().get("CPU", 0.5)
         workers, cpus = worker_size(cluster, free, len(files))
         blocks = max(workers, -(-len(files) // BATCH_FILES))

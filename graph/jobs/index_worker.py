@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from deployments.extractor import Extractor, ImageInput
+from deployments.extractor import Extractor, ImageInput, Pixels
 from deployments.extractors.registry import create_extractor
 from deployments.images import DecodeLimits
-from deployments.prepared import PreparedPicture, prepare_picture, warm_up
+from deployments.prepared import PictureFacts, PreparedPicture, prepare_picture, warm_up
 from graph.image_writes import put_image
 from storage.errors import ExtractorUnavailable, LookalikeError, ShardUnavailable
 from storage.placement import shard_of
@@ -62,9 +62,13 @@ class IndexPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Picture:
+    """forms: only small ones, for extractors that are asked a batch at a time."""
+
     image_id: str
     source: SourceFile
-    prepared: PreparedPicture
+    facts: PictureFacts
+    forms: Mapping[ImageInput, Pixels]
+    features: dict[str, FeatureRows]
 
 
 class IndexWorker:
@@ -95,10 +99,12 @@ class IndexWorker:
         try:
             data = Path(source.path).read_bytes()
             prepared = prepare_picture(data, self._inputs, self._limits, with_thumbnail=True)
-            picture = _Picture(prepared.sha256 if image_id is None else image_id, source, prepared)
-            if image_id is None and self._writer.holds(self._shard_of(picture), picture.image_id, prepared.sha256):
+            facts = prepared.facts
+            own_id = facts.sha256 if image_id is None else image_id
+            if image_id is None and self._writer.holds(self._shard_of(own_id), own_id, facts.sha256):
                 return FileOutcome(source.path, "unchanged")
-            return picture
+            small = {want: form for want, form in prepared.forms.items() if want.size is not None}
+            return _Picture(own_id, source, facts, small, self._features_of_whole_picture(source, prepared))
         except LookalikeError as failure:
             return FileOutcome(source.path, "failed", failure.code, failure.message)
         except OSError as failure:
@@ -107,46 +113,59 @@ class IndexWorker:
             logger.exception("%s cannot be prepared", source.path)
             return FileOutcome(source.path, "failed", "internal", f"{type(failure).__name__}: {failure}")
 
+    def _features_of_whole_picture(self, source: SourceFile, prepared: PreparedPicture) -> dict[str, FeatureRows]:
+        """Of the extractors that look at the working image itself: now, while it is in the processor's cache, so that
+        a batch does not hold the pixels of all its pictures.
+        """
+        features = {}
+        for name, extractor in self._extractors.items():
+            if extractor.image_input.size is None:
+                [rows] = self._extract(extractor, [prepared.forms[extractor.image_input]], [source.path])
+                if rows is not None:
+                    features[name] = rows
+        return features
+
     def _write(self, pictures: Sequence[_Picture]) -> list[FileOutcome]:
-        features = {name: self._extract(extractor, pictures) for name, extractor in self._extractors.items()}
+        for name, extractor in self._extractors.items():
+            want = extractor.image_input
+            if want.size is None:
+                continue
+            forms, paths = [picture.forms[want] for picture in pictures], [picture.source.path for picture in pictures]
+            for picture, rows in zip(pictures, self._extract(extractor, forms, paths), strict=True):
+                if rows is not None:
+                    picture.features[name] = rows
         batches: dict[int, list[tuple[_Picture, PutImage]]] = defaultdict(list)
-        for place, picture in enumerate(pictures):
-            found = {name: rows for name, column in features.items() if (rows := column[place]) is not None}
-            batches[self._shard_of(picture)].append((picture, self._put(picture, found)))
+        for picture in pictures:
+            batches[self._shard_of(picture.image_id)].append((picture, self._put(picture)))
         outcomes: list[FileOutcome] = []
         for shard, batch in batches.items():
             results = self._apply(shard, [put for _, put in batch])
             outcomes += [_written(picture, result) for (picture, _), result in zip(batch, results, strict=True)]
         return outcomes
 
-    def _put(self, picture: _Picture, features: Mapping[str, FeatureRows]) -> PutImage:
+    def _put(self, picture: _Picture) -> PutImage:
         return put_image(
-            picture.prepared,
-            features,
+            picture.facts,
+            picture.features,
             image_id=picture.image_id,
-            operation_id=f"{self._plan.job_id}/{picture.prepared.sha256}/{picture.source.mtime_ns}/{picture.image_id}",
+            operation_id=f"{self._plan.job_id}/{picture.facts.sha256}/{picture.source.mtime_ns}/{picture.image_id}",
             asked=self._plan.extractors,
             on_conflict=self._plan.on_conflict,
             source=picture.source,
         )
 
-    def _extract(self, extractor: Extractor, pictures: Sequence[_Picture]) -> list[FeatureRows | None]:
+    def _extract(self, extractor: Extractor, forms: Sequence[Pixels], paths: Sequence[str]) -> list[FeatureRows | None]:
         """None where it failed: that feature stays pending for that picture."""
-        forms = [picture.prepared.forms[extractor.image_input] for picture in pictures]
         try:
             return list(extractor.extract(forms)) if forms else []
         except Exception:
-            logger.warning(
-                "a batch of %d failed in %s; extracting one by one", len(forms), extractor.spec.name, exc_info=True
-            )
+            logger.warning("%d pictures failed in %s; one by one", len(forms), extractor.spec.name, exc_info=True)
         rows: list[FeatureRows | None] = []
-        for form, picture in zip(forms, pictures, strict=True):
+        for form, path in zip(forms, paths, strict=True):
             try:
                 rows += extractor.extract([form])
             except Exception as failure:
-                logger.warning(
-                    "%s failed for %s and stays pending: %s", extractor.spec.name, picture.source.path, failure
-                )
+                logger.warning("%s failed for %s and stays pending: %s", extractor.spec.name, path, failure)
                 rows.append(None)
         return rows
 
@@ -161,8 +180,8 @@ class IndexWorker:
                     raise
             self._sleep(RETRY_PAUSE_S)
 
-    def _shard_of(self, picture: _Picture) -> int:
-        return shard_of(picture.image_id, self._plan.shard_count)
+    def _shard_of(self, image_id: str) -> int:
+        return shard_of(image_id, self._plan.shard_count)
 
 
 def _written(picture: _Picture, result: MutationResult | LookalikeError) -> FileOutcome:

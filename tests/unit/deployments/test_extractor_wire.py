@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deployments.extractor_wire import (
+    ExtractorAnswer,
     ExtractorCall,
     decode_calls,
     decode_extractor_answers,
@@ -32,7 +33,8 @@ def test_calls_come_back_equal() -> None:
 def test_answers_come_back_equal_and_errors_as_their_own_class() -> None:
     rows = np.random.default_rng(0).standard_normal((2, 16)).astype(np.float32)
     hashes = np.arange(72, dtype=np.uint8)[None]
-    answers = [rows, FeatureRows(hashes, np.repeat(hashes, 8, 0)), InvalidField("bad", "good"), ExtractorFailed("x", "y")]
+    feature = FeatureRows(hashes, np.repeat(hashes, 8, 0))
+    answers: list[ExtractorAnswer] = [rows, feature, InvalidField("bad", "good"), ExtractorFailed("x", "y")]
     first, second, third, fourth = decode_extractor_answers(encode_extractor_answers(answers))
     assert isinstance(first, np.ndarray)
     np.testing.assert_array_equal(first, rows)
