@@ -77,7 +77,7 @@ class AppSettings(Settings):
     """What ``graph.app:build`` is given."""
 
     data_dir: Path = Field(default=Path("data"), description="where the shards live")
-    shards: int = Field(default=2, ge=1, le=4096, description="number of shards; fixed once there is data")
+    shards: int = Field(default=1, ge=1, le=4096, description="number of shards; fixed once there is data")
     extractors: dict[PartName, PartOptions] = Field(
         default_factory=lambda: {name: dict(options) for name, options in DEFAULT_EXTRACTORS.items()},
         min_length=1,
