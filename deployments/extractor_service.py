@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ray import serve
@@ -31,16 +31,20 @@ from storage.types import FeatureSpec, Vectors
 logger = logging.getLogger(__name__)
 
 QUICK_LOAD_S = 2.0
+ATTENDANCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaReport:
-    """What a replica says of itself. spec is None until the extractor is built."""
+    """What a replica says of itself. spec is None until the extractor is built. autoscaled_requests: how many requests
+    it works on at once, where its deployment autoscales; else 0.
+    """
 
     state: Literal["ready", "loading", "unavailable"]
     reason: str = ""
     spec: FeatureSpec | None = None
     model: str | None = None
+    autoscaled_requests: int = 0
 
 
 class ExtractorHost:
@@ -151,8 +155,14 @@ class ExtractorService:
         """`answer` in the form of `deployments.extractor_wire`."""
         return encode_extractor_answers(await self.answer(decode_calls(calls)))
 
+    async def attend(self) -> None:
+        """Stands in for a caller whose work is gathered with that of others (see `graph.demand`)."""
+        await asyncio.sleep(ATTENDANCE_S)
+
     async def report(self) -> ReplicaReport:
-        return self._host.report()
+        deployment = serve.get_replica_context()._deployment_config
+        requests = deployment.max_ongoing_requests if deployment.autoscaling_config is not None else 0
+        return replace(self._host.report(), autoscaled_requests=requests)
 
 
 def extractor_deployment(name: str, config: Mapping[str, Any]) -> serve.Application:

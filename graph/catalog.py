@@ -246,7 +246,8 @@ class Catalog:
         async def one(name: str, port: ExtractorPort) -> tuple[str, FeatureRows | None]:
             started = time.perf_counter()
             try:
-                rows = await port.extract(prepared.forms[port.image_input], timeout_s=self._timeouts.extractor_s)
+                with port.caller():
+                    rows = await port.extract(prepared.forms[port.image_input], timeout_s=self._timeouts.extractor_s)
             except (Unavailable, DeadlineExceeded, Busy):
                 return name, None
             self._metrics.extractor_seconds(name, time.perf_counter() - started)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -60,7 +61,10 @@ class SearchRun:
         started = time.perf_counter()
         deadline = started + (self.request.timeout_s or self.timeouts.search_s)
         asked = self._asked_features()
-        queries = await self._feature_queries(asked, deadline)
+        with ExitStack() as callers:
+            for name in asked:
+                callers.enter_context(self.extractors[name].caller())
+            queries = await self._feature_queries(asked, deadline)
         if not queries:
             raise self._nothing_answered(asked)
         answers, missing = await self._ask_shards(ShardQuery(tuple(queries)), deadline)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
 from deployments.extractor import Pixels, QueryViews
@@ -40,6 +41,9 @@ class LocalExtractorPort:
         self.spec = self._profile.spec
         self.image_input = self._profile.image_input
         self.embeds_text = self._profile.embeds_text
+
+    def caller(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
         return (await in_thread(lambda: self._extractor.extract([image]), timeout_s))[0]

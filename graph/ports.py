@@ -9,6 +9,7 @@ calls, `graph.local_ports` in one process. Timeouts are seconds; a call that run
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -51,6 +52,10 @@ class ExtractorPort(Protocol):
     spec: FeatureSpec
     image_input: ImageInput
     embeds_text: bool
+
+    def caller(self) -> AbstractContextManager[None]:
+        """Counts a caller for the length of a block: what autoscaling goes by."""
+        ...
 
     async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows: ...
 

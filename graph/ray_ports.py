@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
 from ray import ObjectRef, serve
@@ -28,6 +29,7 @@ from deployments.extractor_wire import (
     encode_calls,
 )
 from deployments.profile import ExtractorProfile
+from graph.demand import DemandSignal
 from graph.gather import Gatherer
 from graph.ports import ExtractorStatus
 from storage.errors import DeadlineExceeded, ExtractorFailed, LookalikeError, ShardUnavailable
@@ -102,12 +104,16 @@ class RayExtractorPort:
         self._by_reference = handle.options(_by_reference=True)
         self._profile = profile
         self._replicas = replicas
+        self._demand = DemandSignal(self._attend, self._room_to_attend)
         self._small: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(
             self._send_encoded, max_batch=batch, max_in_flight=in_flight
         )
         self._large: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(
             self._send_by_reference, max_batch=max(1, batch // 4), max_in_flight=in_flight
         )
+
+    def caller(self) -> AbstractContextManager[None]:
+        return self._demand.caller()
 
     async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
         return cast(FeatureRows, await self._ask(ExtractorCall("extract", image, {}), image.nbytes, timeout_s))
@@ -134,6 +140,14 @@ class RayExtractorPort:
             return ExtractorStatus(self.name, "unavailable", reason=f"no replica answers: {type(failure).__name__}")
         replicas = await self._replicas.running(self.name)
         return ExtractorStatus(self.name, said.state, said.reason, said.spec, said.model, replicas)
+
+    async def _attend(self) -> None:
+        await self._handle.attend.remote()
+
+    async def _room_to_attend(self) -> int:
+        """Half of what the replicas work on at once; the other half stays for work."""
+        said: ReplicaReport = await self._handle.report.remote()
+        return said.autoscaled_requests // 2 * max(1, await self._replicas.running(self.name))
 
     async def _ask(self, call: ExtractorCall, size: int, timeout_s: float) -> ExtractorAnswer:
         gatherer = self._large if size > LARGE_BYTES else self._small

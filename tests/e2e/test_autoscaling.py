@@ -78,7 +78,7 @@ def test_a_load_raises_the_replicas_of_phash_alone_and_its_end_lowers_them(scali
             wait_for(lambda: replicas()["phash"] > 1, "the load raises the replicas", 90)
             raised = replicas()
             assert raised["color"] == raised["fake"] == 1
-            assert re.search(rf"phash .*\b{raised['phash']}\b", scaling.run("status").stdout)
+            assert re.search(r"phash\s.*exact\s+[23]\s", scaling.run("status").stdout)
         assert outcomes["complete"] > 100
         assert outcomes["partial"] == 0
         wait_for(lambda: replicas()["phash"] == 1, "its end lowers them again", 90)
