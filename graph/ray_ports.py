@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from contextvars import Context
 from typing import Any, TypeVar, cast
 
 from ray import ObjectRef, serve
@@ -237,7 +238,9 @@ class RayShardPort:
         if self._actor is None:
             self._actor = await asyncio.to_thread(self._find_actor)
         try:
-            reference: ObjectRef[Any] = getattr(self._actor, method).remote(*arguments)
+            # In a context of its own: else Ray takes it for a part of the Ray task that serves the request, and cancels
+            # it with that. One that is cancelled while the actor starts keeps every later one waiting for ever.
+            reference: ObjectRef[Any] = Context().run(getattr(self._actor, method).remote, *arguments)
             answer = await reference
         except RayActorError as dead:
             self._actor = None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-import httpx
 import numpy as np
 from PIL import Image, ImageDraw
+
+from graph.client import Client
+from tests.e2e.running_service import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Dialog, Error, Locator, Page, Request, Route
@@ -59,19 +60,22 @@ def drawn_picture(seed: int) -> bytes:
 PICTURES = {image_id: drawn_picture(seed) for seed, image_id in enumerate(IDS)}
 
 
-def add_pictures(address: str) -> None:
-    with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
-        for image_id, picture in PICTURES.items():
-            form = {"id": image_id, "metadata": json.dumps({"title": f"<b>{image_id}</b>"}), "on_conflict": "replace"}
-            client.post(
-                "/v1/images", data=form, files={"image": ("picture.jpg", picture, "image/jpeg")}
-            ).raise_for_status()
+def add_pictures(address: str, folder: Path) -> None:
+    """Indexes them from files, so that there are originals to open; the hostile one is sent, with its metadata."""
+    (folder / "page-test").mkdir()
+    for image_id, picture in PICTURES.items():
+        if image_id != HOSTILE:
+            (folder / image_id).write_bytes(picture)
+    with Client(address) as client:
+        job_id = client.submit_index([str(folder)])
+        wait_for(lambda: client.job(job_id).finished, "the pictures are indexed")
+        client.replace(HOSTILE, PICTURES[HOSTILE], metadata={"title": f"<b>{HOSTILE}</b>"})
 
 
 def remove_pictures(address: str) -> None:
-    with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
+    with Client(address) as client:
         for image_id in PICTURES:
-            client.delete(f"/v1/images/{quote(image_id, safe='')}").raise_for_status()
+            client.delete(image_id)
 
 
 @dataclass

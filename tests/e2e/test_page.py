@@ -52,7 +52,7 @@ def service_url(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Itera
             address = given.rstrip("/")
         else:
             address = stack.enter_context(service(tmp_path_factory.mktemp("page") / "data")).url
-        add_pictures(address)
+        add_pictures(address, tmp_path_factory.mktemp("page-photos"))
         yield address
         remove_pictures(address)
 
@@ -279,9 +279,17 @@ def test_key_is_asked_for_and_sent_with_every_request(visit: Visit) -> None:
     expect(first.locator("img")).to_have_attribute("src", re.compile("^blob:"))
     expect(first.locator("img")).to_have_js_property("naturalWidth", WIDTH)
     expect(key).to_be_hidden()
+    asked_for: list[str | None] = []
+
+    def original(route: Any) -> None:  # a picture that came over HTTP has none to give
+        asked_for.append(route.request.headers.get("authorization"))
+        route.fulfill(body=PICTURES[IDS[0]], content_type="image/png")
+
+    visit.page.context.route("**/file", original)
     with visit.page.context.expect_page() as opened:
         first.get_by_role("link", name="Open original").click()
     opened.value.wait_for_url(re.compile("^blob:"))
+    assert asked_for == ["Bearer right"]
     visit.page.reload()
     expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
 
