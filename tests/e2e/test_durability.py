@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -193,3 +194,22 @@ def test_a_killed_job_is_reported_and_the_next_one_goes_on_from_there(tmp_path: 
         assert job.unchanged >= before
         assert client.stats().images == 300
         assert client.verify().ok
+
+
+def test_stopping_a_job_and_running_it_again_gives_the_same_final_state(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(300):
+        (photos / f"{seed}.jpg").write_bytes(photo(seed, (800, 600)))
+    with service(tmp_path / "data") as running, Client(running.url) as client:
+        first = client.submit_index([str(photos)])
+        wait_for(lambda: client.job(first).added > 0, "the job has begun")
+        assert client.stop_job(first).state in ("stopped", "succeeded")
+        started = time.monotonic()
+        assert running.run("index", str(photos)).returncode == 0
+        assert client.stats().images == 300
+        again = running.run("index", str(photos))
+        assert again.returncode == 0
+        assert "0 new" in again.stdout + again.stderr
+        assert client.verify().ok
+        assert time.monotonic() - started < 120

@@ -19,8 +19,9 @@ from deployments.profile import extractor_profiles
 from graph.client import Client
 from graph.serve_config import load_config_file
 from storage.manifest import MANIFEST_NAME, ensure_manifest
-from tests.e2e.running_service import LOOKALIKE, ROOT, RunningService, free_port
+from tests.e2e.running_service import LOOKALIKE, ROOT, RunningService, free_port, service, wait_for
 from tests.e2e.service_config import write_config
+from tests.unit.graph.local_catalog import photo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -128,3 +129,24 @@ def test_a_data_folder_in_use_is_refused(shared_service: RunningService) -> None
     assert f"{shared_service.data} is in use by process" in line
     with Client(shared_service.url) as client:
         assert client.ready().ready
+
+
+def test_ctrl_c_stops_everything_and_a_start_finds_everything_again(
+    shared_service: RunningService, tmp_path: Path
+) -> None:
+    """shared_service: runs meanwhile, so that an answer of the other service would show."""
+    seeds = range(6000, 6030)
+    with service(tmp_path / "data") as running:
+        with Client(running.url) as client:
+            for seed in seeds:
+                client.add(photo(seed), id=str(seed))
+        assert running.stop() == 0
+        wait_for(lambda: not running.processes(), "no process is left behind", 10)
+        said = running.log.splitlines()
+        assert said[-1] == "stopping", said
+        running.start()
+        with Client(running.url) as client:
+            assert client.stats().images == len(seeds)
+            for seed in seeds:
+                assert client.search(image=photo(seed), features=["phash"], k=1).results[0].id == str(seed)
+            assert client.verify().ok
