@@ -175,6 +175,6 @@ def extractor_deployment(name: str, config: Mapping[str, Any]) -> serve.Applicat
         health_check_period_s=5,
         health_check_timeout_s=30,
         graceful_shutdown_timeout_s=10,
-        logging_config={"enable_access_log": False},
+        logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )(ExtractorService)
     return deployment.bind(name, dict(config))

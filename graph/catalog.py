@@ -15,6 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from deployments.decode_cost import decodes_quickly
 from deployments.extractor import ImageInput
 from deployments.images import DecodeLimits
 from deployments.prepared import PreparedPicture, prepare_picture
@@ -231,8 +232,12 @@ class Catalog:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     async def prepare(self, data: bytes, inputs: set[ImageInput], *, with_thumbnail: bool = False) -> PreparedPicture:
-        """Decodes once, off the event loop, and makes each form that is asked for."""
+        """Decodes once and makes each form that is asked for. What takes longer than the way to a thread and back is
+        done in one.
+        """
         self._metrics.image_bytes(len(data))
+        if decodes_quickly(data):
+            return prepare_picture(data, inputs, self._decode_limits, with_thumbnail=with_thumbnail)
         return await self._off_loop(
             lambda: prepare_picture(data, inputs, self._decode_limits, with_thumbnail=with_thumbnail)
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graph.requests import SearchResult
 from storage.types import Hit, ImageSummary, Metric
@@ -37,8 +37,7 @@ class AskedFeature:
         return self.metric == "inliers"
 
 
-@dataclass(frozen=True, slots=True)
-class RankedHit:
+class RankedHit(NamedTuple):
     """rank: from 1; equal distances share one."""
 
     feature: AskedFeature
@@ -46,8 +45,7 @@ class RankedHit:
     hit: Hit
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A picture that at least one feature found. matches: one a feature."""
 
     id: str
@@ -77,7 +75,7 @@ def ranked(feature: AskedFeature, k: int, exact: Collection[str] = ()) -> list[R
     """
     sign = -1 if feature.descending else 1
     ordered = sorted(
-        (hit for hits in feature.shard_hits for hit in hits),
+        [hit for hits in feature.shard_hits for hit in hits],
         key=lambda hit: (sign * hit.distance, hit.view, hit.id not in exact, hit.id),
     )
     nearest: dict[str, Hit] = {}
@@ -100,7 +98,7 @@ def fused(found: Sequence[tuple[AskedFeature, Sequence[RankedHit]]]) -> list[Can
 
     Sums are exact, so the order of the features does not change a score.
     """
-    full = math.fsum(feature.weight / (RANK_CONSTANT + 1) for feature, _ in found)
+    full = math.fsum([feature.weight / (RANK_CONSTANT + 1) for feature, _ in found])
     matches: dict[str, list[RankedHit]] = {}
     for _, entries in found:
         for entry in entries:
@@ -111,34 +109,33 @@ def fused(found: Sequence[tuple[AskedFeature, Sequence[RankedHit]]]) -> list[Can
 def _score(matches: Sequence[RankedHit], full: float) -> float:
     if full == 0:
         return 0.0
-    return min(1.0, math.fsum(entry.feature.weight / (RANK_CONSTANT + entry.rank) for entry in matches) / full)
+    return min(1.0, math.fsum([entry.feature.weight / (RANK_CONSTANT + entry.rank) for entry in matches]) / full)
 
 
 def _place(candidate: Candidate, exact: Collection[str]) -> tuple[float, int, bool, int, str]:
-    best_view = min(entry.hit.view for entry in candidate.matches)
+    best_view = min([entry.hit.view for entry in candidate.matches])
     return -candidate.score, -len(candidate.matches), candidate.id not in exact, best_view, candidate.id
 
 
 def _result(candidate: Candidate, summary: ImageSummary) -> SearchResult:
     return SearchResult(
-        id=candidate.id,
-        score=round(candidate.score, 6),
-        matches={entry.feature.name: _evidence(entry) for entry in candidate.matches},
-        metadata=summary.metadata,
-        width=summary.width,
-        height=summary.height,
+        candidate.id,
+        round(candidate.score, 6),
+        {entry.feature.name: _evidence(*entry) for entry in candidate.matches},
+        summary.metadata,
+        summary.width,
+        summary.height,
     )
 
 
-def _evidence(entry: RankedHit) -> dict[str, Any]:
-    feature, hit = entry.feature, entry.hit
-    evidence: dict[str, Any] = {
-        "inliers" if feature.descending else "distance": _shown(feature.metric, hit.distance),
-        "rank": entry.rank,
-    }
+def _evidence(feature: AskedFeature, rank: int, hit: Hit) -> dict[str, Any]:
+    counts = "inliers" if feature.descending else "distance"
+    evidence: dict[str, Any] = {counts: _shown(feature.metric, hit.distance), "rank": rank}
     if feature.view_name is not None:
         evidence["view"] = feature.view_name(hit.view)
-    return {**evidence, **hit.evidence}
+    if hit.evidence:
+        evidence.update(hit.evidence)
+    return evidence
 
 
 def _shown(metric: Metric, distance: float) -> int | float:

@@ -139,8 +139,6 @@ def router_deployment(settings: Mapping[str, Any], extractors: Mapping[str, serv
         health_check_period_s=5,
         health_check_timeout_s=30,
         graceful_shutdown_timeout_s=10,
-        logging_config={
-            "enable_access_log": False
-        },  # our metrics count requests; a log line each costs more than it tells
+        logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )(ingress)
     return deployment.bind(settings, dict(extractors))

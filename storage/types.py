@@ -1,13 +1,14 @@
 """The values that cross the seams of the program: ids, pictures' rows, features, queries, hits.
 
-Plain frozen dataclasses over numpy arrays. Nothing here imports anything of ours, so every layer may.
+Plain frozen dataclasses over numpy arrays, and named tuples where a search makes many. Nothing here imports anything
+of ours, so every layer may.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ Metric = Literal["hamming", "l1", "cosine", "inliers"]
 FeatureState = Literal["ok", "pending"]
 OnConflict = Literal["error", "skip", "replace"]
 Outcome = Literal["created", "replaced", "skipped", "conflict", "deleted", "absent", "filled"]
+NO_EVIDENCE: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +145,16 @@ class ShardQuery:
     features: tuple[FeatureQuery, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A picture that one feature found. view: which of the query's rows it matched (0 is the picture as given)."""
 
     id: str
     distance: float
     view: int = 0
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = NO_EVIDENCE
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSummary:
+class ImageSummary(NamedTuple):
     """What a result shows of a picture without asking for it again."""
 
     width: int

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
 from graph.requests import AddAnswer, FeatureReport, ImagePage, PartReport, SearchAnswer, ServiceStats
@@ -15,11 +16,12 @@ from storage.types import ImageRecord, JobRecord, VerifyReport
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """UTF-8 JSON. Evidence may hold numpy values. Lone surrogates, which UTF-8 cannot write, are escaped."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+    """UTF-8 JSON. Evidence may hold numpy values. Lone surrogates, which UTF-8 cannot write, are escaped; what is not a
+    number is null.
+    """
     try:
-        body = text.encode()
-    except UnicodeEncodeError:
+        body = to_json(value, fallback=_plain, inf_nan_mode="null")
+    except PydanticSerializationError:
         body = json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain).encode()
     return Response(body, status, dict(headers or {}), "application/json")
 

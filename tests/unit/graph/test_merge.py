@@ -127,7 +127,9 @@ def test_no_hits_give_no_results() -> None:
 
 
 hit_lists = st.lists(
-    st.builds(Hit, st.sampled_from("abcdefghijkl"), st.integers(0, 6).map(float), st.integers(0, 1)),
+    st.tuples(st.sampled_from("abcdefghijkl"), st.integers(0, 6).map(float), st.integers(0, 1)).map(
+        lambda hit: Hit(*hit)
+    ),
     max_size=12,
     unique_by=lambda hit: hit.id,
 )
