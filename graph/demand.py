@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 FEW_CALLERS = 2
 ROUND_S = 0.25
+ROOM_KNOWN_FOR_S = 2.0  # finding it out costs as much as several searches
 
 
 class DemandSignal:
@@ -27,6 +29,8 @@ class DemandSignal:
         self._attend = attend
         self._room = room
         self._callers = 0
+        self._known_room = 0
+        self._room_asked = -ROOM_KNOWN_FOR_S
         self._standing_in: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -44,12 +48,18 @@ class DemandSignal:
     async def _keep(self) -> None:
         try:
             while self._callers > FEW_CALLERS:
-                missing = min(self._callers, await self._room()) - len(self._standing_in)
-                for _ in range(missing):
+                room = await self._room_now()
+                for _ in range(min(self._callers, room) - len(self._standing_in)):
                     self._stand_in()
                 await asyncio.sleep(ROUND_S)
         except Exception as failure:  # the extractor is restarting, say: the next caller starts anew
             logger.info("the demand cannot be told: %r", failure)
+
+    async def _room_now(self) -> int:
+        if time.monotonic() - self._room_asked > ROOM_KNOWN_FOR_S:
+            self._known_room = await self._room()
+            self._room_asked = time.monotonic()
+        return self._known_room
 
     def _stand_in(self) -> None:
         task = asyncio.ensure_future(self._attend())

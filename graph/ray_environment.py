@@ -29,6 +29,7 @@ TRANSPORT = {
 }
 RAY = {
     "RAY_AUTH_MODE": "token",  # Ray's worker ports listen on every interface: a token keeps strangers out
+    "RAY_worker_niceness": "0",  # Ray's default of 15 puts replicas behind every other process of the machine
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

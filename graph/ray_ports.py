@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 LARGE_BYTES = 512 * 1024
 REPORT_TIMEOUT_S = 2.0
-REPLICAS_KNOWN_FOR_S = 1.0
+REPLICAS_KNOWN_FOR_S = 2.0  # asking Serve takes tens of milliseconds of this process
 SEARCH_BATCH = 16
 WRITE_BATCH = 64
 
@@ -148,6 +148,8 @@ class RayExtractorPort:
     async def _room_to_attend(self) -> int:
         """Half of what the replicas work on at once; the other half stays for work."""
         said: ReplicaReport = await self._handle.report.remote()
+        if said.autoscaled_requests == 0:
+            return 0
         return said.autoscaled_requests // 2 * max(1, await self._replicas.running(self.name))
 
     async def _ask(self, call: ExtractorCall, size: int, timeout_s: float) -> ExtractorAnswer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 
-from graph.demand import FEW_CALLERS, DemandSignal
+from graph.demand import FEW_CALLERS, ROUND_S, DemandSignal
 
 
 class Deployment:
@@ -14,6 +14,7 @@ class Deployment:
     def __init__(self, room: int) -> None:
         self.holds = 0
         self._room = room
+        self.asked = 0
         self.done = asyncio.Event()
 
     async def attend(self) -> None:
@@ -22,6 +23,7 @@ class Deployment:
         self.holds -= 1
 
     async def room(self) -> int:
+        self.asked += 1
         return self._room
 
 
@@ -42,6 +44,16 @@ async def test_many_callers_are_stood_in_for_up_to_the_room_there_is() -> None:
         deployment.done.set()
         await settled()
         assert deployment.holds == 0
+
+
+async def test_the_room_is_not_asked_for_again_at_once() -> None:
+    deployment = Deployment(0)
+    signal = DemandSignal(deployment.attend, deployment.room)
+    with ExitStack() as stack:
+        for _ in range(FEW_CALLERS + 1):
+            stack.enter_context(signal.caller())
+        await asyncio.sleep(2.5 * ROUND_S)
+    assert deployment.asked == 1
 
 
 async def test_a_deployment_that_does_not_answer_leaves_the_callers_alone() -> None:
