@@ -7,7 +7,6 @@ search that nothing answered is an error, not an empty answer.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ import numpy as np
 
 from deployments.extractor import ImageInput
 from deployments.prepared import PreparedPicture
+from graph.gather import all_of
 from graph.merge import AskedFeature, merge
 from graph.ports import ExtractorPort, ShardPort
 from graph.requests import PartReport, PartStatus, SearchAnswer, SearchRequest, SearchResult
@@ -105,7 +105,7 @@ class SearchRun:
             prepared = await self.prepare(self.request.image, {self.extractors[name].image_input for name in asked})
             self.sha256 = prepared.facts.sha256
         stored = await self._stored_features(asked, deadline)
-        found = await asyncio.gather(*(self._feature_query(name, prepared, stored, deadline) for name in asked))
+        found = await all_of([self._feature_query(name, prepared, stored, deadline) for name in asked])
         return [query for query in found if query is not None]
 
     async def _stored_features(self, asked: Sequence[str], deadline: float) -> Mapping[str, FeatureRows]:
@@ -166,7 +166,7 @@ class SearchRun:
             finally:
                 self.metrics.shard_seconds(shard.index, time.perf_counter() - started)
 
-        found = await asyncio.gather(*(one(shard) for shard in self.shards))
+        found = await all_of([one(shard) for shard in self.shards])
         missing = [
             shard.index for shard, answer in zip(self.shards, found, strict=True) if isinstance(answer, LookalikeError)
         ]

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from storage.errors import Busy, DeadlineExceeded
 
 A = TypeVar("A")
 R = TypeVar("R")
+
+
+async def all_of(calls: Sequence[Coroutine[Any, Any, A]]) -> list[A]:
+    """`asyncio.gather`, without a task and a turn of the loop where there is only one call."""
+    if len(calls) == 1:
+        return [await calls[0]]
+    return await asyncio.gather(*calls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ class RayExtractorPort:
         self.image_input = profile.image_input
         self.embeds_text = profile.embeds_text
         self._handle = handle
-        self._by_reference = handle.options(_by_reference=True)
+        self._answer_encoded = handle.answer_encoded  # each such look-up makes a new handle
+        self._answer_by_reference = handle.options(_by_reference=True).answer
         self._profile = profile
         self._replicas = replicas
         self._demand = DemandSignal(self._attend, self._room_to_attend)
@@ -158,13 +159,13 @@ class RayExtractorPort:
 
     async def _send_encoded(self, calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer]:
         try:
-            return decode_extractor_answers(await self._handle.answer_encoded.remote(encode_calls(calls)))
+            return decode_extractor_answers(await self._answer_encoded.remote(encode_calls(calls)))
         except Exception as failure:
             raise self._no_answer(failure) from failure
 
     async def _send_by_reference(self, calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer]:
         try:
-            return cast(Sequence[ExtractorAnswer], await self._by_reference.answer.remote(calls))
+            return cast(Sequence[ExtractorAnswer], await self._answer_by_reference.remote(calls))
         except Exception as failure:
             raise self._no_answer(failure) from failure
 
