@@ -44,6 +44,7 @@ def local_ray(log: Path) -> Iterator[str]:
         yield address
     finally:
         stop(process)
+        forget(address)
 
 
 def start_command(address: str) -> list[str]:
@@ -87,6 +88,17 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def forget(address: str) -> None:
+    """Ray notes the last cluster started on the machine for every later ``ray.init()`` to join, and leaves the note when
+    that cluster is gone.
+    """
+    from ray._private.utils import get_ray_address_file, read_ray_address
+
+    with contextlib.suppress(OSError):
+        if read_ray_address() == address:
+            Path(get_ray_address_file(None)).unlink()
 
 
 def die_with_parent() -> Callable[[], None] | None:

@@ -34,7 +34,8 @@ from storage.types import JobRecord, OnConflict, SourceFile
 
 logger = logging.getLogger(__name__)
 
-BATCH_FILES = 48
+BATCH_FILES = 32
+BATCHES_IN_FLIGHT = 4  # a worker's; at fewer it waits for the next one to arrive
 FEW_FILES = 100  # handled by the job itself
 CHECK_FILES = 2000
 WATCH_INTERVAL_S = 2.0
@@ -145,6 +146,9 @@ class IndexJob:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.wait_for_min_actors_s = WORKER_START_TIMEOUT_S
+        # Ray Data's guards against blocks that outgrow the memory, seen to leave all but one worker idle. Rows of ours
+        # are paths and outcomes.
+        context.set_config("backpressure_policies.enabled", [])
         cluster, free = ray.cluster_resources().get("CPU", 1.0), ray.available_resources().get("CPU", 0.5)
         workers, cpus = worker_size(cluster, free, len(files))
         blocks = max(workers, -(-len(files) // BATCH_FILES))
@@ -154,7 +158,7 @@ class IndexJob:
             fn_constructor_kwargs={"plan": self._plan(), "shards": self._fleet},
             batch_size=None,
             batch_format="numpy",
-            compute=ray.data.ActorPoolStrategy(size=workers),
+            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=BATCHES_IN_FLIGHT),
             num_cpus=cpus,
         )
         for batch in outcomes.iter_batches(batch_size=None, batch_format="numpy"):

@@ -4,6 +4,7 @@ completely, and finds everything when it comes back.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ray._private.utils import get_ray_address_file
 
 from deployments.extractors.registry import extractor_configs
 from deployments.profile import extractor_profiles
@@ -131,6 +133,13 @@ def test_a_data_folder_in_use_is_refused(shared_service: RunningService) -> None
         assert client.ready().ready
 
 
+def socket_answers(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=5):
+        return True
+    return False
+
+
 def test_ctrl_c_stops_everything_and_a_start_finds_everything_again(
     shared_service: RunningService, tmp_path: Path
 ) -> None:
@@ -144,6 +153,8 @@ def test_ctrl_c_stops_everything_and_a_start_finds_everything_again(
         wait_for(lambda: not running.processes(), "no process is left behind", 10)
         said = running.log.splitlines()
         assert said[-1] == "stopping", said
+        noted = Path(get_ray_address_file(None))  # where ray.init() of other programs looks for a cluster to join
+        assert not noted.exists() or socket_answers(noted.read_text())
         running.start()
         with Client(running.url) as client:
             assert client.stats().images == len(seeds)
