@@ -91,10 +91,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def forget(address: str) -> None:
-    """Ray notes the last cluster started on the machine for every later ``ray.init()`` to join, and leaves the note when
-    that cluster is gone.
+    """Ray notes the last cluster started on the machine, for every later ``ray.init()`` to join, and leaves the note
+    there when that cluster is gone.
     """
-    from ray._private.utils import get_ray_address_file, read_ray_address
+    from ray._common.utils import get_ray_address_file
+    from ray._private.utils import read_ray_address
 
     with contextlib.suppress(OSError):
         if read_ray_address() == address:

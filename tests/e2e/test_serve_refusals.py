@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ray._private.utils import get_ray_address_file
+from ray._common.utils import get_ray_address_file
 
 from deployments.extractors.registry import extractor_configs
 from deployments.profile import extractor_profiles
