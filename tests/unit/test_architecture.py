@@ -25,6 +25,7 @@ RAY_FILES = {
     "graph/router.py",
     "graph/ray_ports.py",
     "graph/ray_metrics.py",
+    "graph/cli/local_ray.py",
     "graph/cli/serve.py",
 }
 RAY_FOLDERS = ("graph/jobs/",)
