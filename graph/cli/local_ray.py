@@ -97,8 +97,9 @@ def forget(address: str) -> None:
     from ray._common.utils import get_ray_address_file
     from ray._private.utils import read_ray_address
 
+    port = address.rpartition(":")[2]
     with contextlib.suppress(OSError):
-        if read_ray_address() == address:
+        if (read_ray_address() or "").rpartition(":")[2] == port:  # it may name another of the machine's addresses
             Path(get_ray_address_file(None)).unlink()
 
 
