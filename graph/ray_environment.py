@@ -25,8 +25,6 @@ TRANSPORT = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
-    # A connection keeps to one router, whose caches are then warm; by fewest connections, a lone client alternates.
-    "RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": "hash src_port",
     "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
 }
 RAY = {
