@@ -1,4 +1,6 @@
-"""What a picture will cost to decode, told from its first bytes."""
+"""What a picture will cost to decode, told from its header: the router decodes on its event loop what is certain to be
+quick, and nothing else, so that no upload holds up the others.
+"""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from deployments.decode_cost import decodes_quickly
@@ -232,15 +233,10 @@ class Catalog:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     async def prepare(self, data: bytes, inputs: set[ImageInput], *, with_thumbnail: bool = False) -> PreparedPicture:
-        """Decodes once and makes each form that is asked for. What takes longer than the way to a thread and back is
-        done in one.
-        """
+        """Decodes once and makes each form that is asked for; off the event loop unless that is certain to be quick."""
         self._metrics.image_bytes(len(data))
-        if decodes_quickly(data):
-            return prepare_picture(data, inputs, self._decode_limits, with_thumbnail=with_thumbnail)
-        return await self._off_loop(
-            lambda: prepare_picture(data, inputs, self._decode_limits, with_thumbnail=with_thumbnail)
-        )
+        work = partial(prepare_picture, data, inputs, self._decode_limits, with_thumbnail=with_thumbnail)
+        return work() if decodes_quickly(data) else await self._off_loop(work)
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)

@@ -142,6 +142,7 @@ def router_deployment(settings: Mapping[str, Any], extractors: Mapping[str, serv
         health_check_period_s=5,
         health_check_timeout_s=30,
         graceful_shutdown_timeout_s=10,
+        # Our metrics count requests; a log line each, even one that no handler takes, costs more than it tells.
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )(ingress)
     return deployment.bind(settings, dict(extractors))

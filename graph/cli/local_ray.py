@@ -95,12 +95,12 @@ def forget(address: str) -> None:
     there when that cluster is gone.
     """
     from ray._common.utils import get_ray_address_file
-    from ray._private.utils import read_ray_address
 
+    note = Path(get_ray_address_file(None))
     port = address.rpartition(":")[2]
     with contextlib.suppress(OSError):
-        if (read_ray_address() or "").rpartition(":")[2] == port:  # it may name another of the machine's addresses
-            Path(get_ray_address_file(None)).unlink()
+        if note.read_text().strip().rpartition(":")[2] == port:  # it may name another of the machine's addresses
+            note.unlink()
 
 
 def die_with_parent() -> Callable[[], None] | None:
