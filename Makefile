@@ -60,7 +60,7 @@ $(BIN)/python:
 define check_simd_headers
 printf '#include <stddef.h>\n#include <stdio.h>\n#include <jpeglib.h>\n#include <zlib.h>\n' | $(CC) -E - >/dev/null 2>&1 || { \
     echo "Pillow-SIMD is built from source and needs a C compiler and the headers of libjpeg and zlib." >&2; \
-    echo "On Debian and Ubuntu: apt install gcc libjpeg-dev zlib1g-dev (and libwebp-dev libtiff-dev liblcms2-dev for those formats)." >&2; \
+    echo "On Debian and Ubuntu: apt install gcc libjpeg-dev zlib1g-dev (see docs/getting-started.md for more formats)." >&2; \
     exit 1; }
 endef
 
@@ -72,8 +72,10 @@ CC="$(CC)$(if $(shell grep -m1 -o -w avx2 /proc/cpuinfo 2>/dev/null), -mavx2)" \
     $(PIP) install --quiet -c constraints.txt pillow; \
     echo "Pillow-SIMD could not be built (the reason is above); Pillow is back in its place." >&2; exit 1; }; \
 $(BIN)/python -c 'from PIL import features as f; \
-    missing = [name for name in ("webp", "avif", "libtiff", "littlecms2") if not f.check(name)]; \
-    print("Pillow-SIMD was built without", ", ".join(missing), "(no headers): those pictures are refused as unsupported") if missing else None'
+    packages = {"webp": "libwebp-dev", "libtiff": "libtiff-dev", "littlecms2": "liblcms2-dev", "avif": "libavif-dev"}; \
+    missing = [name for name in packages if not f.check(name)]; \
+    print("Pillow-SIMD was built without", ", ".join(missing), "(no headers): pictures that need it are refused as unsupported.") if missing else None; \
+    print("On Debian and Ubuntu: apt install", *map(packages.get, missing), "&& make -B setup SIMD=1") if missing else None'
 endef
 
 demo: setup ## start the service, index PHOTOS (default: sample photographs), say what to try, open the page

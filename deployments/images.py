@@ -38,6 +38,7 @@ FORMATS = {
     "heic": ("pillow_heif", "HeifImageFile"),
 }
 BUILD_OPTIONS = ("webp", "avif")  # formats that a Pillow built from source may lack
+COMPLETE_BUILD = "install Pillow from its wheel (make setup SIMD=0)"
 MAGIC = {  # what a file begins with; WebP, AVIF and HEIC have theirs farther in
     "jpeg": (b"\xff\xd8\xff",),
     "png": (b"\x89PNG\r\n\x1a\n",),
@@ -123,7 +124,7 @@ def picture_format(data: bytes) -> str:
 def _open(name: str, data: bytes) -> ImageFile.ImageFile:
     module, plugin = FORMATS[name]
     if name in BUILD_OPTIONS and not features.check(name):
-        raise UnsupportedImage(f"this build of Pillow cannot read {name.upper()}", "install Pillow from its wheels")
+        raise UnsupportedImage(f"this build of Pillow cannot read {name.upper()}", COMPLETE_BUILD)
     try:
         opener = getattr(import_module(module), plugin)
     except ImportError as error:
@@ -135,7 +136,19 @@ def _open(name: str, data: bytes) -> ImageFile.ImageFile:
         raise ImageTooLarge(f"the picture has too many pixels: {error}", "send a smaller version of it") from error
     except Exception as error:  # as in decode
         raise UnreadableImage(f"the {name.upper()} header cannot be read: {error}", DAMAGED) from error
+    _check_build(name, picture)
     return picture
+
+
+def _check_build(name: str, picture: ImageFile.ImageFile) -> None:
+    """Without these libraries Pillow opens the picture but fails as it loads the pixels, as on a damaged file."""
+    packed = name == "tiff" and picture.info.get("compression") != "raw"
+    for needed, library, pixels in (
+        (packed, "libtiff", "compressed TIFF"),
+        (picture.mode == "LAB", "littlecms2", "Lab colours"),
+    ):
+        if needed and not features.check(library):
+            raise UnsupportedImage(f"this build of Pillow cannot read {pixels}", COMPLETE_BUILD)
 
 
 def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:

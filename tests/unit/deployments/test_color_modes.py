@@ -8,6 +8,7 @@ from deployments.color_modes import flat_rgb, simple_mode
 from deployments.extractor import Pixels
 from deployments.images import decode
 from tests.unit.deployments.pictures import encoded, photo
+from tests.unit.deployments.pillow_build import each
 
 RAMP = np.linspace(0, 1, 256).reshape(16, 16)
 GRAY_RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -18,7 +19,7 @@ def shown(picture: Image.Image) -> Pixels:
 
 
 @pytest.mark.parametrize(
-    "mode", ["1", "L", "P", "LA", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "RGBa", "La"]
+    "mode", each("1", "L", "P", "LA", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "RGBa", "La")
 )
 def test_every_mode_becomes_rgb(mode: str) -> None:
     picture = Image.fromarray(photo(40, 30))

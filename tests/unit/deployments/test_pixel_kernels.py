@@ -9,6 +9,7 @@ from PIL import Image
 
 from deployments.extractor import Pixels
 from deployments.pixel_kernels import color_counts, luma, resize_gray
+from tests.unit.deployments.pillow_build import assert_pillows_pixels
 
 sides = st.integers(1, 260)
 seeds = st.integers(0, 10_000)
@@ -34,7 +35,8 @@ def resized_by_pillow(gray: Pixels, size: tuple[int, int], *, rows_first: bool) 
 def test_resampling_is_that_of_pillow(width: int, height: int, to_width: int, to_height: int, seed: int) -> None:
     gray, size = noise((height, width), seed), (to_width, to_height)
     tall = height > to_height and height - to_height > 2 * (width - to_width)
-    np.testing.assert_array_equal(resize_gray(gray, size), resized_by_pillow(gray, size, rows_first=tall))
+    wanted = resized_by_pillow(gray, size, rows_first=tall)
+    assert_pillows_pixels(resize_gray(gray, size), wanted, simd_levels=2)  # one at each of two axes
 
 
 @pytest.mark.skipif(int(PIL.__version__.split(".")[0]) < 13, reason="older Pillow never begins with the rows")
@@ -50,7 +52,7 @@ def test_the_order_of_the_axes_is_that_of_pillow_13(width: int, height: int, see
 @given(width=sides, height=sides, seed=seeds)
 def test_luma_is_that_of_pillow(width: int, height: int, seed: int) -> None:
     pixels = noise((height, width, 3), seed)
-    np.testing.assert_array_equal(luma(pixels), np.asarray(Image.fromarray(pixels).convert("L")))
+    assert_pillows_pixels(luma(pixels), np.asarray(Image.fromarray(pixels).convert("L")), simd_levels=1)
 
 
 @settings(max_examples=30, deadline=None)

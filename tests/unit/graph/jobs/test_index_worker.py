@@ -49,7 +49,8 @@ def writer(tmp_path: Path) -> Iterator[OneShard]:
 def worker(
     writer: OneShard, extractors: Mapping[str, Mapping[str, Any]] = EXTRACTORS, on_conflict: OnConflict = "replace"
 ) -> IndexWorker:
-    return IndexWorker(IndexPlan("job-1", 1, extractors, 10**8, on_conflict), writer, sleep=lambda seconds: None)
+    plan = IndexPlan("job-1", 1, extractors, 10**8, on_conflict)
+    return IndexWorker(plan, writer, threads=2, sleep=lambda seconds: None)
 
 
 def files(folder: Path, pictures: Mapping[str, bytes]) -> list[tuple[str | None, SourceFile]]:
@@ -81,6 +82,24 @@ def test_good_files_are_stored_and_bad_ones_are_outcomes_with_their_reason(write
     assert record.source is not None
     assert record.source.path.endswith("a.jpg")
     assert writer.shard.verify().problems == ()
+
+
+def test_batches_come_back_in_order_each_with_its_own_outcomes(writer: OneShard, tmp_path: Path) -> None:
+    listed = files(tmp_path / "in", {f"{number}.jpg": photo(number) for number in range(12)})
+    batches = [listed[first : first + 2] for first in range(0, 12, 2)]
+    with worker(writer) as one:
+        found = [set(by_name(outcomes)) for outcomes in one.index_each(batches)]
+    assert found == [{Path(source.path).name for _, source in batch} for batch in batches]
+    assert writer.shard.stats().images == 12
+
+
+def test_a_caller_that_stops_early_has_written_what_it_was_given_and_no_more(writer: OneShard, tmp_path: Path) -> None:
+    listed = files(tmp_path / "in", {f"{number}.jpg": photo(number) for number in range(12)})
+    with worker(writer) as one:
+        for outcomes in one.index_each([listed[:2], listed[2:4], listed[4:]]):
+            assert by_name(outcomes) == {"0.jpg": "created", "1.jpg": "created"}
+            break
+    assert [record.id for record in writer.shard.page(None, 100)] == ["0.jpg", "1.jpg"]
 
 
 def test_a_write_whose_answer_was_lost_is_repeated_and_done_once(writer: OneShard, tmp_path: Path) -> None:

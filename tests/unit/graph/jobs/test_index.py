@@ -1,0 +1,34 @@
+"""When an indexing job asks the rest of the cluster for help."""
+
+from __future__ import annotations
+
+import pytest
+
+from graph.jobs.index import RATE_KNOWN_AFTER_S, seconds_left
+from graph.jobs.spread import worker_size
+
+
+def test_the_rest_is_judged_by_the_rate_so_far() -> None:
+    assert seconds_left(took_s=10.0, done=100, left=900) == pytest.approx(90.0)
+    assert seconds_left(took_s=10.0, done=100, left=0) == 0.0
+
+
+def test_a_rate_of_the_first_moments_is_no_rate() -> None:
+    assert seconds_left(took_s=RATE_KNOWN_AFTER_S / 2, done=1, left=10**6) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("cluster", "free", "files", "workers", "cpus"),
+    [
+        (8.0, 8.0, 10_000, 8, 0.9),  # one a core
+        (8.0, 4.0, 10_000, 8, 0.45),  # on the CPUs that others left
+        (8.0, 8.0, 40, 2, 1.0),  # no more than there are batches
+        (0.5, 0.0, 1, 1, 0.05),  # never none
+    ],
+)
+def test_workers_are_as_many_as_cores_or_batches_on_the_cpus_that_are_free(
+    cluster: float, free: float, files: int, workers: int, cpus: float
+) -> None:
+    found_workers, found_cpus = worker_size(cluster, free, files)
+    assert found_workers == workers
+    assert found_cpus == pytest.approx(cpus)
