@@ -34,6 +34,8 @@ from graph.demand import DemandSignal
 from graph.gather import Gatherer
 from graph.ports import ExtractorStatus
 from storage.errors import DeadlineExceeded, ExtractorFailed, LookalikeError, ShardUnavailable
+from storage.mutation_wire import decode_results, encode_mutations
+from storage.search_socket import SearchConnection
 from storage.search_wire import decode_answers, encode_queries
 from storage.shard_fleet import ShardFleet
 from storage.types import (
@@ -176,12 +178,16 @@ class RayExtractorPort:
 
 
 class RayShardPort:
-    """One shard actor. A dead handle is looked up again, off the event loop, before the next call."""
+    """One shard actor. A dead handle is looked up again, off the event loop, before the next call. Searches take the
+    short way (`storage.search_socket`) as soon as there is one.
+    """
 
     def __init__(self, index: int, fleet: ShardFleet) -> None:
         self.index = index
         self._fleet = fleet
         self._actor: Any = None
+        self._short_way: SearchConnection | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._searches: Gatherer[ShardQuery, ShardAnswer] = Gatherer(
             self._search_many, max_batch=SEARCH_BATCH, max_in_flight=1
         )
@@ -222,11 +228,40 @@ class RayShardPort:
         """Any method of the actor, for the job records that shard 0 keeps."""
         return await self._ask(method, *arguments, timeout_s=timeout_s)
 
+    def close(self) -> None:
+        """For the end of an event loop. Searches that come later go through the actor."""
+        if self._short_way is not None:
+            self._short_way.close()
+            self._short_way = None
+
     async def _search_many(self, queries: Sequence[ShardQuery]) -> Sequence[ShardAnswer | BaseException]:
-        return decode_answers(await self._call("search", encode_queries(queries)))
+        question = encode_queries(queries)
+        answers = await self._ask_directly(question)
+        if answers is None:
+            answers = await self._call("search", question)
+            if self._opening is None:
+                self._opening = asyncio.ensure_future(self._open_short_way(self._actor))
+        return decode_answers(answers)
+
+    async def _ask_directly(self, question: bytes) -> bytes | None:
+        if self._short_way is None:
+            return None
+        try:
+            return await self._short_way.ask(question)
+        except (OSError, EOFError):
+            self.close()
+            self._opening = None  # to be opened again, to the actor's next process
+            return None
+
+    async def _open_short_way(self, actor: Any) -> None:
+        """Tried once an actor's process; that of a shard on another machine cannot be reached this way."""
+        try:
+            self._short_way = await SearchConnection.open(await Context().run(actor.search_address.remote))
+        except (OSError, RayError) as failure:
+            logger.info("searches of shard %d go through its actor: %s", self.index, failure)
 
     async def _apply_many(self, mutations: Sequence[Mutation]) -> Sequence[MutationResult | BaseException]:
-        return cast(Sequence[MutationResult], await self._call("apply", mutations))
+        return decode_results(await self._call("apply", encode_mutations(mutations)))
 
     async def _ask(self, method: str, *arguments: Any, timeout_s: float) -> Any:
         try:
@@ -246,7 +281,7 @@ class RayShardPort:
             reference: ObjectRef[Any] = Context().run(getattr(self._actor, method).remote, *arguments)
             answer = await reference
         except RayActorError as dead:
-            self._actor = None
+            self._actor = self._opening = None
             raise self._unavailable(f"shard {self.index} is restarting") from dead
         except RayError as failure:
             logger.warning("shard %d failed in %s: %s", self.index, method, failure)

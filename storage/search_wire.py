@@ -9,43 +9,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgpack
-import numpy as np
-
-from storage.types import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery, Vectors
+from storage.message_pack import pack, packed_array, unpack, unpacked_array
+from storage.types import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
 
 
 def encode_queries(queries: Sequence[ShardQuery]) -> bytes:
     """Bytes that `decode_queries` turns back into equal queries."""
-    packed: bytes = msgpack.packb([[_packed_query(part) for part in query.features] for query in queries])
-    return packed
+    return pack([[_packed_query(part) for part in query.features] for query in queries])
 
 
 def decode_queries(data: bytes) -> list[ShardQuery]:
     """Inverse of `encode_queries`; the rows are views of ``data``."""
-    return [ShardQuery(tuple(_query(part) for part in parts)) for parts in msgpack.unpackb(data)]
+    return [ShardQuery(tuple(_query(part) for part in parts)) for parts in unpack(data)]
 
 
 def encode_answers(answers: Sequence[ShardAnswer]) -> bytes:
     """Bytes that `decode_answers` turns back into equal answers."""
-    packed: bytes = msgpack.packb([_packed_answer(answer) for answer in answers], default=_plain)
-    return packed
+    return pack([_packed_answer(answer) for answer in answers])
 
 
 def decode_answers(data: bytes) -> list[ShardAnswer]:
     """Inverse of `encode_answers`."""
-    return [_answer(*packed) for packed in msgpack.unpackb(data)]
+    return [_answer(*packed) for packed in unpack(data)]
 
 
 def _packed_query(query: FeatureQuery) -> list[Any]:
-    rows = np.ascontiguousarray(query.rows)
-    return [query.feature, rows.dtype.str, rows.shape, rows.tobytes(), query.k, query.max_distance, dict(query.params)]
+    return [query.feature, packed_array(query.rows), query.k, query.max_distance, dict(query.params)]
 
 
 def _query(packed: Sequence[Any]) -> FeatureQuery:
-    feature, dtype, shape, data, k, max_distance, params = packed
-    rows: Vectors = np.frombuffer(data, dtype).reshape(shape)
-    return FeatureQuery(feature, rows, k, max_distance, params)
+    feature, rows, k, max_distance, params = packed
+    return FeatureQuery(feature, unpacked_array(rows), k, max_distance, params)
 
 
 def _packed_answer(answer: ShardAnswer) -> list[Any]:
@@ -79,12 +73,3 @@ def _hits(
     if not evidence:
         return tuple(map(Hit, ids, distances, views))
     return tuple(map(Hit, ids, distances, views, evidence))
-
-
-def _plain(value: Any) -> Any:
-    """Numpy numbers and arrays in the evidence, as plain ones."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"evidence cannot hold a {type(value).__name__}")

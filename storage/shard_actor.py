@@ -18,6 +18,8 @@ from typing import Any, TypeVar, cast
 import ray
 
 from storage.errors import InvalidRequest, LookalikeError, ShardUnavailable
+from storage.mutation_wire import EncodedResults, decode_mutations, encode_results
+from storage.search_socket import SearchSocket
 from storage.search_wire import decode_queries, encode_answers
 from storage.shard import Shard
 from storage.shard_plan import ShardPlan
@@ -48,6 +50,7 @@ class ShardActor:
         self._shard: Shard | None = None
         self._failure: LookalikeError = ShardUnavailable(f"shard {plan.index} is opening", "try again in a second")
         self._closing = threading.Event()
+        self._socket = SearchSocket(self._answer_on_socket)
         self._opener = threading.Thread(target=self._open_and_keep, name="shard-opener", daemon=True)
         self._opener.start()
 
@@ -103,13 +106,26 @@ class ShardActor:
             return failure
 
     @ray.method(concurrency_group="write")
-    def apply(self, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError] | LookalikeError:
-        return self._ask(lambda shard: apply_each(shard, mutations))
+    def apply(self, mutations: bytes) -> EncodedResults | LookalikeError:
+        """Mutations and results in the form of `storage.mutation_wire`."""
+        return self._ask(lambda shard: encode_results(apply_each(shard, decode_mutations(mutations))))
 
     @ray.method(concurrency_group="read")
     def search(self, queries: bytes) -> bytes | LookalikeError:
         """Queries and answers in the form of `storage.search_wire`."""
+        return self._search(queries)
+
+    def _search(self, queries: bytes) -> bytes | LookalikeError:
         return self._ask(lambda shard: encode_answers(shard.search(decode_queries(queries))))
+
+    def _answer_on_socket(self, queries: bytes) -> bytes | None:
+        answers = self._search(queries)
+        return answers if isinstance(answers, bytes) else None
+
+    @ray.method(concurrency_group="control")
+    def search_address(self) -> str:
+        """Where processes of this machine may put the same question as to ``search``: see `storage.search_socket`."""
+        return self._socket.address
 
     @ray.method(concurrency_group="read")
     def records(self, ids: Sequence[str]) -> Sequence[ImageRecord | None] | LookalikeError:
@@ -171,6 +187,7 @@ class ShardActor:
     def close(self) -> None:
         """Saves the indexes and gives the folder up. The actor answers nothing afterwards."""
         self._closing.set()
+        self._socket.close()
         shard, self._shard = self._shard, None
         self._failure = ShardUnavailable(f"shard {self._plan.index} is closed", "try again in a second")
         if shard is not None:

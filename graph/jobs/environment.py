@@ -1,5 +1,5 @@
-"""How a job learns the settings of the service that started it: through one environment variable, without the API
-keys.
+"""A job's environment: the settings of the service that started it in one variable, without the API keys, and how its
+libraries use threads.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from graph.settings import AppSettings
 
 SETTINGS_VARIABLE = "LOOKALIKE_JOB_SETTINGS"
+# A job's threads work on pictures of their own: threads of the libraries beneath would wait for each other on the same
+# cores.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def job_environment(settings: AppSettings) -> dict[str, str]:
     """The environment of a job. It can be read in Ray's dashboard, so it has no secrets."""
-    return {SETTINGS_VARIABLE: settings.model_dump_json(exclude={"api_keys"})}
+    return {SETTINGS_VARIABLE: settings.model_dump_json(exclude={"api_keys"}), **ONE_THREAD}
 
 
 def settings_from(environment: Mapping[str, str]) -> AppSettings:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
 from storage.errors import LookalikeError, ShardUnavailable
+from storage.mutation_wire import decode_results, encode_mutations
 from storage.shard_fleet import ShardFleet
 from storage.shard_plan import FleetPlan
 from storage.types import Mutation, MutationResult
@@ -25,7 +26,7 @@ class FleetShards:
         self._fleet = ShardFleet(plan)
 
     def apply(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
-        return cast(Sequence[MutationResult | LookalikeError], self.ask(shard, "apply", mutations))
+        return decode_results(self.ask(shard, "apply", encode_mutations(mutations)))
 
     def holds(self, shard: int, image_id: str, sha256: str) -> bool:
         [record] = self.ask(shard, "records", [image_id])

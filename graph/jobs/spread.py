@@ -14,7 +14,7 @@ from graph.jobs.index_worker import FileOutcome, ImageFile, IndexPlan, IndexWork
 from storage.shard_plan import FleetPlan
 from storage.types import SourceFile
 
-BATCH_FILES = 32
+BATCH_FILES = 64
 BATCHES_IN_FLIGHT = 4  # a worker's; at fewer it waits for the next one to arrive
 WORKER_START_TIMEOUT_S = 300
 COLUMNS = ("path", "outcome", "code", "reason")

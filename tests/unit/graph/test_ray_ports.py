@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,8 +12,12 @@ from typing import Any, cast
 import pytest
 
 from graph.ports import ShardPort
+from storage import search_socket
 from storage.errors import DeadlineExceeded
+from storage.search_socket import SearchSocket
+from storage.search_wire import decode_queries, encode_answers
 from storage.shard_fleet import ShardFleet
+from storage.types import ShardAnswer, ShardQuery
 
 TASK: ContextVar[str | None] = ContextVar("TASK", default=None)  # stands for Ray's own, which holds the task that calls
 
@@ -23,9 +28,22 @@ class Fleet:
     def __init__(self) -> None:
         self.seen: list[str | None] = []
         self.answers = True
+        self.searches = 0
+        self.address = ""
 
     def find_or_create(self, index: int) -> Any:
-        return SimpleNamespace(records=SimpleNamespace(remote=self._call))
+        return SimpleNamespace(
+            records=SimpleNamespace(remote=self._call),
+            search=SimpleNamespace(remote=self._search),
+            search_address=SimpleNamespace(remote=self._address),
+        )
+
+    def _search(self, question: bytes) -> asyncio.Future[Any]:
+        self.searches += 1
+        return answered(no_hits(question))
+
+    def _address(self) -> asyncio.Future[Any]:
+        return answered(self.address)
 
     def _call(self, *arguments: Any) -> asyncio.Future[Any]:
         self.seen.append(TASK.get())
@@ -35,17 +53,29 @@ class Fleet:
         return answer
 
 
+def answered(value: Any) -> asyncio.Future[Any]:
+    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    answer.set_result(value)
+    return answer
+
+
+def no_hits(question: bytes) -> bytes:
+    return encode_answers([ShardAnswer({}, {}, {}) for _ in decode_queries(question)])
+
+
 @pytest.fixture
 def fleet() -> Fleet:
     return Fleet()
 
 
 @pytest.fixture
-def port(fleet: Fleet) -> ShardPort:
+async def port(fleet: Fleet) -> AsyncIterator[ShardPort]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray Serve's own
         from graph.ray_ports import RayShardPort
-    return RayShardPort(0, cast(ShardFleet, fleet))
+    one = RayShardPort(0, cast(ShardFleet, fleet))
+    yield one
+    one.close()
 
 
 async def test_calls_to_a_shard_are_no_part_of_the_ray_task_that_makes_them(fleet: Fleet, port: ShardPort) -> None:
@@ -58,3 +88,39 @@ async def test_a_shard_that_is_late_is_told_from_one_that_is_down(fleet: Fleet, 
     fleet.answers = False
     with pytest.raises(DeadlineExceeded):
         await port.records(["a"], timeout_s=0.01)
+
+
+async def searched(port: ShardPort, times: int) -> None:
+    for _ in range(times):
+        assert await port.search(ShardQuery(()), timeout_s=1) == ShardAnswer({}, {}, {})
+        await asyncio.sleep(0)  # the short way is opened beside the searches
+
+
+async def test_searches_take_the_short_way_once_it_is_known(fleet: Fleet, port: ShardPort) -> None:
+    socket = SearchSocket(no_hits)
+    fleet.address = socket.address
+    await searched(port, 20)
+    socket.close()
+    assert 1 <= fleet.searches < 10
+
+
+async def test_a_short_way_that_breaks_is_replaced_and_no_search_fails(
+    fleet: Fleet, port: ShardPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = SearchSocket(no_hits)
+    fleet.address = socket.address
+    await searched(port, 20)
+    before = fleet.searches
+    with monkeypatch.context() as patched:
+        patched.setattr(search_socket, "MAX_MESSAGE_BYTES", 0)  # the other end leaves at the next question
+        await searched(port, 1)
+    assert fleet.searches == before + 1
+    await searched(port, 20)
+    socket.close()
+    assert fleet.searches < before + 10
+
+
+async def test_a_shard_on_another_machine_is_asked_through_its_actor(fleet: Fleet, port: ShardPort) -> None:
+    fleet.address = "\0lookalike-of-another-machine"
+    await searched(port, 5)
+    assert fleet.searches == 5
