@@ -1,4 +1,4 @@
-"""The catalogue's seams within one process: the same contract as `graph.ray_ports`, without Ray. For tests and for
+"""The catalogue's seams within one process: the same contract as the ports over Ray, without Ray. For tests and for
 tools that embed the catalogue.
 """
 

@@ -20,7 +20,7 @@ import ray
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from graph.jobs.environment import job_environment
-from graph.ray_ports import RayShardPort
+from graph.ray_shard_port import RayShardPort
 from graph.settings import AppSettings
 from storage.errors import JobNotFound, Unavailable
 from storage.types import JobFailure, JobRecord
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 RECORD_TIMEOUT_S = 10.0
 UNFINISHED = ("queued", "running")
+SILENT_AFTER_S = 2.0  # one that said something since is at work: Ray need not be asked, through processes of its own
 LOST_AFTER_S = 20.0  # a job that Ray does not know, and that said nothing for so long, is gone
 
 
@@ -84,7 +85,7 @@ class RayJobs:
 
     async def _reconciled(self, record: JobRecord) -> JobRecord:
         """A job that was killed could not write its end: Ray knows better."""
-        if record.state not in UNFINISHED:
+        if record.state not in UNFINISHED or time.time() - record.updated_at < SILENT_AFTER_S:
             return record
         status = await asyncio.to_thread(self._ray_status, record.id)
         state = ended_state(record, status, time.time())

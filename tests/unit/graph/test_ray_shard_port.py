@@ -1,4 +1,4 @@
-"""The Ray side of the catalogue's seams, as far as it shows without Ray."""
+"""A shard's port over Ray, as far as it shows without Ray."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def fleet() -> Fleet:
 async def port(fleet: Fleet) -> AsyncIterator[ShardPort]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray Serve's own
-        from graph.ray_ports import RayShardPort
+        from graph.ray_shard_port import RayShardPort
     one = RayShardPort(0, cast(ShardFleet, fleet))
     yield one
     one.close()
