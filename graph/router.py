@@ -23,8 +23,8 @@ from graph.http.app import create_http_app
 from graph.http.limits import Admission
 from graph.jobs.ray_jobs import RayJobs
 from graph.pending import PendingFeatures
-from graph.ray_metrics import RayMetrics
 from graph.ray_extractor_port import RayExtractorPort, ReplicaCounts
+from graph.ray_metrics import RayMetrics
 from graph.ray_shard_port import RayShardPort
 from graph.settings import AppSettings
 from graph.shard_plan import fleet_plan
