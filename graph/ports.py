@@ -1,9 +1,9 @@
 """The seams between the catalogue and the processes that do its work.
 
-`graph.catalog.Catalog` is plain asyncio over these; `graph.ray_extractor_port` and `graph.ray_shard_port` implement them
-with Serve handles and actor calls, `graph.local_ports` in one process. Timeouts are seconds; a call that runs out of
-time raises `storage.errors.DeadlineExceeded`, one whose other side does not answer `storage.errors.ExtractorFailed` or
-`storage.errors.ShardUnavailable`, one whose extractor lacks its model `storage.errors.ExtractorUnavailable`.
+`graph.catalog.Catalog` is plain asyncio over these; `graph.ray_extractor_port` and `graph.ray_shard_port` implement
+them with Serve handles and actor calls, `graph.local_ports` in one process. Timeouts are seconds; a call that runs out
+of time raises `storage.errors.DeadlineExceeded`, one whose other side does not answer `storage.errors.ExtractorFailed`
+or `storage.errors.ShardUnavailable`, one whose extractor lacks its model `storage.errors.ExtractorUnavailable`.
 """
 
 from __future__ import annotations
