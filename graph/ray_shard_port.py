@@ -35,6 +35,7 @@ from storage.types import (
 
 logger = logging.getLogger(__name__)
 
+SHORT_WAY_PAUSE_S = 5.0
 SEARCH_BATCH = 16
 WRITE_BATCH = 64
 
@@ -49,7 +50,8 @@ class RayShardPort:
         self._fleet = fleet
         self._actor: Any = None
         self._short_way: SearchConnection | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None  # kept, or it would be collected under way
+        self._next_look = 0.0
         self._searches: Gatherer[ShardQuery, ShardAnswer] = Gatherer(
             self._search_many, max_batch=SEARCH_BATCH, max_in_flight=1
         )
@@ -101,8 +103,7 @@ class RayShardPort:
         answers = await self._ask_directly(question)
         if answers is None:
             answers = await self._call("search", question)
-            if self._opening is None:
-                self._opening = asyncio.ensure_future(self._open_short_way(self._actor))
+            self._look_for_short_way()
         return decode_answers(answers)
 
     async def _ask_directly(self, question: bytes) -> bytes | None:
@@ -112,15 +113,23 @@ class RayShardPort:
             return await self._short_way.ask(question)
         except (OSError, EOFError):
             self.close()
-            self._opening = None  # to be opened again, to the actor's next process
             return None
+        except BaseException:  # an answer may be on its way, which is none to the next question
+            self.close()
+            raise
+
+    def _look_for_short_way(self) -> None:
+        """Beside the searches, and now and then: a shard on another machine has none for this process."""
+        now = asyncio.get_running_loop().time()
+        if self._short_way is None and self._actor is not None and now >= self._next_look:
+            self._next_look = now + SHORT_WAY_PAUSE_S
+            self._looking = asyncio.ensure_future(self._open_short_way(self._actor))
 
     async def _open_short_way(self, actor: Any) -> None:
-        """Tried once an actor's process; that of a shard on another machine cannot be reached this way."""
         try:
             self._short_way = await SearchConnection.open(await Context().run(actor.search_address.remote))
         except (OSError, RayError) as failure:
-            logger.info("searches of shard %d go through its actor: %s", self.index, failure)
+            logger.debug("searches of shard %d go through its actor: %s", self.index, failure)
 
     async def _apply_many(self, mutations: Sequence[Mutation]) -> Sequence[MutationResult | BaseException]:
         return decode_results(await self._call("apply", encode_mutations(mutations)))
@@ -143,7 +152,7 @@ class RayShardPort:
             reference: ObjectRef[Any] = Context().run(getattr(self._actor, method).remote, *arguments)
             answer = await reference
         except RayActorError as dead:
-            self._actor = self._opening = None
+            self._actor = None
             raise self._unavailable(f"shard {self.index} is restarting") from dead
         except RayError as failure:
             logger.warning("shard %d failed in %s: %s", self.index, method, failure)

@@ -1,7 +1,8 @@
 """MessagePack as the hops between processes use it: any JSON value, numpy's numbers, arrays with their type.
 
 Integers of JSON have no bounds, those of MessagePack have 64 bits: larger ones travel as text. Names of files may hold
-bytes that are no text, which Python keeps as lone surrogates; they come out as they went in.
+bytes that are no text, which Python keeps as lone surrogates; they come out as they went in. The first byte is the
+version of what the messages hold: during a rollout an older service meets newer shards.
 """
 
 from __future__ import annotations
@@ -13,18 +14,27 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.errors import ShardUnavailable
+
+VERSION = 1  # raise it when a field of any message is added, moved or dropped
 LONG_INTEGER = 1  # the type code of MessagePack's extension
 
 
 def pack(value: Any) -> bytes:
     """Raises TypeError for what is neither JSON nor numpy's."""
     packed: bytes = msgpack.packb(value, default=_plain, unicode_errors="surrogatepass")
-    return packed
+    return bytes((VERSION,)) + packed
 
 
 def unpack(data: bytes) -> Any:
-    """Inverse of `pack`, but numpy's values come out as plain ones."""
-    return msgpack.unpackb(data, ext_hook=_extension, unicode_errors="surrogatepass", strict_map_key=False)
+    """Inverse of `pack`, but numpy's values come out as plain ones. Raises `ShardUnavailable` for another version."""
+    if data[:1] != bytes((VERSION,)):
+        raise ShardUnavailable(
+            "the shard and its caller are of different versions", "try again when the rollout has ended"
+        )
+    return msgpack.unpackb(
+        memoryview(data)[1:], ext_hook=_extension, unicode_errors="surrogatepass", strict_map_key=False
+    )
 
 
 def packed_array(array: NDArray[Any]) -> list[Any]:

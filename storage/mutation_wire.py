@@ -1,7 +1,4 @@
-"""A shard's writes and their outcomes as bytes, for the hop between processes; why not pickle: `storage.search_wire`.
-
-Both ends are of one version, so there is no format version.
-"""
+"""A shard's writes and their outcomes as bytes, between processes. Why not pickle: `storage.search_wire`."""
 
 from __future__ import annotations
 

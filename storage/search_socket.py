@@ -4,8 +4,9 @@ A call of an actor passes through half a dozen threads, a local socket through t
 most of what a search of a shard costs. Only answers travel here. Whatever goes wrong, the caller asks the actor
 itself, so that there is one place that knows about errors, restarts and shards on other machines.
 
-A socket has no file: its address is a random name in Linux's abstract namespace, and the kernel tells whose process
-is at the other end. Each message is its length (u32, little-endian) and its bytes; an answer has a status byte before.
+A socket has no file: its address is a random name in Linux's abstract namespace, and both ends ask the kernel whose
+process is at the other. The server greets with one byte, so that a connection that nobody serves is told from one that
+is. Each message is its length (u32, little-endian) and its bytes; an answer has a status byte before.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 1 << 28
+GREETING_TIMEOUT_S = 2.0
+ACCEPT_PAUSE_S = 0.5  # after a failure, such as no file descriptor being left
+GREETING = b"\1"
 ANSWERED, REFUSED = 0, 1
 _LENGTH = struct.Struct("<I")
 _HEAD = struct.Struct("<BI")
@@ -57,18 +62,27 @@ class SearchSocket:
             listener.close()
 
     def _accept(self, listener: socket.socket) -> None:
-        while True:
+        while self._listener is listener:
             try:
-                connection, _ = listener.accept()
-            except OSError:
-                return  # closed
+                self._take(listener.accept()[0])
+            except (OSError, RuntimeError):  # RuntimeError: no thread can be started
+                if self._listener is listener:
+                    logger.exception("a connection was not taken; its searches go through the actor")
+                    time.sleep(ACCEPT_PAUSE_S)
+
+    def _take(self, connection: socket.socket) -> None:
+        try:
             threading.Thread(target=self._serve, args=(connection,), name="search-socket", daemon=True).start()
+        except BaseException:
+            connection.close()
+            raise
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
-            if _user_of(connection) != self._user:
-                return
             try:
+                if _user_of(connection) != self._user:
+                    return
+                connection.sendall(GREETING)
                 while question := _receive(connection):
                     connection.sendall(self._answered(question))
             except OSError:
@@ -93,18 +107,29 @@ class SearchConnection:
         self._writer = writer
 
     @classmethod
-    async def open(cls, address: str) -> SearchConnection:
-        """Raises OSError where nothing listens under the address, as on any other machine."""
+    async def open(cls, address: str, *, user: int | None = None) -> SearchConnection:
+        """Raises OSError where no process of the user serves the address, as on any other machine."""
         if not address:
             raise OSError("this system has no local sockets without a file")
         end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             end.setblocking(False)
             end.connect(address)
-            return cls(*await asyncio.open_unix_connection(sock=end))
+            if _user_of(end) != (os.getuid() if user is None else user):
+                raise PermissionError("a process of another user listens in the place of a shard")
+            reader, writer = await asyncio.open_unix_connection(sock=end)
         except BaseException:
             end.close()
             raise
+        try:
+            async with asyncio.timeout(GREETING_TIMEOUT_S):
+                await reader.readexactly(len(GREETING))
+        except BaseException as failure:
+            writer.close()
+            if isinstance(failure, EOFError | TimeoutError):
+                raise OSError("the connection is not served") from failure
+            raise
+        return cls(reader, writer)
 
     async def ask(self, question: bytes) -> bytes | None:
         """None where the actor is to be asked. Raises OSError or EOFError when the other end is gone; the connection

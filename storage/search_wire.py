@@ -1,7 +1,7 @@
 """A shard's searches and answers as bytes, for the hop between processes.
 
 Ray would pickle dataclasses one object at a time, at several times the cost of the search itself; bytes it hands over
-as they are. MessagePack of plain lists, in columns. Both ends are of one version, so there is no format version.
+as they are. MessagePack of plain lists, in columns.
 """
 
 from __future__ import annotations

@@ -143,8 +143,8 @@ def seconds_left(took_s: float, done: int, left: int) -> float:
     return took_s / done * left if took_s >= RATE_KNOWN_AFTER_S else 0.0
 
 
-class Stopped(Exception):
-    """The job was told to stop."""
+class Stopped(BaseException):
+    """The job was told to stop. No ``Exception``: whoever goes on after one must not go on after this."""
 
 
 def main(job_id: str, environment: Mapping[str, str]) -> int:

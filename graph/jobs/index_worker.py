@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -92,6 +93,8 @@ class IndexWorker:
         self._extractors = _load_extractors(plan.extractors)
         self._inputs: set[ImageInput] = {extractor.image_input for extractor in self._extractors.values()}
         self._limits = DecodeLimits(max_pixels=plan.max_pixels)
+        self._under_way: set[str] = set()
+        self._under_way_lock = threading.Lock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
 
     def __enter__(self) -> Self:
@@ -130,7 +133,8 @@ class IndexWorker:
             if image_id is None and self._writer.holds(self._shard_of(own_id), own_id, facts.sha256):
                 return FileOutcome(source.path, "unchanged")
             small = {want: form for want, form in prepared.forms.items() if want.size is not None}
-            return _Picture(own_id, source, facts, small, self._features_of_whole_picture(source, prepared))
+            picture = _Picture(own_id, source, facts, small, self._features_of_whole_picture(source, prepared))
+            return picture if self._takes(own_id) else FileOutcome(source.path, "unchanged")
         except LookalikeError as failure:
             return FileOutcome(source.path, "failed", failure.code, failure.message)
         except OSError as failure:
@@ -138,6 +142,14 @@ class IndexWorker:
         except Exception as failure:
             logger.exception("%s cannot be prepared", source.path)
             return FileOutcome(source.path, "failed", "internal", f"{type(failure).__name__}: {failure}")
+
+    def _takes(self, image_id: str) -> bool:
+        """False while a picture with this id is on its way to the shard: a copy, where ids are made of the contents."""
+        with self._under_way_lock:
+            if image_id in self._under_way:
+                return False
+            self._under_way.add(image_id)
+            return True
 
     def _features_of_whole_picture(self, source: SourceFile, prepared: PreparedPicture) -> dict[str, FeatureRows]:
         """Of the extractors that look at the working image itself: now, while it is in the processor's cache, so that
@@ -162,6 +174,8 @@ class IndexWorker:
         for shard, batch in batches.items():
             results = self._apply(shard, [put for _, put in batch])
             outcomes += [_written(picture, result) for (picture, _), result in zip(batch, results, strict=True)]
+        with self._under_way_lock:
+            self._under_way.difference_update(picture.image_id for picture in pictures)
         return outcomes
 
     def _add_small_features(self, pictures: Sequence[_Picture]) -> None:

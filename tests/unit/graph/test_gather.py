@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from graph.gather import Gatherer
+from graph.gather import Gatherer, all_of
 from storage.errors import Busy, DeadlineExceeded, ShardUnavailable
 
 
@@ -119,3 +119,23 @@ async def test_the_queue_is_bounded() -> None:
         await gatherer.call(3, timeout_s=5)
     line.open.set()
     await asyncio.gather(*calls)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+async def test_all_answers_come_in_the_order_of_the_calls(count: int) -> None:
+    async def call(number: int) -> int:
+        await asyncio.sleep((count - number) / 1000)
+        return number
+
+    assert await all_of([call(number) for number in range(count)]) == list(range(count))
+
+
+async def test_the_failure_of_one_call_is_that_of_all_of_them() -> None:
+    async def call(number: int) -> int:
+        if number == 1:
+            raise ShardUnavailable("down")
+        return number
+
+    for numbers in ([1], [0, 1]):
+        with pytest.raises(ShardUnavailable):
+            await all_of([call(number) for number in numbers])

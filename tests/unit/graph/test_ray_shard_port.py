@@ -69,11 +69,12 @@ def fleet() -> Fleet:
 
 
 @pytest.fixture
-async def port(fleet: Fleet) -> AsyncIterator[ShardPort]:
+async def port(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ShardPort]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray Serve's own
-        from graph.ray_shard_port import RayShardPort
-    one = RayShardPort(0, cast(ShardFleet, fleet))
+        from graph import ray_shard_port
+    monkeypatch.setattr(ray_shard_port, "SHORT_WAY_PAUSE_S", 0.0)
+    one = ray_shard_port.RayShardPort(0, cast(ShardFleet, fleet))
     yield one
     one.close()
 
@@ -93,7 +94,7 @@ async def test_a_shard_that_is_late_is_told_from_one_that_is_down(fleet: Fleet, 
 async def searched(port: ShardPort, times: int) -> None:
     for _ in range(times):
         assert await port.search(ShardQuery(()), timeout_s=1) == ShardAnswer({}, {}, {})
-        await asyncio.sleep(0)  # the short way is opened beside the searches
+        await asyncio.sleep(0.005)  # the short way is opened beside the searches
 
 
 async def test_searches_take_the_short_way_once_it_is_known(fleet: Fleet, port: ShardPort) -> None:

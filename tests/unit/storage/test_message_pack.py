@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from storage.message_pack import pack, packed_array, unpack, unpacked_array
+from storage.errors import ShardUnavailable
+from storage.message_pack import VERSION, pack, packed_array, unpack, unpacked_array
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,12 @@ def test_packed_arrays_keep_their_type_and_shape() -> None:
         back = unpacked_array(unpack(pack(packed_array(array))))
         assert back.dtype == array.dtype
         np.testing.assert_array_equal(back, array)
+
+
+@pytest.mark.parametrize("data", [b"", bytes((VERSION + 1,)) + pack([])[1:]])
+def test_messages_of_another_version_are_refused(data: bytes) -> None:
+    with pytest.raises(ShardUnavailable, match="different versions"):
+        unpack(data)
 
 
 def test_what_is_neither_json_nor_numpys_is_refused() -> None:

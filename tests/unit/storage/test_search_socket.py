@@ -6,11 +6,13 @@ import asyncio
 import os
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from storage.search_socket import MAX_MESSAGE_BYTES, SearchConnection, SearchSocket
+from storage import search_socket
+from storage.search_socket import GREETING, MAX_MESSAGE_BYTES, SearchConnection, SearchSocket
 
 
 def upside_down(question: bytes) -> bytes | None:
@@ -56,11 +58,31 @@ async def test_what_has_no_answer_is_for_the_actor_and_the_connection_goes_on(
 
 async def test_a_process_of_another_user_is_turned_away() -> None:
     listening = SearchSocket(upside_down, user=os.getuid() + 1)
-    connection = await SearchConnection.open(listening.address)
-    with pytest.raises((OSError, EOFError)):
-        await connection.ask(b"ab")
-    connection.close()
+    with pytest.raises(OSError, match="not served"):
+        await SearchConnection.open(listening.address)
     listening.close()
+
+
+async def test_nobody_else_answers_in_the_place_of_a_shard(listening: SearchSocket) -> None:
+    with pytest.raises(PermissionError, match="another user"):
+        await SearchConnection.open(listening.address, user=os.getuid() + 1)
+
+
+async def test_a_connection_that_cannot_be_taken_is_an_os_error_and_later_ones_are_taken(
+    listening: SearchSocket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(thread: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(search_socket, "ACCEPT_PAUSE_S", 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        with pytest.raises(OSError, match="not served"):
+            await SearchConnection.open(listening.address)
+    assert "was not taken" in caplog.text
+    connection = await SearchConnection.open(listening.address)
+    assert await connection.ask(b"ab") == b"ba"
+    connection.close()
 
 
 @pytest.mark.parametrize("address", ["", "\0lookalike-nobody-listens-here"])
@@ -73,6 +95,7 @@ async def test_a_message_that_claims_too_much_ends_the_connection(listening: Sea
     with socket.socket(socket.AF_UNIX) as end:
         end.settimeout(5)
         end.connect(listening.address)
+        assert end.recv(1) == GREETING
         end.sendall(struct.pack("<I", MAX_MESSAGE_BYTES + 1))
         assert end.recv(1) == b""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graph.jobs.index import RATE_KNOWN_AFTER_S, seconds_left
-from graph.jobs.spread import worker_size
+from graph.jobs.spread import BATCH_FILES, worker_size
 
 
 def test_the_rest_is_judged_by_the_rate_so_far() -> None:
@@ -22,7 +22,7 @@ def test_a_rate_of_the_first_moments_is_no_rate() -> None:
     [
         (8.0, 8.0, 10_000, 8, 0.9),  # one a core
         (8.0, 4.0, 10_000, 8, 0.45),  # on the CPUs that others left
-        (8.0, 8.0, 40, 2, 1.0),  # no more than there are batches
+        (8.0, 8.0, BATCH_FILES + 1, 2, 1.0),  # no more than there are batches
         (0.5, 0.0, 1, 1, 0.05),  # never none
     ],
 )

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from deployments.extractors.phash import Phash
 from deployments.profile import extractor_profiles
+from graph.jobs.index import Stopped
 from graph.jobs.index_worker import FileOutcome, IndexPlan, IndexWorker
 from storage.errors import LookalikeError, ShardUnavailable
 from storage.shard import Shard
@@ -131,6 +133,26 @@ def test_ids_from_contents_make_equal_files_one_picture(writer: OneShard, tmp_pa
     assert by_name(worker(writer).index(listed)) == {"a.jpg": "created"}
     assert by_name(worker(writer).index(copy)) == {"b.jpg": "unchanged"}
     assert writer.shard.stats().images == 1
+
+
+def test_copies_that_are_read_at_the_same_time_are_one_picture(writer: OneShard, tmp_path: Path) -> None:
+    listed = files(tmp_path / "in", {f"{number}.jpg": photo(1) for number in range(9)})
+    with worker(writer) as one:
+        [*batches] = one.index_each([[(None, source)] for _, source in listed])
+    assert sorted(outcome.outcome for outcomes in batches for outcome in outcomes) == ["created", *["unchanged"] * 8]
+
+
+def test_a_job_that_is_told_to_stop_stops_in_the_middle_of_an_extraction(
+    writer: OneShard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*images: object) -> None:
+        raise Stopped
+
+    one = worker(writer)
+    monkeypatch.setattr(Phash, "extract", stop)
+    with pytest.raises(Stopped):
+        one.index(files(tmp_path / "in", {"a.jpg": photo(1)}))
+    assert writer.shard.stats().images == 0
 
 
 def test_an_extractor_that_fails_leaves_its_feature_pending(tmp_path: Path) -> None:
