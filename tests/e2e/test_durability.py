@@ -178,6 +178,24 @@ def test_acknowledged_writes_survive_the_death_of_any_process_and_of_all(tmp_pat
             check_everything(client, ledger)
 
 
+def test_a_picture_whose_extractor_dies_under_way_is_kept_and_its_feature_filled_in(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", args={"extractors": {"fake": {"delay_s": 2.0}}})
+    with (
+        service(tmp_path / "data", config=config) as running,
+        Client(running.url, timeout_s=30) as client,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        adding = threads.submit(client.add, photo(1), id="one")
+        time.sleep(0.8)  # the extractor is at work on it
+        kill_one(running, "ray::ServeReplica:lookalike:fake")
+        assert adding.result().features == {"phash": "ok", "color": "ok", "fake": "pending"}
+        with Client(running.url) as another:
+            wait_for(lambda: nothing_pending(another), "the feature is filled in")
+            answer = another.search(image=photo(1), features=["fake"], k=1)
+            assert [result.id for result in answer.results] == ["one"]
+            assert another.verify().ok
+
+
 def many_photos(folder: Path) -> Path:
     folder.mkdir()
     for seed in range(300):

@@ -79,9 +79,9 @@ async def test_a_connection_that_cannot_be_taken_is_an_os_error_and_later_ones_a
         patched.setattr(threading.Thread, "start", fail)
         with pytest.raises(OSError, match="not served"):
             await SearchConnection.open(listening.address)
-    assert "was not taken" in caplog.text
     connection = await SearchConnection.open(listening.address)
     assert await connection.ask(b"ab") == b"ba"
+    assert "was not taken" in caplog.text
     connection.close()
 
 
