@@ -81,7 +81,7 @@ class _Picture:
 
 
 class IndexWorker:
-    """Indexes files batch by batch: ``threads`` threads read and prepare the next one while one is written."""
+    """Indexes files batch by batch: ``threads`` threads read and prepare the next ones while one is written."""
 
     def __init__(
         self, plan: IndexPlan, writer: ShardWriter, *, threads: int = 1, sleep: Callable[[float], None] = time.sleep
