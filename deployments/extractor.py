@@ -71,14 +71,14 @@ class QueryViews(Protocol):
     model.
     """
 
-    def query_views(self, images: Sequence[Pixels], params: Mapping[str, Any]) -> list[Vectors]:
-        """(V, D) rows a picture; row 0 is the picture as given. Raises `storage.errors.InvalidField` for a bad
-        parameter.
+    def query_views(self, images: Sequence[Pixels], params: Mapping[str, Any]) -> list[FeatureRows]:
+        """What to ask with for each picture: (V, D) rows, of which row 0 is the picture as given, and what belongs to
+        them. Raises `storage.errors.InvalidField` for a bad parameter.
         """
 
     @staticmethod
-    def select_views(query_rows: Vectors, params: Mapping[str, Any]) -> Vectors:
-        """The rows to ask with, of a stored picture's ``query_rows``, under the same parameters."""
+    def select_views(stored: FeatureRows, params: Mapping[str, Any], config: Any) -> FeatureRows:
+        """What to ask with for a stored picture under the same parameters. config: the extractor's own."""
 
     @staticmethod
     def view_name(view: int, params: Mapping[str, Any]) -> str:

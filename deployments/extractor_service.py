@@ -26,7 +26,7 @@ from deployments.extractor_wire import (
 )
 from deployments.extractors.registry import create_extractor, extractor_class
 from storage.errors import ExtractorFailed, ExtractorUnavailable, InvalidField, LookalikeError
-from storage.types import FeatureSpec, Vectors
+from storage.types import FeatureRows, FeatureSpec
 
 logger = logging.getLogger(__name__)
 
@@ -120,13 +120,13 @@ class ExtractorHost:
             )
 
 
-def query_views(extractor: Extractor, image: Pixels, params: Mapping[str, Any]) -> Vectors:
-    """The rows to search with: the extractor's own views of a query, or just the picture's rows. Raises
+def query_views(extractor: Extractor, image: Pixels, params: Mapping[str, Any]) -> FeatureRows:
+    """What to search with: the extractor's own views of a query, or just the picture's features. Raises
     InvalidField.
     """
     if isinstance(extractor, QueryViews):
         return extractor.query_views([image], params)[0]
-    return extractor.extract([image])[0].rows
+    return extractor.extract([image])[0]
 
 
 def _pixels(call: ExtractorCall) -> Pixels:

@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any, cast
 
 from deployments.extractor import ImageInput
-from deployments.extractors.registry import describe_extractor, extractor_class
+from deployments.extractors.registry import describe_extractor, extractor_class, validate_config
 from storage.errors import Misconfigured
-from storage.types import FeatureRows, FeatureSpec, Vectors
+from storage.types import FeatureRows, FeatureSpec
 
 
 class ExtractorProfile:
@@ -27,13 +27,14 @@ class ExtractorProfile:
         self.spec: FeatureSpec = description.spec
         self.image_input: ImageInput = description.image_input
         self.embeds_text: bool = description.embeds_text
+        self._config = validate_config(name, options)
         self._views = extractor_class(name) if description.has_query_views else None
 
-    def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> Vectors:
-        """The rows to search with for a stored picture. Raises InvalidField for a bad parameter."""
-        if self._views is None or stored.query_rows is None:
-            return stored.rows
-        return cast(Vectors, self._views.select_views(stored.query_rows, params))
+    def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> FeatureRows:
+        """What to search with for a stored picture. Raises InvalidField for a bad parameter."""
+        if self._views is None:
+            return stored
+        return cast(FeatureRows, self._views.select_views(stored, params, self._config))
 
     def view_names(self, params: Mapping[str, Any]) -> Callable[[int], str] | None:
         """Names the rows of a query made with ``params``; None where there is one way to look only."""

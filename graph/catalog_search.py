@@ -11,13 +11,14 @@ import time
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from deployments.extractor import ImageInput
 from deployments.prepared import PreparedPicture
 from graph.gather import all_of
+from graph.homographies import PictureSize, in_query_pixels
 from graph.merge import AskedFeature, merge
 from graph.ports import ExtractorPort, ShardPort
 from graph.requests import PartReport, PartStatus, SearchAnswer, SearchRequest, SearchResult
@@ -32,7 +33,7 @@ from storage.errors import (
     ShardUnavailable,
     UnknownFeature,
 )
-from storage.types import FeatureQuery, FeatureRows, ShardAnswer, ShardQuery, Vectors
+from storage.types import FeatureQuery, FeatureRows, ShardAnswer, ShardQuery
 
 if TYPE_CHECKING:
     from graph.catalog import CatalogMetrics, Timeouts
@@ -56,6 +57,7 @@ class SearchRun:
     default_weights: Mapping[str, float] = field(default_factory=dict)
     reports: dict[str, PartReport] = field(default_factory=dict)
     sha256: str | None = None
+    pictures: list[PictureSize] = field(default_factory=list)  # that the query is made of
 
     async def answer(self) -> SearchAnswer:
         started = time.perf_counter()
@@ -104,6 +106,7 @@ class SearchRun:
         if self.request.image is not None:
             prepared = await self.prepare(self.request.image, {self.extractors[name].image_input for name in asked})
             self.sha256 = prepared.facts.sha256
+            self.pictures.append((prepared.facts.width, prepared.facts.height))
         stored = await self._stored_features(asked, deadline)
         found = await all_of([self._feature_query(name, prepared, stored, deadline) for name in asked])
         return [query for query in found if query is not None]
@@ -111,7 +114,14 @@ class SearchRun:
     async def _stored_features(self, asked: Sequence[str], deadline: float) -> Mapping[str, FeatureRows]:
         if self.request.id is None or self.home is None:
             return {}
-        stored = await self.home.features(self.request.id, asked, timeout_s=_left(deadline, self.timeouts.shard_s))
+        timeout_s = _left(deadline, self.timeouts.shard_s)
+        stored = await self.home.features(self.request.id, asked, timeout_s=timeout_s)
+        if stored is not None and any(self.extractors[name].spec.kind == "local" for name in stored):
+            [record] = await self.home.records([self.request.id], timeout_s=timeout_s)  # whose pixels a homography maps
+            if record is None:
+                stored = None
+            else:
+                self.pictures.append((record.width, record.height))
         if stored is None:
             raise ImageNotFound(f"no image has the id {self.request.id!r}", "GET /v1/images lists the ids")
         return stored
@@ -121,7 +131,7 @@ class SearchRun:
     ) -> FeatureQuery | None:
         started = time.perf_counter()
         try:
-            rows = await self._query_rows(name, prepared, stored, deadline)
+            asked = await self._query_rows(name, prepared, stored, deadline)
         except InvalidRequest:
             raise
         except LookalikeError as failure:
@@ -129,27 +139,28 @@ class SearchRun:
             return None
         finally:
             self.metrics.extractor_seconds(name, time.perf_counter() - started)
-        if rows is None:
+        if asked is None:
             self.reports[name] = PartReport("pending", 0.0, "not computed yet for this image; it will be filled in")
             return None
         self.reports[name] = PartReport("ok", _ms_since(started))
         request = self.request
-        return FeatureQuery(name, rows, request.k, request.max_distance.get(name), request.params.get(name, {}))
+        params = request.params.get(name, {})
+        return FeatureQuery(name, asked.rows, request.k, request.max_distance.get(name), params, asked.extras)
 
     async def _query_rows(
         self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows], deadline: float
-    ) -> Vectors | None:
+    ) -> FeatureRows | None:
         port, params = self.extractors[name], self.request.params.get(name, {})
-        parts: list[Vectors] = []
+        parts: list[FeatureRows] = []
         timeout_s = _left(deadline, self.timeouts.extractor_s)
         if prepared is not None:
             parts.append(await port.query_views(prepared.forms[port.image_input], params, timeout_s=timeout_s))
         if name in stored:
             parts.append(port.select_views(stored[name], params))
         if self.request.text is not None and port.embeds_text:
-            parts.append(await port.embed_text(self.request.text, timeout_s=timeout_s))
+            parts.append(FeatureRows(await port.embed_text(self.request.text, timeout_s=timeout_s)))
         if len(parts) > 1:
-            return cast(Vectors, np.concatenate(parts))
+            return _together(parts)
         return parts[0] if parts else None
 
     async def _ask_shards(self, query: ShardQuery, deadline: float) -> tuple[list[ShardAnswer], list[int]]:
@@ -202,7 +213,7 @@ class SearchRun:
         return AskedFeature(
             name,
             port.spec.metric,
-            [answer.hits[name] for answer in answers if name in answer.hits],
+            [in_query_pixels(answer.hits[name], self.pictures) for answer in answers if name in answer.hits],
             weight=self.request.weights.get(name, self.default_weights.get(name, 1.0)),
             view_name=port.view_names(query.params),
         )
@@ -223,6 +234,13 @@ class SearchRun:
                 f"nothing can answer this search: {reasons}", "GET /v1/features says what is missing"
             )
         return ExtractorFailed(f"nothing answered this search: {reasons}", "try again in a few seconds")
+
+
+def _together(parts: Sequence[FeatureRows]) -> FeatureRows:
+    """The rows of all, one after the other, with what belongs to them."""
+    shared = set.intersection(*(set(part.extras) for part in parts))
+    extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in sorted(shared)}
+    return FeatureRows(np.concatenate([part.rows for part in parts]), extras=extras)
 
 
 def _status_of(failure: LookalikeError) -> PartStatus:

@@ -48,13 +48,13 @@ class LocalExtractorPort:
     async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
         return (await in_thread(lambda: self._extractor.extract([image]), timeout_s))[0]
 
-    async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> Vectors:
+    async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> FeatureRows:
         extractor = self._extractor
         if isinstance(extractor, QueryViews):
             return (await in_thread(lambda: extractor.query_views([image], params), timeout_s))[0]
-        return (await self.extract(image, timeout_s=timeout_s)).rows
+        return await self.extract(image, timeout_s=timeout_s)
 
-    def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> Vectors:
+    def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> FeatureRows:
         return self._profile.select_views(stored, params)
 
     async def embed_text(self, text: str, *, timeout_s: float) -> Vectors:

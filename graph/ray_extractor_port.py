@@ -101,13 +101,13 @@ class RayExtractorPort:
     async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
         return cast(FeatureRows, await self._ask(ExtractorCall("extract", image, {}), image.nbytes, timeout_s))
 
-    async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> Vectors:
-        return cast(Vectors, await self._ask(ExtractorCall("query_views", image, params), image.nbytes, timeout_s))
+    async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> FeatureRows:
+        return cast(FeatureRows, await self._ask(ExtractorCall("query_views", image, params), image.nbytes, timeout_s))
 
     async def embed_text(self, text: str, *, timeout_s: float) -> Vectors:
         return cast(Vectors, await self._ask(ExtractorCall("embed_text", text, {}), len(text), timeout_s))
 
-    def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> Vectors:
+    def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> FeatureRows:
         return self._profile.select_views(stored, params)
 
     def view_names(self, params: Mapping[str, Any]) -> Callable[[int], str] | None:

@@ -26,7 +26,7 @@ from graph.pending import PendingFeatures
 from graph.ray_extractor_port import RayExtractorPort, ReplicaCounts
 from graph.ray_metrics import RayMetrics
 from graph.ray_shard_port import RayShardPort
-from graph.settings import AppSettings
+from graph.settings import DEFAULT_WEIGHTS, AppSettings
 from graph.shard_plan import fleet_plan
 from storage.errors import LookalikeError
 from storage.shard_fleet import ShardFleet
@@ -62,7 +62,7 @@ class Router:
             decode_limits=DecodeLimits(max_pixels=self._settings.limits.max_pixels),
             timeouts=timeouts(self._settings),
             max_results=self._settings.limits.max_results,
-            default_weights=self._settings.weights,
+            default_weights={**DEFAULT_WEIGHTS, **self._settings.weights},
             metrics=self._metrics,
         )
         self._pending = PendingFeatures(

@@ -15,11 +15,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from graph.loopback import is_loopback
+from storage.descriptor_index import PROBES
 from storage.errors import Misconfigured
+from storage.index_kinds import TRAIN_AFTER_ROWS, KindChoice
 
 API_KEYS_VARIABLE = "LOOKALIKE_API_KEYS"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-DEFAULT_EXTRACTORS: Mapping[str, Mapping[str, Any]] = {"phash": {}, "color": {}}
+DEFAULT_EXTRACTORS: Mapping[str, Mapping[str, Any]] = {"phash": {}, "color": {}, "local": {}}
+DEFAULT_WEIGHTS: Mapping[str, float] = {"local": 3.0}  # keypoints that agree are proof, what lies near need not be
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -86,6 +89,20 @@ class BatchSettings(Settings):
     )
 
 
+class IndexSettings(Settings):
+    """How the index of a feature is kept."""
+
+    kind: KindChoice = Field(
+        default="auto",
+        description="exact compares every row; inverted_file (local features) only those of the nearest lists, once it "
+        "is trained; auto goes over to it",
+    )
+    train_after_rows: int = Field(
+        default=TRAIN_AFTER_ROWS, ge=100, description="rows of a shard at which auto trains; 200 a picture"
+    )
+    probes: int = Field(default=PROBES, ge=1, le=1024, description="lists looked into for each row of a query")
+
+
 class AppSettings(Settings):
     """What ``graph.app:build`` is given."""
 
@@ -106,11 +123,16 @@ class AppSettings(Settings):
         description="the Host names that are answered while no API key is set, and the Origins that may write",
     )
     weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
-        default_factory=dict, description="weight of a feature in the ranking where a search gives none; 1 unless said"
+        default_factory=dict,
+        description="weight of a feature in the ranking where a search gives none; 3 for local and 1 for the others "
+        "unless said",
     )
     shard_labels: tuple[dict[str, str], ...] = Field(
         default=(),
         description="node labels that pin shards: shard i goes to nodes with the labels of entry i modulo their number",
+    )
+    indexes: dict[PartName, IndexSettings] = Field(
+        default_factory=dict, description="how the indexes of features are kept, by feature"
     )
     backfill_interval_s: Seconds = Field(default=30.0, description="pause between looks for pending features")
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
@@ -144,13 +166,11 @@ def app_settings(
     except ValidationError as error:
         raise first_fault(error, AppSettings, fault) from error
     known = {*settings.extractors}
-    for name in settings.weights:
-        if name not in known:
-            raise fault(
-                ("weights", name),
-                f"weights names {name!r}, which no extractor here computes",
-                did_you_mean(name, known),
-            )
+    for key, names in (("weights", settings.weights), ("indexes", settings.indexes)):
+        for name in names:
+            if name not in known:
+                message = f"{key} names {name!r}, which no extractor here computes"
+                raise fault((key, name), message, did_you_mean(name, known))
     return settings
 
 

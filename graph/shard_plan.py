@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from deployments.profile import ExtractorProfile
 from graph.settings import AppSettings
+from storage.index_kinds import IndexConfig, check_index_config
 from storage.shard_plan import FleetPlan
 
 
@@ -19,4 +20,13 @@ def fleet_plan(settings: AppSettings, profiles: Mapping[str, ExtractorProfile]) 
         label_selectors=labels,
         snapshot_interval_s=settings.snapshot.interval_s,
         snapshot_min_changes=settings.snapshot.min_changes,
+        index_configs=_index_configs(settings, profiles),
     )
+
+
+def _index_configs(settings: AppSettings, profiles: Mapping[str, ExtractorProfile]) -> Mapping[str, IndexConfig]:
+    """Raises `Misconfigured` for a kind of index that a feature cannot have."""
+    configs = {name: IndexConfig(**options.model_dump()) for name, options in settings.indexes.items()}
+    for name, config in configs.items():
+        check_index_config(profiles[name].spec, config)
+    return configs

@@ -46,6 +46,10 @@ class IndexViews:
             sequence = committed()
             self._views = tuple(view for view in self._views if view.sequence == sequence) or self._views[:1]
 
+    def replace(self, rebuilt: IndexView) -> None:
+        """Another form of the current view, while no write is under way."""
+        self._views = (rebuilt,)
+
     @contextmanager
     def read(self, store: KeyValueStore) -> Iterator[tuple[ReadTransaction, IndexView]]:
         """A transaction and the view of its very sequence. Raises `LostOwnership` where another process has written."""

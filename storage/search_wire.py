@@ -34,12 +34,14 @@ def decode_answers(data: bytes) -> list[ShardAnswer]:
 
 
 def _packed_query(query: FeatureQuery) -> list[Any]:
-    return [query.feature, packed_array(query.rows), query.k, query.max_distance, dict(query.params)]
+    extras = {name: packed_array(array) for name, array in query.extras.items()}
+    return [query.feature, packed_array(query.rows), query.k, query.max_distance, dict(query.params), extras]
 
 
 def _query(packed: Sequence[Any]) -> FeatureQuery:
-    feature, rows, k, max_distance, params = packed
-    return FeatureQuery(feature, unpacked_array(rows), k, max_distance, params)
+    feature, rows, k, max_distance, params, extras = packed
+    arrays = {name: unpacked_array(array) for name, array in extras.items()}
+    return FeatureQuery(feature, unpacked_array(rows), k, max_distance, params, arrays)
 
 
 def _packed_answer(answer: ShardAnswer) -> list[Any]:

@@ -9,20 +9,31 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self, TypeVar
 
 from storage import shard_jobs, shard_reads
-from storage.errors import StorageFailure
+from storage.descriptor_index import DescriptorIndex
+from storage.errors import InvalidRequest, StorageFailure, UnknownFeature
+from storage.index_kinds import IndexConfig
+from storage.index_training import (
+    Partition,
+    put_partition,
+    sorted_anew,
+    stored_partition,
+    train_partition,
+    training_is_due,
+)
 from storage.index_views import IndexView, IndexViews
 from storage.kv import KeyValueStore, ReadTransaction, WriteTransaction
 from storage.kv_lmdb import LmdbStore
 from storage.ownership import FolderLock
 from storage.shard_checks import Specs, check_mutation
 from storage.shard_features import Ownership, register_features, take_ownership
-from storage.shard_indexes import load_indexes, save_indexes
+from storage.shard_indexes import load_indexes, save_indexes, with_logged_changes
 from storage.shard_search import SummaryCache, answer_queries
 from storage.shard_stats import feature_stats, folder_bytes
 from storage.shard_tables import IMAGES, SEQUENCE, TABLES, check_owner, meta_number
@@ -40,9 +51,10 @@ from storage.types import (
     ShardAnswer,
     ShardQuery,
     ShardStats,
+    TrainingReport,
     VerifyReport,
 )
-from storage.vectors_faiss import IndexConfig
+from storage.vectors import VectorIndex
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -66,6 +78,7 @@ class Shard:
         shard_count: int,
         specs: Specs,
         stored_features: Sequence[str],
+        index_configs: Mapping[str, IndexConfig],
         ownership: Ownership,
         view: IndexView,
         resources: ExitStack,
@@ -81,7 +94,8 @@ class Shard:
         self._views = IndexViews(view)
         self._resources = resources
         self._write_lock = threading.Lock()
-        self._snapshot_lock = threading.Lock()
+        self._snapshot_lock = threading.Lock()  # also held while an index is trained, which needs the log kept
+        self._index_configs = index_configs
         self._saved_sequence = -1
         self._summaries = SummaryCache()
 
@@ -118,6 +132,7 @@ class Shard:
                 shard_count=shard_count,
                 specs={spec.name: spec for spec in features},
                 stored_features=stored_features,
+                index_configs=index_configs or {},
                 ownership=ownership,
                 view=view,
                 resources=resources.pop_all(),
@@ -251,6 +266,65 @@ class Shard:
         check_owner(transaction, self._ownership.owner)
         trim_log(transaction, through)
 
+    def training_due(self) -> list[str]:
+        """Features whose index has outgrown what it was trained for, if ever it was."""
+        with self._views.read(self._store) as (transaction, view):
+            return [
+                name
+                for name, index in view.indexes.items()
+                if isinstance(index, DescriptorIndex)
+                and training_is_due(
+                    index, self._index_configs.get(name, IndexConfig()), _trained_rows(transaction, name)
+                )
+            ]
+
+    def train(self, feature: str) -> TrainingReport:
+        """Trains the index of a local feature on the rows it has and puts the trained one in its place. Searches and
+        writes go on meanwhile. Raises `InvalidRequest` for a feature that has nothing to train.
+        """
+        started = time.perf_counter()
+        with self._snapshot_lock:
+            view = self._views.current
+            spec, index = self._trainable(feature, view)
+            partition = train_partition(index)
+            trained: VectorIndex = sorted_anew(index, partition)
+            with self._store.read() as transaction:  # most of what was written meanwhile, before writes have to wait
+                reached = meta_number(transaction, SEQUENCE)
+                trained = with_logged_changes(transaction, spec, trained, view.sequence)
+            with self._write_lock:
+                self._publish(spec, partition, trained, reached)
+        took_s = round(time.perf_counter() - started, 3)
+        return TrainingReport(self.index, feature, trained.rows_count, len(partition.centroids), took_s)
+
+    def _trainable(self, feature: str, view: IndexView) -> tuple[FeatureSpec, DescriptorIndex]:
+        index = view.indexes.get(feature)
+        if index is None:
+            raise UnknownFeature(
+                f"no feature is called {feature!r}", f"the features here are {', '.join(view.indexes)}"
+            )
+        if not isinstance(index, DescriptorIndex):
+            raise InvalidRequest(f"the index of {feature!r} compares every row: there is nothing to train", "leave it")
+        if self._index_configs.get(feature, IndexConfig()).kind == "exact":
+            raise InvalidRequest(
+                f"the index of {feature!r} is configured to be exact", f"set indexes.{feature}.kind: auto"
+            )
+        if not index.rows_count:
+            raise InvalidRequest(f"{feature!r} has no rows to train on", "index pictures first")
+        return self._specs[feature], index
+
+    def _publish(self, spec: FeatureSpec, partition: Partition, index: VectorIndex, sequence: int) -> None:
+        """Takes in what was written after ``sequence``; under the write lock, so that nothing follows it."""
+
+        def work(transaction: WriteTransaction) -> VectorIndex:
+            check_owner(transaction, self._ownership.owner)
+            put_partition(transaction, spec.name, partition)
+            return with_logged_changes(transaction, spec, index, sequence)
+
+        current = self._store.write(work)
+        view = self._views.current
+        self._views.replace(IndexView(view.sequence, {**view.indexes, spec.name: current}))
+        self._saved_sequence = -1  # the snapshot there is has other lists
+
     def backup(self, directory: Path) -> None:
         """Writes a consistent, checked copy that `open` opens; the folder must not exist. Reads and writes go on."""
         if directory.exists():
@@ -271,3 +345,8 @@ class Shard:
     def _ask(self, question: Callable[[ReadTransaction], T]) -> T:
         with self._store.read() as transaction:
             return question(transaction)
+
+
+def _trained_rows(transaction: ReadTransaction, feature: str) -> int:
+    partition = stored_partition(transaction, feature)
+    return 0 if partition is None else partition.rows

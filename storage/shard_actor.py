@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -32,6 +33,7 @@ from storage.types import (
     MutationResult,
     PendingImage,
     ShardStats,
+    TrainingReport,
     VerifyReport,
 )
 
@@ -40,6 +42,7 @@ T = TypeVar("T")
 
 REOPEN_PAUSE_S = 2.0
 LOCK_TIMEOUT_S = 30.0
+TRAINING_PAUSE_S = 2.0
 
 
 class ShardActor:
@@ -64,6 +67,7 @@ class ShardActor:
                     shard_count=self._plan.shard_count,
                     features=self._plan.features,
                     lock_timeout_s=LOCK_TIMEOUT_S,
+                    index_configs=self._plan.index_configs,
                 )
             except LookalikeError as failure:
                 self._failure = ShardUnavailable(
@@ -77,9 +81,21 @@ class ShardActor:
                 )
                 logger.exception("shard %d cannot be opened", self._plan.index)
                 self._closing.wait(REOPEN_PAUSE_S)
-        saved = 0
-        while not self._closing.wait(self._plan.snapshot_interval_s):
-            saved = self._save_indexes(saved)
+        saved, last_saved = 0, time.monotonic()
+        while not self._closing.wait(min(TRAINING_PAUSE_S, self._plan.snapshot_interval_s)):
+            self._train_indexes()
+            if time.monotonic() - last_saved >= self._plan.snapshot_interval_s:
+                saved, last_saved = self._save_indexes(saved), time.monotonic()
+
+    def _train_indexes(self) -> None:
+        shard = self._shard
+        if shard is None:
+            return
+        try:
+            for feature in shard.training_due():
+                logger.info("%s", shard.train(feature))
+        except Exception:  # it is tried again, and searching goes on with the index there is
+            logger.exception("an index of shard %d could not be trained", self._plan.index)
 
     def _save_indexes(self, saved: int) -> int:
         shard = self._shard
@@ -158,6 +174,10 @@ class ShardActor:
     @ray.method(concurrency_group="control")
     def verify(self) -> VerifyReport | LookalikeError:
         return self._ask(lambda shard: shard.verify())
+
+    @ray.method(concurrency_group="control")
+    def train(self, feature: str) -> TrainingReport | LookalikeError:
+        return self._ask(lambda shard: shard.train(feature))
 
     @ray.method(concurrency_group="write")
     def put_job(self, record: JobRecord) -> LookalikeError | None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from storage.errors import InvalidField, InvalidRequest, UnknownFeature
+from storage.keypoints import check_keypoints
 from storage.keys import check_image_id
+from storage.local_search import LocalParams
 from storage.placement import shard_of
 from storage.types import DeleteImage, FeatureQuery, FeatureRows, FeatureSpec, Mutation, PutImage, Vectors
 from storage.vectors import row_dtype, row_width
@@ -45,7 +47,9 @@ def _check_features(image_id: str, features: Mapping[str, FeatureRows], specs: S
         check_rows(where, feature.rows, spec)
         if feature.query_rows is not None:
             check_rows(f"query rows of {where}", feature.query_rows, spec)
-        if spec.kind != "local" and not len(feature.rows):
+        if spec.kind == "local":
+            check_keypoints(where, feature.rows, feature.extras)
+        elif not len(feature.rows):
             raise InvalidRequest(f"{where} has no row", "leave it pending instead")
 
 
@@ -89,6 +93,10 @@ def check_query(query: FeatureQuery, specs: Specs) -> str | None:
         return f"k is {query.k}, not at least 1"
     try:
         check_rows("the query", query.rows, spec)
+        if spec.kind == "local":  # a picture without texture has no keypoint, and is like no other
+            check_keypoints("the query", query.rows, query.extras)
+            LocalParams.of(query.params)
+            return None
     except InvalidRequest as failure:
         return failure.message
     return None if len(query.rows) else "the query has no row"

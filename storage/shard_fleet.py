@@ -71,6 +71,7 @@ class ShardFleet:
                 features=self._plan.features,
                 snapshot_interval_s=self._plan.snapshot_interval_s,
                 snapshot_min_changes=self._plan.snapshot_min_changes,
+                index_configs=self._plan.index_configs,
             )
         )
         self._handles[index] = actor
@@ -127,11 +128,12 @@ def shard_directory(data_dir: str | Path, index: int) -> Path:
 
 
 def fleet_version(plan: FleetPlan) -> str:
-    """Changes with the storage code and with the features, so that an actor is never reused with either outdated."""
+    """Changes with the storage code, the features and their indexes: no actor is reused with one of them outdated."""
     sources = sorted(Path(storage.__file__).parent.glob("*.py"))
     code = b"".join(source.read_bytes() for source in sources)
     features = repr(sorted((spec.name, spec.fingerprint) for spec in plan.features))
-    return _digest(code + features.encode())[:12]
+    configs = repr(sorted(plan.index_configs.items()))
+    return _digest(code + features.encode() + configs.encode())[:12]
 
 
 def _digest(value: str | bytes) -> str:

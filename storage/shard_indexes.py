@@ -10,21 +10,24 @@ from pathlib import Path
 import numpy as np
 
 from storage.codec import decode_rows
+from storage.descriptor_index import NO_HANDLES, DescriptorIndex
 from storage.errors import StorageFailure
+from storage.index_kinds import IndexConfig, build_index
+from storage.index_training import stored_partition
 from storage.index_views import IndexView
 from storage.keys import number_key, number_of
 from storage.kv import ReadTransaction
 from storage.shard_features import Ownership, known_owners
 from storage.shard_tables import LOG_START, SEQUENCE, feature_table, meta_number
 from storage.shard_write import IndexChanges, log_entries
-from storage.snapshot import Snapshot, load_snapshot, remove_snapshots, save_snapshot
+from storage.snapshot import Snapshot, load_snapshot, partition_checksum, remove_snapshots, save_snapshot
 from storage.types import FeatureSpec, Vectors
 from storage.vectors import VectorIndex
-from storage.vectors_faiss import IndexConfig, build_index
 
 logger = logging.getLogger(__name__)
 
-ADDED_AT_ONCE = 4096
+ADDED_AT_ONCE = 4096  # pictures
+RESTORED_AT_ONCE = 1 << 20  # rows
 
 
 def load_indexes(
@@ -44,7 +47,8 @@ def load_index(
     transaction: ReadTransaction, snapshots: Path, spec: FeatureSpec, config: IndexConfig | None = None
 ) -> VectorIndex:
     """The feature's index at the transaction's sequence."""
-    empty = build_index(spec, config)
+    partition = stored_partition(transaction, spec.name) if spec.kind == "local" else None
+    empty = build_index(spec, config, None if partition is None else partition.centroids)
     snapshot = load_snapshot(snapshots, spec)
     if snapshot is not None and _fits(transaction, snapshot):
         try:
@@ -65,12 +69,36 @@ def _fits(transaction: ReadTransaction, snapshot: Snapshot) -> bool:
 
 
 def _replayed(transaction: ReadTransaction, spec: FeatureSpec, empty: VectorIndex, snapshot: Snapshot) -> VectorIndex:
+    return with_logged_changes(transaction, spec, _restored(empty, snapshot), snapshot.sequence)
+
+
+def _restored(empty: VectorIndex, snapshot: Snapshot) -> VectorIndex:
+    """The snapshot's rows in an index; sorted as they were where its lists are still those of the index."""
+    if not isinstance(empty, DescriptorIndex) or snapshot.lists is None:
+        return empty.with_changes(remove=NO_HANDLES, add=snapshot.handles, rows=snapshot.rows)
+    if snapshot.partition != partition_checksum(empty):
+        return empty.with_changes(remove=NO_HANDLES, add=snapshot.handles, rows=snapshot.rows)
+    if len(snapshot.lists) and not 0 <= snapshot.lists.min() <= snapshot.lists.max() < len(empty.centroids):
+        raise StorageFailure("the snapshot names lists that there are not")
+    for start in range(0, len(snapshot.handles), RESTORED_AT_ONCE):
+        part = slice(start, start + RESTORED_AT_ONCE)
+        empty = empty.with_sorted_rows(
+            np.asarray(snapshot.handles[part]), snapshot.rows[part], np.asarray(snapshot.lists[part])
+        )
+    return empty
+
+
+def with_logged_changes(transaction: ReadTransaction, spec: FeatureSpec, index: VectorIndex, after: int) -> VectorIndex:
+    """The index, which is as after the change ``after``, at the transaction's sequence. Raises `StorageFailure` where
+    the log does not reach back so far.
+    """
+    if meta_number(transaction, LOG_START) > after + 1:
+        raise StorageFailure(f"feature {spec.name!r}: the log begins after change {after}")
     removed: dict[int, None] = {}
     added: dict[int, None] = {}
-    for gone, came in log_entries(transaction, snapshot.sequence):
+    for gone, came in log_entries(transaction, after):
         removed.update(dict.fromkeys(gone))
         added.update(dict.fromkeys(came.get(spec.name, ())))
-    index = empty.with_changes(remove=np.zeros(0, np.int64), add=snapshot.handles, rows=snapshot.rows)
     index = IndexChanges(removed=list(removed)).applied(spec, index)
     return _with_rows(
         index, spec, _stored_rows(transaction, spec, [handle for handle in added if handle not in removed])

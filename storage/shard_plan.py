@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from storage.index_kinds import IndexConfig
 from storage.types import FeatureSpec
 
 
@@ -18,6 +19,7 @@ class ShardPlan:
     features: tuple[FeatureSpec, ...]
     snapshot_interval_s: float = 300.0
     snapshot_min_changes: int = 1000
+    index_configs: Mapping[str, IndexConfig] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,4 @@ class FleetPlan:
     read_threads: int = 4
     snapshot_interval_s: float = 300.0
     snapshot_min_changes: int = 1000
+    index_configs: Mapping[str, IndexConfig] = field(default_factory=dict)

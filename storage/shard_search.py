@@ -9,12 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.codec import decode_rows
 from storage.errors import CorruptData
+from storage.keys import number_key
 from storage.kv import ReadTransaction
+from storage.local_search import Located, locate
 from storage.shard_checks import Specs, check_query
-from storage.shard_tables import record_by_handle
-from storage.types import FeatureQuery, Handles, Hit, ImageSummary, ShardAnswer, ShardQuery, Vectors
+from storage.shard_tables import feature_table, record_by_handle
+from storage.types import FeatureQuery, FeatureRows, Handles, Hit, ImageSummary, ShardAnswer, ShardQuery, Vectors
 from storage.vectors import Neighbors, VectorIndex
+
+QUERY_FRAME = "query_frame"  # evidence for the router alone: which picture of the query, and the size of its frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,8 @@ def answer_queries(
                 draft.errors[part.feature] = reason
     pictures = _Pictures(transaction, cache)
     for name, asked in by_feature.items():
-        _answer_feature(name, indexes[name], asked, pictures)
+        answer_feature = _answer_local_feature if specs[name].kind == "local" else _answer_feature
+        answer_feature(name, indexes[name], asked, pictures)
     return [draft.finished() for draft in drafts]
 
 
@@ -113,6 +119,29 @@ def _answer_feature(
     for (draft, _), one in zip(asked, found, strict=True):
         draft.took_ms[name] = took_ms
         draft.hits[name] = _hits(one, pictures, draft.summaries)
+
+
+def _answer_local_feature(
+    name: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+) -> None:
+    for draft, query in asked:
+        started = time.perf_counter()
+        located = locate(index, query, lambda handle: pictures.feature(name, handle))
+        draft.hits[name] = tuple(_located_hit(one, pictures, draft.summaries) for one in located)
+        draft.took_ms[name] = (time.perf_counter() - started) * 1e3
+
+
+def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
+    """Coordinates in pixels of the stored picture, no longer in those of its frame."""
+    image_id, summary = pictures.summary(found.handle)
+    summaries[image_id] = summary
+    to_frame = np.diag([found.stored_size[0] / summary.width, found.stored_size[1] / summary.height, 1.0])
+    evidence = {
+        "homography": (found.homography @ to_frame).tolist(),
+        "box": (found.box / to_frame.diagonal()[:2]).tolist(),
+        QUERY_FRAME: [found.side.frame, *found.side.size],
+    }
+    return Hit(image_id, float(found.inliers), int(found.side.mirrored), evidence)
 
 
 def _hits(found: Sequence[Found], pictures: _Pictures, summaries: dict[str, ImageSummary]) -> tuple[Hit, ...]:
@@ -157,3 +186,11 @@ class _Pictures:
             known = (record.id, ImageSummary(record.width, record.height, record.sha256, record.metadata))
             self._cache.put(handle, known)
         return known
+
+    def feature(self, name: str, handle: int) -> FeatureRows:
+        value = self._transaction.get(feature_table(name), number_key(handle))
+        if value is None:
+            raise CorruptData(
+                f"the index of {name} has a picture that the store does not, handle {handle}", "run verify"
+            )
+        return decode_rows(value)

@@ -2,6 +2,7 @@
 agrees.
 
     snapshots/<feature>/<sequence>/ manifest.json  handles.npy (N,) int64  rows.npy (N, D)
+                                    lists.npy (N,) int32, of an index with inverted lists: the list of each row
 
 A snapshot is a cache: whatever is wrong with one, it is set aside and the index is rebuilt from the store.
 """
@@ -14,12 +15,13 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.descriptor_index import DescriptorIndex
 from storage.kv_lmdb import sync_path
 from storage.types import FeatureSpec, Handles, Vectors
 from storage.vectors import VectorIndex, row_dtype, row_width
@@ -32,7 +34,10 @@ CHECKED_AT_ONCE = 16 << 20  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """sequence: of the last change it has. owner: mark of the opening that wrote it, hex. Checksums are CRC-32."""
+    """sequence: of the last change it has. owner: mark of the opening that wrote it, hex. Checksums are CRC-32.
+
+    partition: checksum of the centroids that ``lists`` belongs to; 0 where there are none.
+    """
 
     format: int
     feature: str
@@ -42,16 +47,20 @@ class Manifest:
     rows: int
     rows_checksum: int
     handles_checksum: int
+    partition: int = 0
+    lists_checksum: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """handles: (N,), rows: (N, D), both read from disk as they are used."""
+    """handles: (N,), rows: (N, D), lists: (N,) or None, read from disk as they are used. partition: of the lists."""
 
     sequence: int
     owner: str
     handles: Handles
     rows: Vectors
+    lists: NDArray[np.int32] | None = None
+    partition: int = 0
 
 
 def save_snapshot(directory: Path, spec: FeatureSpec, index: VectorIndex, *, sequence: int, owner: str) -> None:
@@ -68,6 +77,10 @@ def save_snapshot(directory: Path, spec: FeatureSpec, index: VectorIndex, *, seq
         unfinished / "handles.npy", (count,), np.dtype(np.int64), (handles for handles, _ in index.live_blocks())
     )
     manifest = Manifest(FORMAT, spec.name, spec.fingerprint, sequence, owner, count, rows_checksum, handles_checksum)
+    if isinstance(index, DescriptorIndex) and index.kind == "inverted_file":
+        numbers = (np.full(len(handles), i, np.int32) for i, (handles, _) in enumerate(index.live_blocks()))
+        lists_checksum = _write_array(unfinished / "lists.npy", (count,), np.dtype(np.int32), numbers)
+        manifest = replace(manifest, partition=partition_checksum(index), lists_checksum=lists_checksum)
     _write_text(unfinished / "manifest.json", json.dumps(asdict(manifest), indent=1))
     sync_path(unfinished)
     final = parent / str(sequence)
@@ -87,6 +100,11 @@ def load_snapshot(directory: Path, spec: FeatureSpec) -> Snapshot | None:
         except (OSError, ValueError, KeyError, TypeError, EOFError) as failure:
             logger.warning("snapshot %s is not used, the index is rebuilt from the store: %s", folder, failure)
     return None
+
+
+def partition_checksum(index: DescriptorIndex) -> int:
+    """Tells one set of centroids from another; never 0."""
+    return _checksum(index.centroids) or 1
 
 
 def remove_snapshots(directory: Path, feature: str) -> None:
@@ -112,7 +130,18 @@ def _load(folder: Path, spec: FeatureSpec) -> Snapshot:
         raise ValueError(f"handles are {handles.shape} {handles.dtype}")
     if _checksum(rows) != manifest.rows_checksum or _checksum(handles) != manifest.handles_checksum:
         raise ValueError("checksums differ")
-    return Snapshot(manifest.sequence, manifest.owner, handles, rows)
+    return Snapshot(manifest.sequence, manifest.owner, handles, rows, _load_lists(folder, manifest), manifest.partition)
+
+
+def _load_lists(folder: Path, manifest: Manifest) -> NDArray[np.int32] | None:
+    if not manifest.partition:
+        return None
+    lists: NDArray[np.int32] = np.load(folder / "lists.npy", mmap_mode="r", allow_pickle=False)
+    if lists.shape != (manifest.rows,) or lists.dtype != np.int32:
+        raise ValueError(f"lists are {lists.shape} {lists.dtype}")
+    if _checksum(lists) != manifest.lists_checksum:
+        raise ValueError("checksums differ")
+    return lists
 
 
 def _write_array(

@@ -30,7 +30,7 @@ NO_EVIDENCE: Mapping[str, Any] = {}
 class FeatureSpec:
     """What a feature is: enough to build its index and to refuse one that another model wrote.
 
-    dim: bits for a binary feature, floats otherwise.
+    dim: bits for a binary feature, numbers otherwise; those of a local feature are kept in 4 bits each.
     fingerprint: changes whenever the same picture would give other vectors (method, version, decode path, weights).
     """
 
@@ -127,8 +127,9 @@ class MutationResult:
 class FeatureQuery:
     """One feature's part of a search.
 
-    rows: (V, D) views of the query; a hit's distance is the smallest over them.
+    rows: (V, D) views of the query; a hit's distance is the smallest over them. Of a local feature: its keypoints.
     k: hits wanted. max_distance: hits farther away are left out. params: the feature's own search parameters.
+    extras: arrays that belong to the rows, such as keypoint positions.
     """
 
     feature: str
@@ -136,6 +137,7 @@ class FeatureQuery:
     k: int
     max_distance: float | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,17 @@ class VerifyReport:
     images: int
     checked_rows: int
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What training an index came to. rows: that it holds; lists: that they are sorted into."""
+
+    shard: int
+    feature: str
+    rows: int
+    lists: int
+    took_s: float
 
 
 @dataclass(frozen=True, slots=True)

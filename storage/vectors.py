@@ -7,14 +7,17 @@ One writer at a time may derive from the newest view; how much the two share is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.types import FeatureSpec, Handles, Metric, Vectors
+from storage.descriptor_codes import unpacked
+from storage.types import FeatureKind, FeatureSpec, Handles, Metric, Vectors
+
+VALUES_TO_A_BYTE: Mapping[FeatureKind, int] = {"binary": 8, "local": 2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,21 +102,23 @@ class ExactIndex:
 
 
 def row_width(spec: FeatureSpec) -> int:
-    """Columns of the feature's rows: bytes for a binary feature, floats otherwise."""
-    return spec.dim // 8 if spec.kind == "binary" else spec.dim
+    """Columns of the feature's rows: bytes for a binary feature and for a local one, floats otherwise."""
+    return spec.dim // VALUES_TO_A_BYTE[spec.kind] if spec.kind in VALUES_TO_A_BYTE else spec.dim
 
 
 def row_dtype(spec: FeatureSpec) -> np.dtype[np.uint8] | np.dtype[np.float32]:
-    return np.dtype(np.uint8) if spec.kind == "binary" else np.dtype(np.float32)
+    return np.dtype(np.uint8) if spec.kind in VALUES_TO_A_BYTE else np.dtype(np.float32)
 
 
 def plain_distances(metric: Metric, query: Vectors, rows: Vectors) -> NDArray[np.float32]:
-    """Distance of ``query`` (D,) to each of ``rows`` (N, D): (N,). Cosine takes unit rows, of which "inliers" ranks
-    its candidates too.
+    """Distance of ``query`` (D,) to each of ``rows`` (N, D): (N,). Cosine takes unit rows. Of local features, whose
+    metric counts "inliers", it is the squared distance of descriptors, in levels.
     """
     if metric == "hamming":
         differing = np.bitwise_count(np.bitwise_xor(rows, query))
         return np.asarray(differing.sum(axis=1), np.float32)
+    if metric == "inliers":
+        return np.asarray(np.square(np.subtract(unpacked(rows), unpacked(query[None]))).sum(axis=1), np.float32)
     wide = rows.astype(np.float64)
     if metric == "l1":
         return np.asarray(np.abs(wide - query).sum(axis=1), np.float32)

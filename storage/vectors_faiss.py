@@ -9,7 +9,6 @@ small buffer and the nearest are picked from it, which costs as little as FAISS'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 import faiss
 import numpy as np
@@ -18,20 +17,13 @@ from numpy.typing import NDArray
 from storage.errors import Misconfigured
 from storage.row_blocks import BLOCK_ROWS, Block, append_rows, strike_rows
 from storage.types import FeatureSpec, Handles, Metric, Vectors
-from storage.vectors import Neighbors, VectorIndex, row_dtype, row_width
+from storage.vectors import Neighbors, row_dtype, row_width
 
 CACHE_BYTES = (
     2 << 20
 )  # rows of a block taken at a time by several queries, so that they come from the processor's cache
 
 Distances = NDArray[np.int32] | NDArray[np.float32]  # (Q, N)
-
-
-@dataclass(frozen=True, slots=True)
-class IndexConfig:
-    """How a feature is indexed. kind: "exact" compares every row."""
-
-    kind: str = "exact"
 
 
 class FlatIndex:
@@ -146,7 +138,9 @@ def _hamming(queries: Vectors, rows: Vectors) -> Distances:
 
 
 def _l1(queries: Vectors, rows: Vectors) -> Distances:
-    distances: NDArray[np.float32] = faiss.pairwise_distances(queries, rows, faiss.METRIC_L1)
+    distances: NDArray[np.float32] = faiss.pairwise_distances(
+        np.asarray(queries, np.float32), np.asarray(rows, np.float32), faiss.METRIC_L1
+    )
     return distances
 
 
@@ -161,20 +155,10 @@ _KERNELS: Mapping[Metric, Callable[[Vectors, Vectors], Distances]] = {
 }
 
 
-def _build_flat(spec: FeatureSpec) -> VectorIndex:
-    return FlatIndex(spec.metric, np.zeros((0, row_width(spec)), row_dtype(spec)))
-
-
-_BUILDERS: Mapping[str, Callable[[FeatureSpec], VectorIndex]] = {"exact": _build_flat}
-
-
-def build_index(spec: FeatureSpec, config: IndexConfig | None = None) -> VectorIndex:
-    """An empty index for the feature. Raises `Misconfigured` for a kind or a metric that there is no index for."""
-    kind = (config or IndexConfig()).kind
-    if kind not in _BUILDERS:
-        raise Misconfigured(f"feature {spec.name!r}: no index kind {kind!r}", f"one of {', '.join(sorted(_BUILDERS))}")
+def empty_flat_index(spec: FeatureSpec) -> FlatIndex:
+    """Raises `Misconfigured` for a metric that there is no kernel for."""
     if spec.metric not in _KERNELS:
         raise Misconfigured(
             f"feature {spec.name!r}: no index for the metric {spec.metric!r}", f"one of {', '.join(_KERNELS)}"
         )
-    return _BUILDERS[kind](spec)
+    return FlatIndex(spec.metric, np.zeros((0, row_width(spec)), row_dtype(spec)))

@@ -1,7 +1,7 @@
 """An extractor for tests of everything around extractors: small, deterministic, and slow or broken on request.
 
-A picture's first row is its 8 x 8 gray thumbnail under a fixed random projection, unit norm, so that like pictures lie
-near each other. Further rows are that thumbnail shifted. A sentence lies where the hash of its words puts it.
+A picture's row is its 8 x 8 gray thumbnail under a fixed random projection, unit norm, so that like pictures lie near
+each other. A sentence lies where the hash of its words puts it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from pydantic import Field
 from deployments.extractor import ExtractorConfig, ImageInput, Pixels
 from deployments.images import DECODE_VERSION
 from storage.errors import ExtractorUnavailable
-from storage.types import FeatureKind, FeatureRows, FeatureSpec, FloatVectors, Metric, Vectors
+from storage.types import FeatureRows, FeatureSpec, FloatVectors, Vectors
 
 SIDE = 8
-_DENSE: tuple[FeatureKind, Metric] = ("dense", "cosine")
-_LOCAL: tuple[FeatureKind, Metric] = ("local", "inliers")
 
 
 class Config(ExtractorConfig):
     dim: int = Field(16, ge=1, le=1024, description="floats a row")
-    rows_per_image: int = Field(1, ge=1, le=1000, description="more than one makes it a local feature")
     load_delay_s: float = Field(0.0, ge=0, description="how long loading takes")
     delay_s: float = Field(0.0, ge=0, description="how long each call takes")
     fails: Literal["never", "load", "extract"] = Field("never", description="where it raises an error")
@@ -46,18 +43,17 @@ class Fake:
 
     @classmethod
     def spec_for(cls, config: Config) -> FeatureSpec:
-        kind, metric = _LOCAL if config.rows_per_image > 1 else _DENSE
         fingerprint = f"fake-1/dim-{config.dim}/decode-{DECODE_VERSION}"
-        return FeatureSpec("fake", kind, config.dim, metric, fingerprint)
+        return FeatureSpec("fake", "dense", config.dim, "cosine", fingerprint)
 
     @property
     def spec(self) -> FeatureSpec:
         return self.spec_for(self.config)
 
     def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
-        """rows: (rows_per_image, dim) unit norm, of (8, 8) gray pictures."""
+        """rows: (1, dim) unit norm, of (8, 8) gray pictures."""
         self._work()
-        return [FeatureRows(self._rows(image)) for image in images]
+        return [FeatureRows(_projected(image.reshape(1, -1), self.config.dim)) for image in images]
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """(N, dim) unit norm."""
@@ -68,10 +64,6 @@ class Fake:
     def distance(self, a: Vectors, b: Vectors) -> float:
         """Cosine distance, 0 to 2."""
         return float(1.0 - np.dot(a.astype(np.float64), b.astype(np.float64)))
-
-    def _rows(self, image: Pixels) -> FloatVectors:
-        flat = image.reshape(-1)
-        return _projected(np.stack([np.roll(flat, i) for i in range(self.config.rows_per_image)]), self.config.dim)
 
     def _work(self) -> None:
         time.sleep(self.config.delay_s)

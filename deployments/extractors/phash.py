@@ -60,13 +60,14 @@ class Phash:
         """rows: (1, 72), query_rows: (8, 72), of (96, 96) gray pictures."""
         return [FeatureRows(views[:1], views) for views in _hashes(images, len(VIEWS))]
 
-    def query_views(self, images: Sequence[Pixels], params: Mapping[str, Any]) -> list[Vectors]:
+    def query_views(self, images: Sequence[Pixels], params: Mapping[str, Any]) -> list[FeatureRows]:
         """(V, 72) a picture; V is 1, 2 or 8 as ``params["orientations"]`` is none, mirrored (the default) or all."""
-        return list(_hashes(images, _view_count(params)))
+        return [FeatureRows(views) for views in _hashes(images, _view_count(params))]
 
     @staticmethod
-    def select_views(query_rows: Vectors, params: Mapping[str, Any]) -> Vectors:
-        return query_rows[: _view_count(params)]
+    def select_views(stored: FeatureRows, params: Mapping[str, Any], config: Config) -> FeatureRows:
+        count = _view_count(params)
+        return FeatureRows(stored.rows if stored.query_rows is None else stored.query_rows[:count])
 
     @staticmethod
     def view_name(view: int, params: Mapping[str, Any]) -> str:

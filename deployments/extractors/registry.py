@@ -19,6 +19,7 @@ from storage.errors import Misconfigured
 _EXTRACTORS: Mapping[str, tuple[str, str]] = {  # name: module, class
     "phash": ("deployments.extractors.phash", "Phash"),
     "color": ("deployments.extractors.color", "Color"),
+    "local": ("deployments.extractors.local", "Local"),
     "fake": ("deployments.extractors.fake", "Fake"),
 }
 _FOR_TESTS = frozenset({"fake"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 
 from graph.cli import options, output
 from graph.cli.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.placement import placement, sentence
 from graph.cli.reporting import warn
 from graph.cli.text import figure
 from storage.errors import InvalidField
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from graph.client import SearchAnswer, SearchResult
 
 AS_GIVEN = "as_given"  # the view of a query that is neither mirrored nor turned
+MOST_SENTENCES = 5
 
 Image = Annotated[
     Path | None, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="Picture to search with.")
@@ -81,6 +83,7 @@ def _show(answer: SearchAnswer) -> None:
     columns = [name for name, part in answer.features.items() if name in found or part.status == "ok"]
     rows = [_row(rank, result, columns) for rank, result in enumerate(answer.results, start=1)]
     output.show_table(["rank ", "id", "score ", *(f"{name} " for name in columns), "size "], rows)
+    _say_where(answer.results)
 
 
 def _row(rank: int, result: SearchResult, columns: list[str]) -> list[str]:
@@ -95,6 +98,18 @@ def _evidence(match: Mapping[str, Any] | None) -> str:
     distance = figure(match["distance"] if "distance" in match else match.get("inliers", ""))
     view = match.get("view", AS_GIVEN)
     return f"{distance} {view}" if view != AS_GIVEN and output.on_terminal() else distance
+
+
+def _say_where(results: Sequence[SearchResult]) -> None:
+    """Below the table, for the first that a match of keypoints found: which part of the stored picture the query is."""
+    said = [
+        sentence(result.id, found)
+        for result in results
+        for match in result.matches.values()
+        if (found := placement(match, result.width, result.height))
+    ]
+    for line in ["", *said[:MOST_SENTENCES]] if said else []:
+        output.say(line)
 
 
 def _warn_of_missing(answer: SearchAnswer) -> None:

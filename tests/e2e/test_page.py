@@ -225,6 +225,70 @@ def test_partial_answer_names_what_is_missing_and_keeps_the_evidence(visit: Visi
     expect(visit.cards().first.locator(".turned")).to_have_text("mirrored")
 
 
+def lies(homography: list[list[float]], box: list[list[float]], view: str = "as_given") -> dict[str, Any]:
+    """Evidence of `local`; box: the corners of the photo that was searched with, in pixels of the stored one."""
+    return {"inliers": 83, "rank": 1, "view": view, "homography": homography, "box": box}
+
+
+CROP = lies([[2, 0, -100], [0, 2, -40], [0, 0, 1]], [[50, 20], [150, 20], [150, 100], [50, 100]])
+MIRRORED = lies([[-1, 0, 120], [0, 1, -30], [0, 0, 1]], [[120, 30], [20, 30], [20, 105], [120, 105]], "mirrored")
+TURNED = lies([[0, -1, 100], [1, 0, -50], [0, 0, 1]], [[50, 100], [50, 25], [110, 25], [110, 100]])
+OVERLAP = lies([[1, 0, -100], [0, 1, 0], [0, 0, 1]], [[100, 0], [300, 0], [300, 150], [100, 150]])
+SAME = lies([[3, 0, 0], [0, 3, 0], [0, 0, 1]], [[0, 0], [200, 0], [200, 150], [0, 150]])
+FRAMED = lies([[1, 0, 100], [0, 1, 75], [0, 0, 1]], [[-100, -75], [300, -75], [300, 225], [-100, 225]])
+
+
+@pytest.mark.parametrize(
+    ("match", "words", "outlines"),
+    [
+        (CROP, "Crop, 27 % of it", 1),
+        (MIRRORED, "Mirrored crop, 25 % of it", 1),
+        (TURNED, "Crop, 15 % of it, rotated 90° clockwise", 1),
+        (OVERLAP, "Contains a crop, 50 % of it", 1),
+        (SAME, "The same picture", 0),
+        (FRAMED, "Contains it, as 25 % of its area", 0),
+    ],
+    ids=["crop", "mirrored", "turned", "overlap", "same", "framed"],
+)
+def test_result_says_what_the_searched_photo_is_of_it(
+    visit: Visit, match: dict[str, Any], words: str, outlines: int
+) -> None:
+    mirrored_too = {"distance": 4, "rank": 1, "view": "mirrored"}
+    visit.answer(
+        "**/v1/search", search_answer([found(IDS[1], local=match, phash=mirrored_too)], {"local": {"status": "ok"}})
+    )
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.cards().first.locator(".placement")).to_have_text(words)
+    expect(visit.cards().first.locator(".outline")).to_have_count(outlines)
+    expect(visit.cards().first.locator(".turned")).to_have_count(0)
+
+
+def test_outline_lies_where_the_searched_photo_does_in_the_thumbnail(visit: Visit) -> None:
+    upright = found(IDS[1], local=CROP) | {"width": 150, "height": 200}
+    visit.answer("**/v1/search", search_answer([upright], {"local": {"status": "ok"}}))
+    visit.open("#id=page-test%2F0.jpg")
+    frame = visit.cards().first.locator(".shot img").bounding_box()
+    edge = visit.cards().first.locator(".outline .edge").bounding_box()
+    assert frame is not None
+    assert edge is not None
+    pixel = frame["height"] / 200  # an upright photo fills the height of its frame and stands in the middle
+    left = frame["x"] + (frame["width"] - 150 * pixel) / 2
+    corners = [edge["x"], edge["y"], edge["x"] + edge["width"], edge["y"] + edge["height"]]
+    wanted = [left + 50 * pixel, frame["y"] + 20 * pixel, left + 150 * pixel, frame["y"] + 100 * pixel]
+    assert corners == pytest.approx(wanted, abs=2)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"box": None}, {"homography": [[None] * 3] * 3}, {"box": [[0, 0]] * 4}, {"box": "x"}]
+)
+def test_evidence_that_does_not_say_where_draws_nothing(visit: Visit, damage: dict[str, Any]) -> None:
+    visit.answer("**/v1/search", search_answer([found(IDS[1], local=MIRRORED | damage)], {"local": {"status": "ok"}}))
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.cards().first).to_contain_text("83 points")
+    expect(visit.cards().first.locator(".turned")).to_have_text("mirrored")
+    expect(visit.page.locator(".outline, .placement")).to_have_count(0)
+
+
 def test_partial_answer_without_results_is_not_called_no_matches(visit: Visit) -> None:
     visit.answer("**/v1/search", search_answer([], {"phash": {"status": "error", "reason": "it broke"}}, partial=True))
     visit.open("#id=page-test%2F0.jpg")

@@ -12,6 +12,14 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
+/** An element of a drawing: what `element` is for HTML. */
+export function drawn(tag, attributes, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
 /** An id as two spans, the folder and the name, so that the name stays readable where space is short. */
 export function idText(id) {
   const cut = id.lastIndexOf("/", id.length - 2) + 1;

@@ -1,8 +1,9 @@
 // The answer to a search: a grid of thumbnails, each with its id, its score and what every feature says of it.
 
-import { byId, counted, element, grouped, idText } from "./dom.js";
+import { byId, counted, drawn, element, grouped, idText } from "./dom.js";
 import { closeness, measure, orientation, score } from "./evidence.js";
 import { originalLink, thumbnail } from "./pictures.js";
+import { inWords, isWhole, placement } from "./placement.js";
 
 /** `queryId`: the stored photo that was asked about, or null. `actions`: {searchFrom(id), failed(error)}. */
 export function showResults(answer, queryId, actions) {
@@ -26,14 +27,17 @@ function summary({ results, features, partial, missing_shards: missing, took_ms:
 
 function card(result, context) {
   const { id, width, height } = result;
+  const place = placement(result);
   const button = element("button", { type: "button", className: "shot", "aria-label": `Search from ${id}` },
-    thumbnail(id, ""), element("span", { className: "shot-action", textContent: "Search from this", "aria-hidden": "true" }));
+    thumbnail(id, ""), place && !isWhole(place) ? outline(place.outline, width, height) : null,
+    element("span", { className: "shot-action", textContent: "Search from this", "aria-hidden": "true" }));
   button.addEventListener("click", () => context.searchFrom(id));
-  const turned = Object.values(result.matches).map(orientation).find(Boolean);
+  const turned = place ? null : Object.values(result.matches).map(orientation).find(Boolean);
   return element("li", { className: context.isQuery ? "card is-query" : "card" },
     button,
     element("div", { className: "caption" },
       idText(id),
+      place ? element("p", { className: "placement", textContent: inWords(place) }) : null,
       evidence(result.matches, context.asked),
       metadata(result.metadata),
       element("p", { className: "facts" },
@@ -41,6 +45,16 @@ function card(result, context) {
         width && height ? element("span", { textContent: `${width} × ${height}` }) : null),
       originalLink(id, context.failed)),
     turned ? element("p", { className: "turned", textContent: turned }) : null);
+}
+
+/** Drawn over a thumbnail: an SVG of the photo's own size fits its frame just as the <img> does. What it shows is also in words. */
+function outline(points, width, height) {
+  const part = `M${points.map((point) => point.map((number) => number.toFixed(2)).join(" ")).join("L")}Z`;
+  const margin = Math.ceil(Math.max(width, height) / 256); // a thumbnail's sides are rounded to whole pixels
+  const all = `M${-margin} ${-margin}H${width + margin}V${height + margin}H${-margin}Z`;
+  return drawn("svg", { class: "outline", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+    drawn("path", { class: "beyond", d: all + part }),
+    drawn("path", { class: "edge", d: part }));
 }
 
 function evidence(matches, asked) {

@@ -29,7 +29,7 @@ def differences(data: bytes, golden: Mapping[str, Any]) -> tuple[float, float, f
     phash, color, image = Phash(), Color(), decode(data)
     assert [image.width, image.height] == golden["size"]
     forms = prepare_each(image, (phash.image_input, color.image_input))
-    views = phash.query_views([forms[phash.image_input]], {})[0]
+    views = phash.query_views([forms[phash.image_input]], {})[0].rows
     wanted = [np.frombuffer(bytes.fromhex(golden[key]), np.uint8) for key in ("phash", "phash_mirrored")]
     histogram = np.zeros(512, np.float32)
     for cell, share in golden["rgb_histogram"].items():

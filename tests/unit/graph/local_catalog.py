@@ -36,7 +36,7 @@ class BreakableExtractor(LocalExtractorPort):
             raise self.failure
         return await super().extract(image, timeout_s=timeout_s)
 
-    async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> Vectors:
+    async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> FeatureRows:
         if self.failure is not None:
             raise self.failure
         return await super().query_views(image, params, timeout_s=timeout_s)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from storage.index_kinds import build_index
+from storage.keypoints import keypoint_feature
 from storage.shard import Shard
 from storage.shard_search import SummaryCache, search_feature
 from storage.types import FeatureQuery, FeatureRows, FeatureSpec, ImageSummary, PutImage, ShardQuery
 from storage.vectors import plain_distances
-from storage.vectors_faiss import build_index
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.samples import PHASH, ask, find, picture_rows, put, record
 
@@ -117,10 +118,15 @@ def test_a_picture_with_many_rows_counts_once() -> None:
     assert [one.handle for one in found] == [0, 1, 2, 3]
 
 
+def keypoints_of_nothing() -> FeatureRows:
+    none = np.zeros(0, np.float64)
+    return keypoint_feature(np.zeros((0, 64), np.uint8), none.reshape(0, 2), none, none, (640, 480))
+
+
 def test_a_picture_without_rows_of_a_feature_is_not_found_by_it(reopen: Reopen) -> None:
-    local = FeatureSpec("local", "local", 576, "cosine", "v1")
+    local = FeatureSpec("local", "local", 128, "inliers", "v1")
     shard = reopen([PHASH, local])
-    rows = {"phash": picture_rows("a")["phash"], "local": FeatureRows(np.zeros((0, 576), np.float32))}
+    rows = {"phash": picture_rows("a")["phash"], "local": keypoints_of_nothing()}
     shard.apply([PutImage("op", record("a", {"phash": "ok", "local": "ok"}), rows, b"")])
     assert [hit.id for hit in find(shard, "a")] == ["a"]
     assert shard.stats().features["local"].rows == 0

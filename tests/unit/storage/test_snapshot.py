@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from storage.index_kinds import build_index
 from storage.row_blocks import BLOCK_ROWS
 from storage.snapshot import load_snapshot, remove_snapshots, save_snapshot
 from storage.types import FeatureSpec
 from storage.vectors import VectorIndex
-from storage.vectors_faiss import build_index
 from tests.suites.vector_index_suite import SPECS, add, make_rows, numbers, remove
 
 

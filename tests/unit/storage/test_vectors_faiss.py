@@ -8,13 +8,13 @@ import pytest
 from storage.errors import Misconfigured
 from storage.types import FeatureSpec
 from storage.vectors import VectorIndex, row_dtype, row_width
-from storage.vectors_faiss import FlatIndex, IndexConfig, build_index
+from storage.vectors_faiss import FlatIndex, empty_flat_index
 from tests.suites.vector_index_suite import SPECS, VectorIndexSuite, add, make_rows, numbers, remove
 
 
 class TestFlatIndex(VectorIndexSuite):
     def make_index(self, spec: FeatureSpec) -> VectorIndex:
-        return build_index(spec)
+        return empty_flat_index(spec)
 
 
 class TestFlatIndexOfSmallBlocks(VectorIndexSuite):
@@ -48,11 +48,6 @@ def test_a_row_filled_late_under_an_old_handle_can_be_removed() -> None:
     np.testing.assert_array_equal(index.live_rows()[0], numbers(10, 40))
 
 
-def test_an_unknown_index_kind_is_refused_with_those_there_are() -> None:
-    with pytest.raises(Misconfigured, match="exact"):
-        build_index(SPECS[0], IndexConfig(kind="magic"))
-
-
 def test_a_metric_without_a_kernel_is_refused() -> None:
     with pytest.raises(Misconfigured, match="inliers"):
-        build_index(FeatureSpec("local", "local", 128, "inliers", "v1"))
+        empty_flat_index(FeatureSpec("local", "local", 128, "inliers", "v1"))

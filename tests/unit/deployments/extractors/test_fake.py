@@ -13,11 +13,6 @@ class TestFake(ExtractorSuite):
         return Fake()
 
 
-class TestFakeWithManyRows(ExtractorSuite):
-    def make_extractor(self) -> Fake:
-        return Fake(Config.model_validate({"rows_per_image": 5, "dim": 4}))
-
-
 def test_it_fails_to_load_when_told() -> None:
     with pytest.raises(ExtractorUnavailable, match="told not to load"):
         Fake(Config.model_validate({"fails": "load"}))
@@ -30,7 +25,7 @@ def test_it_fails_to_extract_when_told() -> None:
 
 
 def test_rows_have_unit_norm() -> None:
-    extractor = Fake(Config.model_validate({"rows_per_image": 3}))
+    extractor = Fake()
     (features,) = extractor.extract(make_pictures(extractor, 1))
     np.testing.assert_allclose(np.linalg.norm(features.rows, axis=1), 1.0, atol=1e-6)
 

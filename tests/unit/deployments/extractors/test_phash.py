@@ -53,7 +53,7 @@ def test_every_view_is_the_hash_of_the_turned_picture(view: str) -> None:
     extractor = Phash()
     for picture in make_pictures(extractor, 5):
         turned = np.ascontiguousarray(TURNS[view](picture))
-        views = extractor.query_views([picture], {"orientations": "all"})[0]
+        views = extractor.query_views([picture], {"orientations": "all"})[0].rows
         np.testing.assert_array_equal(views[VIEWS.index(view)], extractor.extract([turned])[0].rows[0])
 
 
@@ -69,7 +69,7 @@ def test_every_view_is_the_hash_of_the_turned_picture(view: str) -> None:
 def test_the_parameter_says_which_views_are_asked(params: dict[str, Any], names: tuple[str, ...]) -> None:
     extractor = Phash()
     (views,) = extractor.query_views(make_pictures(extractor, 1), params)
-    assert views.shape == (len(names), 72)
+    assert views.rows.shape == (len(names), 72)
     assert tuple(extractor.view_name(i, params) for i in range(len(names))) == names
 
 
@@ -105,7 +105,7 @@ def test_all_rotations_and_flips_are_one_picture(shared_dir: Path) -> None:
     assert len(pictures) == 8
     stored = [features.rows[0] for features in extractor.extract(pictures)]
     for views in extractor.query_views(pictures, {"orientations": "all"}):
-        assert all(min(extractor.distance(view, row) for view in views) <= 64 for row in stored)
+        assert all(min(extractor.distance(view, row) for view in views.rows) <= 64 for row in stored)
 
 
 def test_all_exif_orientations_are_one_picture(shared_dir: Path) -> None:

@@ -65,6 +65,46 @@ def test_inliers_stand_where_there_is_no_distance(run: Run) -> None:
     assert result.stdout.splitlines()[1].split("\t") == ["1", "a/b.jpg", "0.9300", "", "83", "640x480"]
 
 
+CROP = {  # the query shows 198 400 of the 307 200 pixels of 640 x 480
+    "inliers": 83,
+    "rank": 1,
+    "view": "as_given",
+    "homography": [[1, 0, -10], [0, 1, -20], [0, 0, 1]],
+    "box": [[10, 20], [506, 20], [506, 420], [10, 420]],
+}
+SENTENCE = "crop of a/b.jpg, 65 % of its area"
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_the_part_that_a_crop_shows_is_said_below_the_table(
+    run: Run, on_terminal: bool, request: pytest.FixtureRequest
+) -> None:
+    if on_terminal:
+        request.getfixturevalue("terminal")
+    result = run(
+        Service(reply(answer({"matches": {"phash": {"distance": 4, "rank": 1}, "local": CROP}}))), "search", "--id", "x"
+    )
+    table, _, below = result.stdout.partition("\n\n")
+    assert "a/b.jpg" in table
+    assert below == SENTENCE + "\n"
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_only_the_first_results_are_put_in_words(run: Run) -> None:
+    results = answer({"matches": {"local": CROP}})["results"] * 6
+    result = run(Service(reply(WHOLE | {"results": results})), "search", "--id", "x")
+    assert result.stdout.count(SENTENCE) == 5
+    assert len(result.stdout.partition("\n\n")[0].splitlines()) == 7
+
+
+def test_a_match_that_does_not_say_where_is_only_in_the_table(run: Run) -> None:
+    nowhere = CROP | {"homography": [[None] * 3] * 3}
+    result = run(Service(reply(answer({"matches": {"local": nowhere}}))), "search", "--id", "x")
+    assert "crop" not in result.stdout
+    assert len(result.stdout.splitlines()) == 2
+    assert result.exit_code == 0
+
+
 @pytest.mark.usefixtures("terminal")
 def test_a_terminal_gets_a_table(run: Run) -> None:
     mirrored = answer({"matches": {"phash": {"distance": 4, "rank": 1, "view": "mirrored"}}})
@@ -83,6 +123,6 @@ def test_an_id_is_shown_as_text(run: Run, on_terminal: bool, request: pytest.Fix
     if on_terminal:
         request.getfixturevalue("terminal")
     hostile = "[red]x[/red]\x1b]0;owned\x07\t\u202egpj.exe :smile:"
-    result = run(Service(reply(answer({"id": hostile}))), "search", "--id", "x")
-    assert "[red]x[/red]\\x1b]0;owned\\x07\\t\\u202egpj.exe :smile:" in result.stdout
+    result = run(Service(reply(answer({"id": hostile, "matches": {"local": CROP}}))), "search", "--id", "x")
+    assert result.stdout.count("[red]x[/red]\\x1b]0;owned\\x07\\t\\u202egpj.exe :smile:") == 2
     assert "\x1b" not in result.stdout

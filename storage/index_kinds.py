@@ -1,0 +1,56 @@
+"""Which index a feature gets, and the only place that chooses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.descriptor_index import PROBES, empty_descriptor_index
+from storage.errors import Misconfigured
+from storage.inverted_lists import warm_up
+from storage.types import FeatureSpec
+from storage.vectors import VectorIndex
+from storage.vectors_faiss import empty_flat_index
+
+KindChoice = Literal["auto", "exact", "inverted_file"]
+KINDS: tuple[KindChoice, ...] = ("auto", "exact", "inverted_file")
+TRAIN_AFTER_ROWS = 10_000  # where comparing every row begins to take longer than everything else
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    """How a feature is indexed.
+
+    kind: "exact" compares every row; "inverted_file" (local features only) those of the nearest lists, once it is
+    trained; "auto" goes from one to the other at ``train_after_rows``. probes: lists looked into for each row of a
+    query.
+    """
+
+    kind: KindChoice = "auto"
+    train_after_rows: int = TRAIN_AFTER_ROWS
+    probes: int = PROBES
+
+
+def build_index(
+    spec: FeatureSpec, config: IndexConfig | None = None, centroids: NDArray[np.float32] | None = None
+) -> VectorIndex:
+    """An empty index for the feature. centroids: (L, D) of a trained one.
+
+    Raises `Misconfigured` for a kind or a metric that there is no index for.
+    """
+    config = config or IndexConfig()
+    check_index_config(spec, config)
+    if spec.kind != "local":
+        return empty_flat_index(spec)
+    warm_up()
+    return empty_descriptor_index(spec.dim, None if config.kind == "exact" else centroids, config.probes)
+
+
+def check_index_config(spec: FeatureSpec, config: IndexConfig) -> None:
+    """Raises `Misconfigured` for a kind that the feature cannot have."""
+    known = KINDS if spec.kind == "local" else KINDS[:2]
+    if config.kind not in known:
+        raise Misconfigured(f"feature {spec.name!r}: no index kind {config.kind!r}", f"one of {', '.join(known)}")

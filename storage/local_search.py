@@ -1,0 +1,159 @@
+"""Searching by keypoints: who has keypoints like the query's, and whether they lie as the query's do.
+
+Every keypoint of the query votes for the pictures whose descriptors are nearest to its own, the more the nearer they
+are in comparison with the first descriptor that is left out; the pictures with most votes are checked one by one
+(`storage.geometry`). Of a mirrored query the same is asked again. A picture with fewer than ``min_inliers``
+consistent keypoints is not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.descriptor_codes import unpacked
+from storage.errors import InvalidField
+from storage.geometry import RATIO, Alignment, View, align, match, squared_distances
+from storage.keypoints import Side, sides, stored_side
+from storage.model_fit import Floats, transformed
+from storage.types import FeatureQuery, FeatureRows, Handles
+from storage.vectors import VectorIndex
+
+NEIGHBORS = 4  # that a keypoint votes for
+MIN_INLIERS = 8
+CANDIDATES = 24
+MOST_CANDIDATES = 500
+CHECKED_AT_ONCE = 32  # candidates
+
+
+@dataclass(frozen=True, slots=True)
+class LocalParams:
+    """What a search may ask of the feature.
+
+    min_inliers: keypoints that must agree. mirror: whether the mirrored query is asked, too. candidates: pictures that
+    are checked. ratio: of the distances to the nearest and second nearest keypoint.
+    """
+
+    min_inliers: int = MIN_INLIERS
+    mirror: bool = True
+    candidates: int = CANDIDATES
+    ratio: float = RATIO
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> LocalParams:
+        """Raises `InvalidField` that names what is allowed."""
+        checks: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+            "min_inliers": ("a whole number from 4 to 1000", lambda value: _is_whole(value, 4, 1000)),
+            "mirror": ("true or false", lambda value: isinstance(value, bool)),
+            "candidates": (
+                f"a whole number from 1 to {MOST_CANDIDATES}",
+                lambda value: _is_whole(value, 1, MOST_CANDIDATES),
+            ),
+            "ratio": ("a number from 0.5 to 1", lambda value: _is_number(value) and 0.5 <= value <= 1),
+        }
+        for key, value in params.items():
+            if key not in checks:
+                raise InvalidField(f"local has no parameter {key!r}", f"it has {', '.join(checks)}")
+            allowed, is_allowed = checks[key]
+            if not is_allowed(value):
+                raise InvalidField(f"{key} of local cannot be {value!r}", f"give {allowed}")
+        return cls(**{field.name: params.get(field.name, field.default) for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Located:
+    """A stored picture in which the query was found.
+
+    homography: (3, 3) pixels of the stored frame to pixels of the query's frame. box: (4, 2) the query's corners in
+    the stored frame, clockwise from the top left.
+    """
+
+    handle: int
+    inliers: int
+    side: Side
+    homography: Floats
+    box: Floats
+    stored_size: tuple[int, int]
+
+
+def locate(index: VectorIndex, query: FeatureQuery, feature_of: Callable[[int], FeatureRows | None]) -> list[Located]:
+    """The pictures in which the query's keypoints are found, most inliers first. feature_of: a picture's keypoints."""
+    params = LocalParams.of(query.params)
+    asked = [side for side in sides(query.rows, query.extras) if params.mirror or not side.mirrored]
+    asked = [side for side in asked if len(side.codes)]
+    if not asked or not index.rows_count:
+        return []
+    candidates = _candidates(index, asked, max(params.candidates, query.k))
+    best: dict[int, Located] = {}
+    for number, side in enumerate(asked):
+        own = [handle for handle, which in candidates if which == number]
+        for found in _checked(side, own, feature_of, params):
+            if found.handle not in best or best[found.handle].inliers < found.inliers:
+                best[found.handle] = found
+    return sorted(best.values(), key=lambda one: (-one.inliers, one.handle))[: query.k]
+
+
+def _candidates(index: VectorIndex, asked: Sequence[Side], budget: int) -> list[tuple[int, int]]:
+    """(handle, number of the side) with the most votes."""
+    neighbors = index.search(np.concatenate([side.codes for side in asked]), NEIGHBORS + 1)
+    numbers = np.repeat(np.arange(len(asked)), [len(side.codes) for side in asked])
+    distances = np.sqrt(neighbors.distances)
+    background = np.where(np.isfinite(distances), distances, 0.0).max(axis=1, keepdims=True)
+    weights = np.maximum(background - distances[:, :NEIGHBORS], 0) / np.maximum(background, 1e-6)
+    handles = neighbors.handles[:, :NEIGHBORS]
+    if index.rows_count <= NEIGHBORS:  # everything is near: whoever is there is looked at
+        weights = np.ones_like(weights)
+    weights = np.where(handles >= 0, weights, 0)
+    return _most_voted(handles, weights, numbers, budget)
+
+
+def _most_voted(
+    handles: Handles, weights: NDArray[np.floating[Any]], numbers: NDArray[np.intp], budget: int
+) -> list[tuple[int, int]]:
+    sides_count = int(numbers.max()) + 1
+    keys = (handles * sides_count + numbers[:, None])[weights > 0]
+    unique, place = np.unique(keys, return_inverse=True)
+    votes = np.bincount(place, weights=weights[weights > 0], minlength=len(unique))
+    most = np.lexsort((unique, -votes))[:budget]
+    return [(int(key) // sides_count, int(key) % sides_count) for key in unique[most]]
+
+
+def _checked(
+    side: Side, handles: Sequence[int], feature_of: Callable[[int], FeatureRows | None], params: LocalParams
+) -> list[Located]:
+    """Those of the pictures in which the side is found, their keypoints compared in one matrix product."""
+    found: list[Located] = []
+    view = side.view()
+    for start in range(0, len(handles), CHECKED_AT_ONCE):
+        part = handles[start : start + CHECKED_AT_ONCE]
+        stored = [(handle, stored_side(feature)) for handle in part if (feature := feature_of(handle)) is not None]
+        vectors = unpacked(np.concatenate([one.codes for _, one in stored]))
+        squared = squared_distances(view.vectors, vectors)
+        ends = np.cumsum([0, *(len(one.codes) for _, one in stored)])
+        for (handle, one), first, last in zip(stored, ends[:-1], ends[1:], strict=True):
+            candidate = View(vectors[first:last], one.points, one.sigmas, one.angles)
+            alignment = align(view, candidate, match(view, candidate, squared[:, first:last], params.ratio))
+            if alignment is not None and alignment.inliers >= params.min_inliers:
+                found.append(_located(handle, alignment, side, one))
+    return found
+
+
+def _located(handle: int, alignment: Alignment, side: Side, stored: Side) -> Located:
+    homography: Floats = side.to_frame @ alignment.homography
+    homography /= homography[2, 2] if homography[2, 2] else 1.0
+    width, height = side.size
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    box = transformed(np.asarray(np.linalg.inv(homography), np.float64), corners)
+    return Located(handle, alignment.inliers, side, homography, box, stored.size)
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
