@@ -35,7 +35,9 @@ from graph.requests import (
     SearchAnswer,
     SearchRequest,
     ServiceStats,
+    TrainingAnswer,
 )
+from graph.training import train_shards
 from storage.errors import (
     Busy,
     DeadlineExceeded,
@@ -61,6 +63,7 @@ class Timeouts:
     shard_s: float = 10.0
     write_s: float = 25.0
     verify_s: float = 3600.0
+    train_s: float = 3600.0
 
 
 class CatalogMetrics(Protocol):
@@ -224,6 +227,13 @@ class Catalog:
     async def verify(self) -> list[VerifyReport]:
         """Compares the store with every index, shard by shard. Slow on large collections: reads everything."""
         return list(await asyncio.gather(*(shard.verify(timeout_s=self._timeouts.verify_s) for shard in self._shards)))
+
+    async def train(self, feature: str) -> TrainingAnswer:
+        """Trains the index of a local feature in all shards at once; searches and writes go on meanwhile.
+
+        Raises UnknownFeature, InvalidRequest where no shard has anything to train, ShardUnavailable.
+        """
+        return await train_shards(self._shards, feature, timeout_s=self._timeouts.train_s)
 
     async def readiness(self) -> Readiness:
         """Ready when every shard answers and at least one extractor does."""

@@ -24,6 +24,7 @@ from storage.types import (
     ShardAnswer,
     ShardQuery,
     ShardStats,
+    TrainingReport,
     Vectors,
     VerifyReport,
 )
@@ -103,6 +104,9 @@ class LocalShardPort:
 
     async def verify(self, *, timeout_s: float) -> VerifyReport:
         return await in_thread(self._shard.verify, timeout_s)
+
+    async def train(self, feature: str, *, timeout_s: float) -> TrainingReport:
+        return await in_thread(lambda: self._shard.train(feature), timeout_s)
 
 
 async def in_thread(work: Callable[[], T], timeout_s: float) -> T:

@@ -26,6 +26,7 @@ from storage.types import (
     ShardAnswer,
     ShardQuery,
     ShardStats,
+    TrainingReport,
     Vectors,
     VerifyReport,
 )
@@ -98,6 +99,10 @@ class ShardPort(Protocol):
     async def stats(self, *, timeout_s: float) -> ShardStats: ...
 
     async def verify(self, *, timeout_s: float) -> VerifyReport: ...
+
+    async def train(self, feature: str, *, timeout_s: float) -> TrainingReport:
+        """Raises UnknownFeature, InvalidRequest where there is nothing to train."""
+        ...
 
 
 class JobPort(Protocol):

@@ -30,6 +30,7 @@ from storage.types import (
     ShardAnswer,
     ShardQuery,
     ShardStats,
+    TrainingReport,
     VerifyReport,
 )
 
@@ -87,6 +88,9 @@ class RayShardPort:
 
     async def verify(self, *, timeout_s: float) -> VerifyReport:
         return cast(VerifyReport, await self._ask("verify", timeout_s=timeout_s))
+
+    async def train(self, feature: str, *, timeout_s: float) -> TrainingReport:
+        return cast(TrainingReport, await self._ask("train", feature, timeout_s=timeout_s))
 
     async def ask_actor(self, method: str, *arguments: Any, timeout_s: float) -> Any:
         """Any method of the actor, for the job records that shard 0 keeps."""

@@ -86,6 +86,25 @@ class ImagePage:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardTraining:
+    """What became of one shard's index. reason: why it was not trained; empty where it was."""
+
+    shard: int
+    rows: int = 0
+    lists: int = 0
+    took_s: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingAnswer:
+    """shards: all of them, by number."""
+
+    feature: str
+    shards: tuple[ShardTraining, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
     """missing: what keeps the service from answering, one line each."""
 

@@ -127,6 +127,7 @@ def timeouts(settings: AppSettings) -> Timeouts:
         shard_s=limits.shard_timeout_s,
         write_s=limits.write_timeout_s,
         verify_s=limits.verify_timeout_s,
+        train_s=limits.train_timeout_s,
     )
 
 

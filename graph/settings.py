@@ -67,6 +67,7 @@ class Limits(Settings):
     verify_timeout_s: Seconds = Field(
         default=3_600.0, description="time for a comparison of the store with every index"
     )
+    train_timeout_s: Seconds = Field(default=3_600.0, description="time for training the index of a feature")
 
 
 class SnapshotSettings(Settings):

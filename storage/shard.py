@@ -220,6 +220,10 @@ class Shard:
         """For (id, path, bytes, mtime in ns) each: whether the image is stored, from that file, as the file is now."""
         return self._ask(lambda transaction: shard_reads.source_states(transaction, sources))
 
+    def index_of(self, feature: str) -> VectorIndex:
+        """The feature's index as it is now."""
+        return self._views.current.indexes[feature]
+
     def stats(self) -> ShardStats:
         with self._views.read(self._store) as (transaction, view):
             features = {name: feature_stats(transaction, name, index) for name, index in view.indexes.items()}

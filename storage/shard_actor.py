@@ -46,7 +46,9 @@ TRAINING_PAUSE_S = 2.0
 
 
 class ShardActor:
-    """Calls come in three groups of threads, so that searches, writes and questions never wait for each other."""
+    """Calls come in groups of threads, so that searches, writes, questions and what takes minutes never wait for each
+    other.
+    """
 
     def __init__(self, plan: ShardPlan) -> None:
         self._plan = plan
@@ -171,11 +173,11 @@ class ShardActor:
     def stats(self) -> ShardStats | LookalikeError:
         return self._ask(lambda shard: shard.stats())
 
-    @ray.method(concurrency_group="control")
+    @ray.method(concurrency_group="upkeep")
     def verify(self) -> VerifyReport | LookalikeError:
         return self._ask(lambda shard: shard.verify())
 
-    @ray.method(concurrency_group="control")
+    @ray.method(concurrency_group="upkeep")
     def train(self, feature: str) -> TrainingReport | LookalikeError:
         return self._ask(lambda shard: shard.train(feature))
 
@@ -232,6 +234,6 @@ def apply_each(shard: Shard, mutations: Sequence[Mutation]) -> list[MutationResu
 
 def shard_actor_class(*, read_threads: int = 4, **options: Any) -> Any:
     """The actor class with its threads and Ray options, ready for ``.remote(plan)``."""
-    groups = {"read": read_threads, "write": 1, "control": 2}
+    groups = {"read": read_threads, "write": 1, "control": 2, "upkeep": 1}
     remote = cast(Any, ray.remote)(concurrency_groups=groups)(ShardActor)
     return remote.options(**options)

@@ -25,8 +25,7 @@ FIRST_SIGMA = 1.6  # pixels of the octave, of its first level
 CAMERA_SIGMA = 0.5  # blur that a picture is taken to have
 LEAST_SIDE = 12  # pixels; octaves end before their short side is less
 MAX_OCTAVES = 7
-ENLARGE_BELOW = 550  # pixels; pictures with a shorter long side are doubled until they reach it
-MAX_ENLARGEMENT = 8
+ENLARGE_BELOW = 550  # pixels; pictures with a shorter long side are doubled
 TRUNCATED_AT = 4.0  # sigmas, where a kernel ends
 
 FloatPixels = NDArray[np.float32]  # (H, W), 0 to 255
@@ -50,7 +49,7 @@ def build_scale_space(gray: Pixels) -> list[Octave]:
     if enlargement > 1:
         size = (gray.shape[1] * enlargement, gray.shape[0] * enlargement)
         base = np.asarray(cv2.resize(base, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    base = blurred(base, float(np.sqrt(FIRST_SIGMA**2 - (CAMERA_SIGMA * enlargement) ** 2)) if enlargement < 3 else 0.0)
+    base = blurred(base, float(np.sqrt(FIRST_SIGMA**2 - (CAMERA_SIGMA * enlargement) ** 2)))
     octaves: list[Octave] = []
     pixel = 1.0 / enlargement
     while min(base.shape) >= LEAST_SIDE and len(octaves) < MAX_OCTAVES:
@@ -66,10 +65,7 @@ def build_scale_space(gray: Pixels) -> list[Octave]:
 
 def enlargement_of(gray: Pixels) -> int:
     """How many times a picture is enlarged before keypoints are looked for."""
-    enlargement = 1
-    while max(gray.shape) * enlargement < ENLARGE_BELOW and enlargement < MAX_ENLARGEMENT:
-        enlargement *= 2
-    return enlargement
+    return 2 if max(gray.shape) < ENLARGE_BELOW else 1
 
 
 def blurred(picture: FloatPixels, sigma: float) -> FloatPixels:

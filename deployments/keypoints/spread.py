@@ -3,7 +3,8 @@
 A crop has only the keypoints that happen to lie in it, a thumbnail only the large ones, and the strongest of a photo
 tend to crowd in one corner at one size. So the picture is divided into cells and the sizes into bands, and a keypoint
 is worth the less the more stronger ones share its cell and band: a second best counts as if it were `CROWDING` times
-weaker than it is, a third best that much again.
+weaker than it is, a third best that much again. So every cell and band has its turn before any has a third one, unless
+all that it could bring is hardly there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from deployments.keypoints.detector import Keypoints
 CELLS = 8  # along each axis
 BANDS = 3  # octaves; the last has all that is larger
 FIRST_BAND = 2.0  # sigma in pixels where the second band begins, halved, at a long side of 1024
-CROWDING = float(np.exp(0.6))
+CROWDING = 20.0
 
 
 def spread_order(keypoints: Keypoints, size: tuple[int, int]) -> NDArray[np.intp]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph.cli import images, index, jobs, search, status, verify
+from graph.cli import images, index, jobs, search, status, train, verify
 from graph.cli.connection import example
 from graph.cli.reporting import ReportingGroup
 
@@ -80,3 +80,4 @@ app.command("rm", epilog=example("lookalike rm bridge 2019/old.jpg"))(images.rem
 app.command("show", epilog=example("lookalike show bridge"))(images.show)
 app.command("status", epilog=example("lookalike status", "lookalike status --server http://photos:8000"))(status.status)
 app.command("verify", epilog=example("lookalike verify"))(verify.verify)
+app.command("train", epilog=example("lookalike train local"))(train.train)

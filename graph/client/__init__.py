@@ -23,8 +23,10 @@ from graph.client.answers import (
     SearchResult,
     ServiceStats,
     ShardCheck,
+    ShardTraining,
     ShardUsage,
     Tag,
+    Training,
     Verification,
 )
 from graph.client.asynchronous import AsyncClient
@@ -46,7 +48,9 @@ __all__ = [
     "SearchResult",
     "ServiceStats",
     "ShardCheck",
+    "ShardTraining",
     "ShardUsage",
     "Tag",
+    "Training",
     "Verification",
 ]

@@ -193,3 +193,22 @@ class ShardCheck:
 class Verification:
     ok: bool
     shards: tuple[ShardCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTraining:
+    """rows: that the shard's trained index holds. lists: that they are sorted into. reason: why it was not trained;
+    empty where it was.
+    """
+
+    shard: int
+    rows: int = 0
+    lists: int = 0
+    took_s: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    feature: str
+    shards: tuple[ShardTraining, ...]

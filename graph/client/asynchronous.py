@@ -117,6 +117,9 @@ class AsyncClient:
     async def verify(self) -> answers.Verification:
         return await self._send(calls.verify())
 
+    async def train(self, feature: str) -> answers.Training:
+        return await self._send(calls.train(feature))
+
     async def health(self) -> None:
         await self._send(calls.health())
 

@@ -141,6 +141,13 @@ class Client:
         """Compare every shard's store with its indexes; takes long on much data."""
         return self._send(calls.verify())
 
+    def train(self, feature: str) -> answers.Training:
+        """Train the index of a local feature in every shard now; takes long on much data.
+
+        Raises `storage.errors.InvalidRequest` where there is nothing to train.
+        """
+        return self._send(calls.train(feature))
+
     def health(self) -> None:
         """Raises `storage.errors.ServiceUnreachable` unless the service is alive."""
         self._send(calls.health())

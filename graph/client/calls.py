@@ -20,6 +20,7 @@ OnKnownFile = Literal["skip", "replace"]
 IdFrom = Literal["path", "stem", "sha256", "int"]
 
 VERIFY_TIMEOUT_S = 3600.0  # reads every row of every shard
+TRAIN_TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,12 @@ def stats() -> Call[answers.ServiceStats]:
 
 def verify() -> Call[answers.Verification]:
     return Call("POST", "/v1/verify", parsing.verification, timeout_s=VERIFY_TIMEOUT_S)
+
+
+def train(feature: str) -> Call[answers.Training]:
+    """Not repeatable: what the service began goes on after a connection broke, and would be done once more."""
+    body = {"feature": feature}
+    return Call("POST", "/v1/train", parsing.training, json=body, repeatable=False, timeout_s=TRAIN_TIMEOUT_S)
 
 
 def health() -> Call[None]:

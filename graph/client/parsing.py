@@ -101,6 +101,11 @@ def verification(response: httpx.Response) -> answers.Verification:
     return answers.Verification(ok=bool(body["ok"]), shards=tuple(checks))
 
 
+def training(response: httpx.Response) -> answers.Training:
+    body = response.json()
+    return answers.Training(body["feature"], tuple(_build(answers.ShardTraining, shard) for shard in body["shards"]))
+
+
 def _build(kind: type[T], body: Mapping[str, Any], **given: Any) -> T:
     known = {field.name: body[field.name] for field in fields(kind) if field.name in body}  # type: ignore[arg-type]
     return kind(**(known | given))

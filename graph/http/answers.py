@@ -11,7 +11,16 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
-from graph.requests import AddAnswer, FeatureReport, ImagePage, PartReport, SearchAnswer, ServiceStats
+from graph.requests import (
+    AddAnswer,
+    FeatureReport,
+    ImagePage,
+    PartReport,
+    SearchAnswer,
+    ServiceStats,
+    ShardTraining,
+    TrainingAnswer,
+)
 from storage.types import ImageRecord, JobRecord, VerifyReport
 
 
@@ -107,6 +116,22 @@ def service_stats(stats: ServiceStats) -> dict[str, Any]:
 
 def verify_report(report: VerifyReport) -> dict[str, Any]:
     return asdict(report)
+
+
+def training_answer(answer: TrainingAnswer) -> dict[str, Any]:
+    return {"feature": answer.feature, "shards": [shard_training(shard) for shard in answer.shards]}
+
+
+def shard_training(shard: ShardTraining) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "shard": shard.shard,
+        "rows": shard.rows,
+        "lists": shard.lists,
+        "took_s": shard.took_s,
+    }
+    if shard.reason:
+        shown["reason"] = shard.reason
+    return shown
 
 
 def job_row(job: JobRecord) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from graph.http.fields import (
     Fields,
     JobFields,
     SearchFields,
+    TrainFields,
     check_at_most,
     check_features,
     checked,
@@ -104,15 +105,27 @@ def search_of(fields: SearchFields, settings: AppSettings, image: bytes | None =
 
 async def job_fields(request: Request, limits: Limits) -> JobFields:
     """Raises InvalidRequest, InvalidField."""
-    kind, _ = content_type(request)
-    if kind != JSON:
-        raise InvalidRequest(f"the Content-Type is {kind or 'missing'}", f"send {JSON}")
-    fields = json_fields(await _small_body(request, limits), JobFields)
+    fields = json_fields(await _json_body(request, limits), JobFields)
     check_at_most("paths", len(fields.paths), limits.max_job_paths)
     for path in fields.paths:
         if "\0" in path:
             raise InvalidField(f"paths: {path!r} has a null character", "send paths of files and folders")
     return fields
+
+
+async def train_fields(request: Request, settings: AppSettings) -> TrainFields:
+    """Raises InvalidRequest, InvalidField, UnknownFeature."""
+    fields = json_fields(await _json_body(request, settings.limits), TrainFields)
+    check_features(settings.extractors, (fields.feature,))
+    return fields
+
+
+async def _json_body(request: Request, limits: Limits) -> bytes:
+    """JSON only, so that no plain form of another site's page will do."""
+    kind, _ = content_type(request)
+    if kind != JSON:
+        raise InvalidRequest(f"the Content-Type is {kind or 'missing'}", f"send {JSON}")
+    return await _small_body(request, limits)
 
 
 async def _small_body(request: Request, limits: Limits) -> bytes:

@@ -15,6 +15,7 @@ from graph.requests import (
     SearchAnswer,
     SearchRequest,
     ServiceStats,
+    TrainingAnswer,
 )
 from storage.types import ImageRecord, VerifyReport
 
@@ -44,6 +45,8 @@ class CatalogPort(Protocol):
     async def stats(self) -> ServiceStats: ...
 
     async def verify(self) -> Sequence[VerifyReport]: ...
+
+    async def train(self, feature: str) -> TrainingAnswer: ...
 
     async def readiness(self) -> Readiness: ...
 

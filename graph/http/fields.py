@@ -122,6 +122,12 @@ class JobFields(Fields):
     watch: bool = Field(default=False, description="stay, and take in files as they appear")
 
 
+class TrainFields(Fields):
+    """Which index to train."""
+
+    feature: str = Field(min_length=1, description="the feature, such as local")
+
+
 def checked(model: type[Model], values: Mapping[str, Any]) -> Model:
     """Raises InvalidField, which names the field and the nearest known one."""
     try:

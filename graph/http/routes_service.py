@@ -1,4 +1,4 @@
-"""What the service says of itself: health, features, figures, verification; and annotators."""
+"""What the service says of itself: health, features, figures, verification; its upkeep; and annotators."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.http.answers import feature_report, json_response, service_stats, verify_report
+from graph.http.answers import feature_report, json_response, service_stats, training_answer, verify_report
+from graph.http.bodies import train_fields
 from graph.http.catalog_port import CatalogProvider
 from graph.http.errors import REQUEST_ID, RETRY_AFTER_S
-from graph.http.fields import Fields
+from graph.http.fields import Fields, TrainFields
 from graph.http.limits import PACE
-from graph.http.openapi import documented, form_body, request_body
-from graph.http.schemas import Alive, Caption, FeatureList, Ready, Stats, Tags, Verified
+from graph.http.openapi import documented, form_body, json_body, request_body
+from graph.http.schemas import Alive, Caption, FeatureList, Ready, Stats, Tags, Trained, Verified
 from graph.settings import AppSettings
 from storage.errors import ExtractorUnavailable, LookalikeError, NotFound
 
@@ -26,6 +27,7 @@ def service_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter
     router = APIRouter(tags=["service"])
     _add_health_routes(router, catalog)
     _add_report_routes(router, catalog, settings)
+    _add_train_route(router, catalog, settings)
     _add_annotator_route(router, settings, "/v1/tags", "tags", Tags)
     _add_annotator_route(router, settings, "/v1/caption", "caption", Caption)
     return router
@@ -83,6 +85,19 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
         reports = await catalog().verify()
         ok = not any(report.problems for report in reports)
         return json_response({"ok": ok, "shards": [verify_report(report) for report in reports]})
+
+
+def _add_train_route(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:
+    @router.post(
+        "/v1/train",
+        summary="Train the index of a local feature in every shard",
+        responses=documented({200: ("what came of it", Trained)}, 400, 413),
+        openapi_extra=request_body(json_body(TrainFields)),
+    )
+    async def train(request: Request) -> Response:
+        fields = await train_fields(request, settings)
+        request.scope[PACE].allow(settings.limits.train_timeout_s)
+        return json_response(training_answer(await catalog().train(fields.feature)))
 
 
 def _add_annotator_route(

@@ -117,6 +117,19 @@ class Verified(Schema):
     shards: list[ShardVerified]
 
 
+class ShardTrained(Schema):
+    shard: int
+    rows: int = Field(description="that the trained index holds; 0 where it was not trained")
+    lists: int = Field(description="that the rows are sorted into")
+    took_s: float
+    reason: str | None = Field(default=None, description="why it was not trained")
+
+
+class Trained(Schema):
+    feature: str
+    shards: list[ShardTrained]
+
+
 class Alive(Schema):
     status: Literal["ok"]
 

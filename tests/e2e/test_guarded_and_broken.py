@@ -34,6 +34,7 @@ def test_without_the_right_key_nothing_but_the_page_is_answered(guarded: Running
         ("GET", "/v1/stats"), ("GET", "/v1/images"), ("GET", "/v1/images/a"), ("DELETE", "/v1/images/a"),
         ("POST", "/v1/images"), ("PUT", "/v1/images/a"), ("POST", "/v1/search"), ("GET", "/v1/features"),
         ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("POST", "/v1/verify"),
+        ("POST", "/v1/train"),
     ]  # fmt: skip
     wrong = [{}, {"Authorization": "Bearer wrong"}, {"X-API-Key": KEYS[0][:-1]}, {"Authorization": f"Basic {KEYS[0]}"}]
     with raw_client(guarded.url) as http:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.client import JobFailure, PartReport, ShardUsage
+from graph.client import JobFailure, PartReport, ShardTraining, ShardUsage
 from storage.errors import (
     Busy,
     DeadlineExceeded,
@@ -288,6 +288,24 @@ class ClientSuite:
         shard = {"shard": 0, "images": 1, "checked_rows": 2, "problems": ["row 3"]}
         verification = await self.ask(Service(reply({"ok": False, "shards": [shard]})), "verify")
         assert (verification.ok, verification.shards[0].problems) == (False, ("row 3",))
+
+    async def test_trains_an_index_in_every_shard(self) -> None:
+        trained = {"shard": 0, "rows": 31000, "lists": 352, "took_s": 0.9}
+        empty = {"shard": 1, "rows": 0, "lists": 0, "took_s": 0.0, "reason": "no rows"}
+        service = Service(reply({"feature": "local", "shards": [trained, empty]}))
+        training = await self.ask(service, "train", "local")
+        assert (service.request.method, service.request.url.path) == ("POST", "/v1/train")
+        assert service.body == {"feature": "local"}
+        assert service.request.extensions["timeout"]["read"] == 3600
+        assert training.feature == "local"
+        assert training.shards == (ShardTraining(0, 31000, 352, 0.9), ShardTraining(1, reason="no rows"))
+
+    @pytest.mark.parametrize("broken", [True, False])
+    async def test_never_trains_twice(self, broken: bool) -> None:
+        service = Service(httpx.ReadError("reset") if broken else failure("shard_unavailable", 503))
+        with pytest.raises(LookalikeError):
+            await self.ask(service, "train", "local")
+        assert len(service.requests) == 1
 
     async def test_health_passes_when_the_service_lives(self) -> None:
         assert await self.ask(Service(reply({})), "health") is None

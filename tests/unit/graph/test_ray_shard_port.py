@@ -13,11 +13,11 @@ import pytest
 
 from graph.ports import ShardPort
 from storage import search_socket
-from storage.errors import DeadlineExceeded
+from storage.errors import DeadlineExceeded, UnknownFeature
 from storage.search_socket import SearchSocket
 from storage.search_wire import decode_queries, encode_answers
 from storage.shard_fleet import ShardFleet
-from storage.types import ShardAnswer, ShardQuery
+from storage.types import ShardAnswer, ShardQuery, TrainingReport
 
 TASK: ContextVar[str | None] = ContextVar("TASK", default=None)  # stands for Ray's own, which holds the task that calls
 
@@ -36,11 +36,16 @@ class Fleet:
             records=SimpleNamespace(remote=self._call),
             search=SimpleNamespace(remote=self._search),
             search_address=SimpleNamespace(remote=self._address),
+            train=SimpleNamespace(remote=self._train),
         )
 
     def _search(self, question: bytes) -> asyncio.Future[Any]:
         self.searches += 1
         return answered(no_hits(question))
+
+    def _train(self, feature: str) -> asyncio.Future[Any]:
+        known = feature == "local"
+        return answered(TrainingReport(0, feature, 9, 3, 0.1) if known else UnknownFeature(f"not {feature!r}"))
 
     def _address(self) -> asyncio.Future[Any]:
         return answered(self.address)
@@ -89,6 +94,12 @@ async def test_a_shard_that_is_late_is_told_from_one_that_is_down(fleet: Fleet, 
     fleet.answers = False
     with pytest.raises(DeadlineExceeded):
         await port.records(["a"], timeout_s=0.01)
+
+
+async def test_training_is_asked_of_the_actor_and_its_refusal_is_raised(port: ShardPort) -> None:
+    assert await port.train("local", timeout_s=1) == TrainingReport(0, "local", 9, 3, 0.1)
+    with pytest.raises(UnknownFeature, match="'color'"):
+        await port.train("color", timeout_s=1)
 
 
 async def searched(port: ShardPort, times: int) -> None:

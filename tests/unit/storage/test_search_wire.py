@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from storage.search_wire import decode_answers, decode_queries, encode_answers, encode_queries
 from storage.types import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
@@ -24,6 +27,22 @@ def test_queries_come_back_equal() -> None:
         assert dict(got.params) == dict(given.params)
         assert got.rows.dtype == given.rows.dtype
         np.testing.assert_array_equal(got.rows, given.rows)
+
+
+def test_what_belongs_to_the_rows_travels_with_them() -> None:
+    extras: dict[str, NDArray[Any]] = {
+        "points": np.arange(12, dtype=np.uint16).reshape(6, 2),
+        "frames": np.array([[6, 640, 480]], np.uint32),
+        "mirrored": np.arange(36, dtype=np.uint8).reshape(6, 6)[:, ::-1],
+        "none": np.zeros((0, 2), np.uint8),
+    }
+    query = FeatureQuery("local", np.zeros((6, 6), np.uint8), 3, params={"mirror": False}, extras=extras)
+    [back] = decode_queries(encode_queries([ShardQuery((query,))]))
+    assert back.features[0].extras.keys() == extras.keys()
+    for name, array in extras.items():
+        got = back.features[0].extras[name]
+        assert got.dtype == array.dtype
+        np.testing.assert_array_equal(got, array)
 
 
 def test_rows_that_are_not_contiguous_come_back_equal() -> None:

@@ -9,14 +9,16 @@ from storage.errors import Misconfigured
 from storage.types import FeatureSpec
 from storage.vectors import VectorIndex, row_dtype, row_width
 from storage.vectors_faiss import FlatIndex, empty_flat_index
-from tests.suites.vector_index_suite import SPECS, VectorIndexSuite, add, make_rows, numbers, remove
+from tests.suites.vector_index_suite import SPECS, VectorIndexSuite, add, make_rows, numbers, of_global, remove
 
 
+@of_global
 class TestFlatIndex(VectorIndexSuite):
     def make_index(self, spec: FeatureSpec) -> VectorIndex:
         return empty_flat_index(spec)
 
 
+@of_global
 class TestFlatIndexOfSmallBlocks(VectorIndexSuite):
     """Blocks of 16 rows: every operation crosses their borders."""
 
@@ -46,6 +48,15 @@ def test_a_row_filled_late_under_an_old_handle_can_be_removed() -> None:
     index = add(index, numbers(3, 4), rows[30:31])
     index = remove(index, numbers(3, 4), rows)
     np.testing.assert_array_equal(index.live_rows()[0], numbers(10, 40))
+
+
+def test_a_discarded_view_can_still_be_read() -> None:
+    spec = SPECS[0]
+    rows = make_rows(spec, 30, np.random.default_rng(6))
+    base = add(FlatIndex(spec.metric, rows[:0], block_rows=16), numbers(0, 10), rows[:10])
+    discarded = add(base, numbers(10, 20), rows[10:20])
+    add(base, numbers(20, 30), rows[20:])
+    np.testing.assert_array_equal(discarded.live_rows()[1], rows[:20])
 
 
 def test_a_metric_without_a_kernel_is_refused() -> None:

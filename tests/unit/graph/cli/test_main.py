@@ -8,7 +8,7 @@ import pytest
 from graph.cli.main import app
 from tests.unit.graph.cli.conftest import Run
 
-COMMANDS = ["serve", "index", "jobs", "search", "add", "rm", "show", "status", "verify"]
+COMMANDS = ["serve", "index", "jobs", "search", "add", "rm", "show", "status", "verify", "train"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

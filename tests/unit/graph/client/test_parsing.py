@@ -79,6 +79,12 @@ def test_a_verification() -> None:
     assert asdict(verification.shards[0]) == written.verify_report(VerifyReport(1, 3, 6, ("color: 2 rows",)))
 
 
+def test_a_training() -> None:
+    shards = (requests.ShardTraining(0, 31000, 352, 0.9), requests.ShardTraining(1, reason="no rows"))
+    answer = requests.TrainingAnswer("local", shards)
+    assert asdict(parsing.training(sent(written.training_answer(answer)))) == asdict(answer)
+
+
 def test_a_job() -> None:
     record = JobRecord("j", "index", "running", 1_700_000_000.0, 1_700_000_001.0, {"paths": ["/p"]}, total=3, failed=1)
     job = parsing.job(sent(written.job_row(record)))

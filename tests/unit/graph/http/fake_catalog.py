@@ -17,6 +17,8 @@ from graph.requests import (
     SearchRequest,
     SearchResult,
     ServiceStats,
+    ShardTraining,
+    TrainingAnswer,
 )
 from storage.errors import ImageExists, ImageNotFound, JobNotFound, UnsupportedImage
 from storage.types import ImageRecord, JobFailure, JobRecord, SourceFile, VerifyReport
@@ -66,6 +68,7 @@ class FakeCatalog:
         self.images: dict[str, ImageRecord] = {}
         self.added: list[AddRequest] = []
         self.searched: list[SearchRequest] = []
+        self.trained: list[str] = []
         self.originals: dict[str, tuple[bytes, str]] = {}
         self.ready = Readiness(True, ())
         self.problems: tuple[str, ...] = ()
@@ -153,6 +156,12 @@ class FakeCatalog:
     async def verify(self) -> list[VerifyReport]:
         await self._enter()
         return [VerifyReport(0, len(self.images), 7, self.problems)]
+
+    async def train(self, feature: str) -> TrainingAnswer:
+        await self._enter()
+        self.trained.append(feature)
+        empty = ShardTraining(1, reason=f"{feature!r} has no rows to train on")
+        return TrainingAnswer(feature, (ShardTraining(0, 31000, 352, 0.9), empty))
 
     async def readiness(self) -> Readiness:
         if self.before is not None:

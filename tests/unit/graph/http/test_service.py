@@ -34,6 +34,7 @@ ROUTES = {
     ("get", "/v1/features"),
     ("get", "/v1/stats"),
     ("post", "/v1/verify"),
+    ("post", "/v1/train"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("post", "/v1/jobs"),
