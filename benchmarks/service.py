@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "local.yaml"
+EXTRACTORS = ("phash", "color")
 MARK = "LOOKALIKE_BENCHMARK"  # inherited by every process of the service, so that all of them can be found again
 
 
@@ -45,8 +47,15 @@ class Memory:
 
 
 @contextmanager
-def lookalike_service(data: Path, config: Path = CONFIG) -> Iterator[RunningService]:
+def lookalike_service(data: Path) -> Iterator[RunningService]:
+    """With `EXTRACTORS` alone: what is measured is the way that pictures take, beside the same work without it."""
     port = free_port()
+    config = data.with_suffix(".yaml")
+    document = yaml.safe_load(CONFIG.read_text("utf-8"))
+    [application] = document["applications"]
+    application["args"]["extractors"] = {name: {} for name in EXTRACTORS}
+    application["deployments"] = [one for one in application["deployments"] if one["name"] in ("router", *EXTRACTORS)]
+    config.write_text(yaml.safe_dump(document), "utf-8")
     command = [lookalike(), "serve", str(config), "--data", str(data), "--host", "127.0.0.1", "--port", str(port)]
     with running(command, port, "/readyz", data.with_suffix(".log"), timeout_s=300) as service:
         yield service

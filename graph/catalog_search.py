@@ -88,6 +88,12 @@ class SearchRun:
                 raise UnknownFeature(
                     f"no feature is called {name!r}", f"the features here are {', '.join(self.extractors)}"
                 )
+        for name in request.max_distance:
+            if self.extractors[name].spec.metric == "inliers":
+                raise InvalidField(
+                    f"max_distance has no meaning for {name!r}, which counts keypoints: more are nearer",
+                    f"say the fewest with params.{name}.min_inliers",
+                )
         asked = list(dict.fromkeys(request.features)) if request.features is not None else list(self.extractors)
         if request.image is None and request.id is None:
             able = [name for name in asked if self.extractors[name].embeds_text]

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,11 +122,16 @@ def empty_descriptor_index(dim: int, centroids: FloatVectors | None = None, prob
 
 def nearest_centroids(levels: NDArray[np.float32], centroids: FloatVectors, count: int) -> Numbers:
     """(N, count) numbers of the centroids nearest to each row, nearest first."""
+    _, nearest = faiss_with_matrix_products().knn(levels, centroids, count)
+    return np.asarray(nearest, np.int32)
+
+
+def faiss_with_matrix_products() -> Any:
+    """FAISS, set to compute distances by matrix products from 20 queries on; as shipped it does from 128,000."""
     import faiss  # 0.2 s: only where there are centroids
 
-    faiss.cvar.distance_compute_blas_threshold = 20  # as shipped, matrix products begin at 128,000 queries
-    _, nearest = faiss.knn(levels, centroids, count)
-    return np.asarray(nearest, np.int32)
+    faiss.cvar.distance_compute_blas_threshold = 20
+    return faiss
 
 
 def _contiguous(codes: Vectors) -> BinaryVectors:

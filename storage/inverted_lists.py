@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from storage.compiled import CompiledLoop, compiled
 from storage.types import BinaryVectors, Handles
 
-PAGE_ROWS = 32
+PAGE_ROWS = 16
 FIRST_PAGES = 64
 GROWTH = 1.5
 NO_PAGE = -1

@@ -20,12 +20,13 @@ from storage.errors import InvalidField
 from storage.geometry import RATIO, Alignment, View, align, match, squared_distances
 from storage.keypoints import Side, sides, stored_side
 from storage.model_fit import Floats, transformed
-from storage.types import FeatureQuery, FeatureRows, Handles
-from storage.vectors import VectorIndex
+from storage.types import FeatureQuery, FeatureRows
+from storage.vectors import Neighbors, VectorIndex
 
 NEIGHBORS = 4  # that a keypoint votes for
 MIN_INLIERS = 8
 CANDIDATES = 24
+CANDIDATES_FOR_K = 100  # that a large k asks for by itself
 MOST_CANDIDATES = 500
 CHECKED_AT_ONCE = 32  # candidates
 
@@ -87,7 +88,7 @@ def locate(index: VectorIndex, query: FeatureQuery, feature_of: Callable[[int], 
     asked = [side for side in asked if len(side.codes)]
     if not asked or not index.rows_count:
         return []
-    candidates = _candidates(index, asked, max(params.candidates, query.k))
+    candidates = _candidates(index, asked, max(params.candidates, min(query.k, CANDIDATES_FOR_K)))
     best: dict[int, Located] = {}
     for number, side in enumerate(asked):
         own = [handle for handle, which in candidates if which == number]
@@ -101,25 +102,34 @@ def _candidates(index: VectorIndex, asked: Sequence[Side], budget: int) -> list[
     """(handle, number of the side) with the most votes."""
     neighbors = index.search(np.concatenate([side.codes for side in asked]), NEIGHBORS + 1)
     numbers = np.repeat(np.arange(len(asked)), [len(side.codes) for side in asked])
-    distances = np.sqrt(neighbors.distances)
-    background = np.where(np.isfinite(distances), distances, 0.0).max(axis=1, keepdims=True)
-    weights = np.maximum(background - distances[:, :NEIGHBORS], 0) / np.maximum(background, 1e-6)
+    return most_voted(neighbors, numbers, budget)
+
+
+def most_voted(neighbors: Neighbors, numbers: NDArray[np.intp], budget: int) -> list[tuple[int, int]]:
+    """At most ``budget`` (handle, number of the side), those with the most votes first.
+
+    neighbors: the nearest descriptors to each keypoint of the query, one more than it votes for. numbers: (Q,) the
+    side that each keypoint is of.
+    """
+    weights = _weights(np.sqrt(neighbors.distances))
     handles = neighbors.handles[:, :NEIGHBORS]
-    if index.rows_count <= NEIGHBORS:  # everything is near: whoever is there is looked at
-        weights = np.ones_like(weights)
-    weights = np.where(handles >= 0, weights, 0)
-    return _most_voted(handles, weights, numbers, budget)
+    votes = (weights > 0) & (handles >= 0)
+    sides_count = int(numbers.max(initial=0)) + 1
+    keys, place = np.unique((handles * sides_count + numbers[:, None])[votes], return_inverse=True)
+    totals = np.bincount(place, weights=weights[votes], minlength=len(keys))
+    most = np.lexsort((keys, -totals))[:budget]
+    return [(int(key) // sides_count, int(key) % sides_count) for key in keys[most]]
 
 
-def _most_voted(
-    handles: Handles, weights: NDArray[np.floating[Any]], numbers: NDArray[np.intp], budget: int
-) -> list[tuple[int, int]]:
-    sides_count = int(numbers.max()) + 1
-    keys = (handles * sides_count + numbers[:, None])[weights > 0]
-    unique, place = np.unique(keys, return_inverse=True)
-    votes = np.bincount(place, weights=weights[weights > 0], minlength=len(unique))
-    most = np.lexsort((unique, -votes))[:budget]
-    return [(int(key) // sides_count, int(key) % sides_count) for key in unique[most]]
+def _weights(distances: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(Q, K) of (Q, K + 1) distances: how much nearer each is than the last, which is taken for background. In an index
+    of so few rows that there is no background, everyone is looked at.
+    """
+    there = np.isfinite(distances)
+    known = np.where(there, distances, np.float32(0))
+    background = known[:, -1:]
+    nearer = np.maximum(background - known[:, :-1], 0) / np.maximum(background, np.float32(1e-6))
+    return np.where(there[:, -1:], nearer, np.float32(1))
 
 
 def _checked(

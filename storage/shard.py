@@ -16,17 +16,9 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from storage import shard_jobs, shard_reads
-from storage.descriptor_index import DescriptorIndex
-from storage.errors import InvalidRequest, StorageFailure, UnknownFeature
+from storage.errors import StorageFailure
 from storage.index_kinds import IndexConfig
-from storage.index_training import (
-    Partition,
-    put_partition,
-    sorted_anew,
-    stored_partition,
-    train_partition,
-    training_is_due,
-)
+from storage.index_training import Partition, put_partition, sorted_anew, train_partition
 from storage.index_views import IndexView, IndexViews
 from storage.kv import KeyValueStore, ReadTransaction, WriteTransaction
 from storage.kv_lmdb import LmdbStore
@@ -37,6 +29,7 @@ from storage.shard_indexes import load_indexes, save_indexes, with_logged_change
 from storage.shard_search import SummaryCache, answer_queries
 from storage.shard_stats import feature_stats, folder_bytes
 from storage.shard_tables import IMAGES, SEQUENCE, TABLES, check_owner, meta_number
+from storage.shard_training import features_to_train, trainable_index
 from storage.shard_verify import verify_tables
 from storage.shard_write import MutationBatch, prepare_mutation, trim_log
 from storage.types import (
@@ -61,6 +54,7 @@ T = TypeVar("T")
 
 STORE_FOLDER = "store"
 SNAPSHOTS_FOLDER = "snapshots"
+CLOSING_PATIENCE_S = 5.0
 
 
 class Shard:
@@ -273,14 +267,7 @@ class Shard:
     def training_due(self) -> list[str]:
         """Features whose index has outgrown what it was trained for, if ever it was."""
         with self._views.read(self._store) as (transaction, view):
-            return [
-                name
-                for name, index in view.indexes.items()
-                if isinstance(index, DescriptorIndex)
-                and training_is_due(
-                    index, self._index_configs.get(name, IndexConfig()), _trained_rows(transaction, name)
-                )
-            ]
+            return features_to_train(transaction, view, self._index_configs)
 
     def train(self, feature: str) -> TrainingReport:
         """Trains the index of a local feature on the rows it has and puts the trained one in its place. Searches and
@@ -289,32 +276,16 @@ class Shard:
         started = time.perf_counter()
         with self._snapshot_lock:
             view = self._views.current
-            spec, index = self._trainable(feature, view)
+            index = trainable_index(feature, view, self._index_configs)
             partition = train_partition(index)
             trained: VectorIndex = sorted_anew(index, partition)
             with self._store.read() as transaction:  # most of what was written meanwhile, before writes have to wait
                 reached = meta_number(transaction, SEQUENCE)
-                trained = with_logged_changes(transaction, spec, trained, view.sequence)
+                trained = with_logged_changes(transaction, self._specs[feature], trained, view.sequence)
             with self._write_lock:
-                self._publish(spec, partition, trained, reached)
+                self._publish(self._specs[feature], partition, trained, reached)
         took_s = round(time.perf_counter() - started, 3)
         return TrainingReport(self.index, feature, trained.rows_count, len(partition.centroids), took_s)
-
-    def _trainable(self, feature: str, view: IndexView) -> tuple[FeatureSpec, DescriptorIndex]:
-        index = view.indexes.get(feature)
-        if index is None:
-            raise UnknownFeature(
-                f"no feature is called {feature!r}", f"the features here are {', '.join(view.indexes)}"
-            )
-        if not isinstance(index, DescriptorIndex):
-            raise InvalidRequest(f"the index of {feature!r} compares every row: there is nothing to train", "leave it")
-        if self._index_configs.get(feature, IndexConfig()).kind == "exact":
-            raise InvalidRequest(
-                f"the index of {feature!r} is configured to be exact", f"set indexes.{feature}.kind: auto"
-            )
-        if not index.rows_count:
-            raise InvalidRequest(f"{feature!r} has no rows to train on", "index pictures first")
-        return self._specs[feature], index
 
     def _publish(self, spec: FeatureSpec, partition: Partition, index: VectorIndex, sequence: int) -> None:
         """Takes in what was written after ``sequence``; under the write lock, so that nothing follows it."""
@@ -338,7 +309,11 @@ class Shard:
     def close(self) -> None:
         """Saves the indexes, waits for reads to end, frees the folder. A second call does nothing."""
         try:
-            self.snapshot()
+            if self._snapshot_lock.acquire(timeout=CLOSING_PATIENCE_S):
+                self._snapshot_lock.release()
+                self.snapshot()
+            else:
+                logger.info("shard %d: an index is being trained; nothing is saved at closing", self.index)
         except StorageFailure as failure:  # closed already, or lost; the indexes can be rebuilt
             logger.info("shard %d: its indexes are not saved at closing: %s", self.index, failure)
         except OSError as failure:
@@ -349,8 +324,3 @@ class Shard:
     def _ask(self, question: Callable[[ReadTransaction], T]) -> T:
         with self._store.read() as transaction:
             return question(transaction)
-
-
-def _trained_rows(transaction: ReadTransaction, feature: str) -> int:
-    partition = stored_partition(transaction, feature)
-    return 0 if partition is None else partition.rows

@@ -21,7 +21,7 @@ from graph.pending import PendingFeatures
 from graph.ports import ExtractorStatus, JobPort
 from storage.errors import LookalikeError
 from storage.shard import Shard
-from storage.types import FeatureRows, Mutation, MutationResult, ShardAnswer, ShardQuery, ShardStats, Vectors
+from storage.types import FeatureRows, Mutation, MutationResult, ShardAnswer, ShardQuery, ShardStats
 
 SHARDS = 3
 

@@ -168,8 +168,10 @@ def test_rows_and_queries_may_be_read_only_or_strided() -> None:
     rows = make_rows(SPEC, 80, np.random.default_rng(10))
     read_only = rows.copy()
     read_only.setflags(write=False)
-    index = add(one_list(), numbers(0, 40), read_only[::2])
-    assert_exact(index, numbers(0, 40), rows[::2], read_only[1::2], 5)
+    index = add(add(one_list(), numbers(0, 40), read_only[::2]), numbers(40, 120), read_only)
+    wanted = np.concatenate([rows[::2], rows])
+    assert_exact(index, numbers(0, 120), wanted, read_only, 5)
+    assert_exact(index, numbers(0, 120), wanted, read_only[1::2], 5)
 
 
 def test_it_is_called_exact_only_where_it_is() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage.geometry import LEAST_MATCHES, RATIO, Alignment, Places, View, align, match, squared_distances
+from storage.geometry import LEAST_MATCHES, RATIO, Alignment, Places, View, _is_a_view, align, match, squared_distances
 from storage.model_fit import Floats, transfer_errors, transformed
 from tests.unit.storage.scenes import Scene, joined, mirrored, scene, seen, similarity
 
@@ -146,6 +146,38 @@ def test_a_place_counts_once_whatever_its_directions() -> None:
         assert found.inliers == 30
         for side in (0, 1):
             assert len(set((found.pairs[:, side] % 30).tolist())) == 30
+
+
+def test_a_place_counts_once_whoever_is_matched_with_it() -> None:
+    stored = scene(7, count=30)
+    query = joined([stored, replace(stored, points=stored.points + np.array([1.2, 0.0]))])
+    pairs = np.stack([np.arange(60), np.tile(np.arange(30), 2)], axis=1)
+    for one, other, matches in ((query, stored, pairs), (stored, query, pairs[:, ::-1])):
+        found = align(one.view(), other.view(), matches)
+        assert found is not None
+        assert found.inliers == 30
+
+
+AXES = np.array([[100.0, 100.0], [300.0, 100.0], [100.0, 300.0], [300.0, 250.0]])
+
+
+@pytest.mark.parametrize(
+    ("homography", "possible"),
+    [
+        (np.eye(3), True),
+        (similarity(0.1, 2.0, (5, 5)), True),
+        (np.array([[1, 0, 0], [0, 1, 0], [2e-3, 1e-3, 1.0]]), True),
+        (np.array([[-1, 0, 640], [0, 1, 0], [0, 0, 1.0]]), False),
+        (np.array([[1, 0, 0], [0, 1, 0], [-5e-3, 0, 1.0]]), False),
+        (np.array([[1, 0, 0], [0, 0.1, 0], [0, 0, 1.0]]), False),
+        (np.array([[1, 0, 0], [0, 0, 9], [0, 0, 1.0]]), False),
+        (similarity(0.02), False),
+        (similarity(50.0), False),
+    ],
+    ids=["itself", "turned", "from aside", "mirrored", "folded over", "flattened", "a line", "a point", "a pixel"],
+)
+def test_only_what_a_camera_could_see_is_a_view(homography: Floats, possible: bool) -> None:
+    assert _is_a_view(homography, AXES) == possible
 
 
 def test_keypoints_whose_turn_or_size_disagrees_are_left_out() -> None:

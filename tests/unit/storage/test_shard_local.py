@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from storage.errors import InvalidRequest
+from storage.index_kinds import build_index
 from storage.model_fit import transformed
 from storage.search_wire import decode_answers, decode_queries, encode_answers, encode_queries
 from storage.shard import Shard
@@ -159,15 +160,13 @@ def test_keypoints_that_do_not_fit_their_rows_are_not_stored(full: Shard) -> Non
 def test_verify_finds_keypoints_that_the_index_has_otherwise(tmp_path: Path) -> None:
     shard = open_shard(tmp_path / "shard", [LOCAL])
     shard.apply([put_scene("a", PICTURES[1]), put_scene("b", PICTURES[2])])
-    view = shard._views.current
-    index = view.indexes["local"]
-    rows = feature(PICTURES[1]).rows.copy()
-    rows[3, 5] ^= 1
-    changed = index.with_changes(remove=np.array([0]), add=np.zeros(0, np.int64), rows=rows[:0])
-    changed = changed.with_changes(remove=np.zeros(0, np.int64), add=np.full(80, 7), rows=rows)
+    view, handles = shard._views.current, np.repeat([0, 1, 7], 80)
+    rows = np.concatenate([feature(PICTURES[number]).rows for number in (1, 2, 3)])
+    rows[85, 5] ^= 1
+    changed = build_index(LOCAL).with_changes(remove=handles[:0], add=handles, rows=rows)
     shard._views.replace(replace(view, indexes={"local": changed}))
     assert shard.verify().problems == (
-        "local: the index has other rows of handle 0 than the store",
+        "local: the index has other rows of handle 1 than the store",
         "local: the index has 80 rows that the store does not",
     )
     shard.close()

@@ -31,7 +31,7 @@ def test_a_blob_is_found_where_it_is_and_as_large_as_it_is(size: tuple[int, int]
     strongest = int(found.responses.argmax())
     np.testing.assert_allclose(found.points[strongest], [x, y], atol=0.1)
     wanted = np.sqrt(sigma**2 - CAMERA_SIGMA**2) / BLOB_TO_KEYPOINT  # a picture is taken to have a blur of its own
-    assert found.sigmas[strongest] == pytest.approx(wanted, rel=0.1)
+    assert found.sigmas[strongest] == pytest.approx(wanted, rel=0.03)
 
 
 def test_nearly_every_blob_is_found_wherever_it_lies() -> None:

@@ -141,6 +141,7 @@ def without(arrays: Arrays, name: str) -> Arrays:
     ("arrays", "reason"),
     [
         ({"fc.weight": np.zeros((4, 4), np.float32)}, "not those of TFeat, HardNet, HardNet8 with 128 numbers"),
+        ({"classifier.1.weight": np.zeros(4, np.float32)}, "not those of TFeat, HardNet, HardNet8 with 128 numbers"),
         (hardnet(numbers=64), "not those of TFeat, HardNet, HardNet8 with 128 numbers"),
         (tfeat(numbers=256), "not those of TFeat, HardNet, HardNet8 with 128 numbers"),
         (without(hardnet(), "features.3.weight"), "like HardNet, but for features.3.weight"),
@@ -148,7 +149,16 @@ def without(arrays: Arrays, name: str) -> Arrays:
         (tfeat() | {"features.1.bias": np.ones(16, np.float32)}, "like TFeat, but for features.1.bias"),
         (tfeat() | {"descr.0.bias": np.full(128, np.nan, np.float32)}, "give no numbers"),
     ],
-    ids=["another network", "64 numbers", "256 numbers", "a tensor less", "one more", "another shape", "not finite"],
+    ids=[
+        "another network",
+        "a namesake",
+        "64 numbers",
+        "256 numbers",
+        "a tensor less",
+        "one more",
+        "another shape",
+        "not finite",
+    ],
 )
 def test_weights_of_another_network_are_refused(arrays: Arrays, reason: str, tmp_path: Path) -> None:
     with pytest.raises(ExtractorUnavailable, match=reason):
