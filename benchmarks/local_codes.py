@@ -29,7 +29,7 @@ from storage.descriptor_index import NO_HANDLES, DescriptorIndex, empty_descript
 from storage.geometry import View, align, match
 from storage.index_training import sorted_anew, train_partition
 from storage.keypoints import Side, sides
-from storage.local_search import CANDIDATES, MIN_INLIERS, NEIGHBORS, most_voted
+from storage.local_search import CANDIDATES, MIN_INLIERS, NEIGHBORS, Votes, most_voted
 from storage.types import FeatureRows, FloatVectors
 from storage.vectors import Neighbors
 
@@ -152,7 +152,8 @@ def _inliers(
     way: str,
 ) -> int:
     """Of the wanted picture; 0 where it is not first."""
-    candidates = most_voted(neighbors, np.zeros(len(side.codes), np.intp), CANDIDATES)
+    votes = Votes.of(neighbors, np.zeros(len(side.codes), np.intp), 0.0)
+    candidates = most_voted([votes], CANDIDATES)
     in_floats = way == "float32, exact"
     view = View(vectors if in_floats else unpacked(side.codes), side.points, side.sigmas, side.angles)
     best = {}

@@ -7,13 +7,13 @@ something is found that is not there. Extraction is timed beside OpenCV's SIFT o
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from benchmarks.report import Report, median
 from deployments.extractor import Pixels
 from deployments.extractors.local import DIM, Local
 from deployments.images import WorkingImage, decode
+from deployments.keypoints.scale_space import enlargement_of
 from deployments.pixel_kernels import luma
 from storage.descriptor_index import NO_HANDLES, empty_descriptor_index
 from storage.keypoints import sides
@@ -91,8 +92,9 @@ def _fill(shard: Shard, stored: Sequence[Stored]) -> None:
         shard.apply([PutImage(one.picture.id, record, {"local": one.feature}, b"-")])
 
 
-def _search(shard: Shard, one: Asked, k: int = 10) -> Sequence[Hit]:
-    query = FeatureQuery("local", one.feature.rows, k, None, {"min_inliers": 4}, one.feature.extras)
+def _search(shard: Shard, one: Asked, *, mirror: bool = True) -> Sequence[Hit]:
+    params = {"min_inliers": 4, "mirror": mirror}
+    query = FeatureQuery("local", one.feature.rows, 10, None, params, one.feature.extras)
     [answer] = shard.search([ShardQuery((query,))])
     return answer.hits["local"]
 
@@ -201,51 +203,66 @@ def _view_error(found: Located, true: Floats, first: WorkingImage, other: Workin
 
 
 def _tell_extraction(report: Report, collection: Collection) -> None:
-    """Alternating, on one thread each."""
+    """Alternating, on one thread each; apart for pictures that are doubled first and for those that are not."""
     cv2.setNumThreads(1)
     extractor = Local()
-    grays = [luma(decode(picture.jpeg()).pixels) for picture in collection.originals[:TIMED]]
+    pictures = [*collection.originals, *collection.others]
+    grays = [luma(decode(picture.jpeg()).pixels) for picture in pictures[: 4 * TIMED]]
     baseline = cv2.SIFT.create(nfeatures=extractor.config.keypoints)
     ways: dict[str, Callable[[Pixels], object]] = {
         "OpenCV detectAndCompute, 200 keypoints": lambda gray: baseline.detectAndCompute(gray, None),
         "stored picture, 200 keypoints": lambda gray: extractor.extract([gray]),
         "query, 500 keypoints and their mirror image": lambda gray: extractor.query_views([gray], {}),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for gray in [grays[0], *grays]:
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way(gray)
-            times[name].append((time.perf_counter() - started) * 1e3)
-    first = next(iter(ways))
-    report.line()
-    report.line(
-        f"extraction, {len(grays)} working images of {median([gray.size / 1e6 for gray in grays]):.2f} MP (median)"
-    )
-    rows = []
-    for name in ways:
-        ratios = [own / base for own, base in zip(times[name][1:], times[first][1:], strict=True)]
-        rows.append([name, median(times[name][1:]), median(ratios)])
-    report.table(["one thread", "ms", "times OpenCV"], rows)
+    for doubled in (True, False):
+        own = [gray for gray in grays if (enlargement_of(gray) > 1) == doubled][:TIMED]
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for gray in [own[0], *own]:
+            for name, way in ways.items():
+                times[name].append(_ms(way, gray))
+        megapixels = median([gray.size / 1e6 for gray in own])
+        report.line()
+        report.line(
+            f"extraction, {len(own)} working images of {megapixels:.2f} MP (median) that "
+            f"{'are doubled first' if doubled else 'are not doubled'}"
+        )
+        base = times[next(iter(ways))][1:]
+        rows = []
+        for name in ways:
+            ratios = [mine / its for mine, its in zip(times[name][1:], base, strict=True)]
+            rows.append([name, median(times[name][1:]), median(ratios)])
+        report.table(["one thread", "ms", "times OpenCV"], rows)
 
 
 def _tell_search(report: Report, shard: Shard, questions: Sequence[Asked]) -> None:
-    index = shard.index_of("local")
-    both: list[list[float]] = []
+    """From the copy's pixels to the hits; each part by itself, and everything with and without the mirrored side."""
+    index, extractor = shard.index_of("local"), Local()
+    parts: list[list[float]] = []
     for one in questions:
+        gray = luma(decode(one.copy).pixels)
         codes = np.concatenate([side.codes for side in sides(one.feature.rows, one.feature.extras)])
-        started = time.perf_counter()
-        index.search(codes, NEIGHBORS + 1)
-        middle = time.perf_counter()
-        _search(shard, one)
-        both.append([(middle - started) * 1e3, (time.perf_counter() - middle) * 1e3])
-    index_ms, whole_ms = (statistics.median(values) for values in zip(*both, strict=True))
+        extraction = _ms(lambda gray: extractor.query_views([gray], {}), gray)
+        looking = _ms(lambda codes: index.search(codes, NEIGHBORS + 1), codes)
+        both = _ms(lambda one: _search(shard, one), one)
+        given = _ms(lambda one: _search(shard, one, mirror=False), one)
+        parts.append(
+            [extraction, looking, both - looking, extraction + both, (extraction + both) / (extraction + given)]
+        )
+    extraction, looking, checking, whole, mirrored = (median(list(values)) for values in zip(*parts, strict=True))
     report.line()
     report.line(
-        f"search among {index.rows_count} keypoints, extraction apart: {whole_ms:.0f} ms, of which "
-        f"index {index_ms:.0f} and geometric check {whole_ms - index_ms:.0f}; "
-        f"index {index.memory_bytes / shard.stats().images / 1024:.1f} KiB a picture"
+        f"a search among {shard.stats().images} pictures, {index.rows_count} keypoints, median of {len(parts)} "
+        f"copies: extraction {extraction:.0f} ms, index {looking:.0f} ms, geometric check {checking:.0f} ms, "
+        f"all {whole:.0f} ms; "
+        f"{mirrored:.2f} times what it takes without the mirrored side"
     )
+    report.line(f"index {index.memory_bytes / shard.stats().images / 1024:.1f} KiB of memory a picture")
+
+
+def _ms(work: Callable[[Any], object], subject: Any) -> float:
+    started = time.perf_counter()
+    work(subject)
+    return (time.perf_counter() - started) * 1e3
 
 
 if __name__ == "__main__":

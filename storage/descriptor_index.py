@@ -5,7 +5,7 @@ Quantization for Nearest Neighbor Search", PAMI 2011) whose lists keep the codes
 nothing is lost beyond the probing, and nothing has to be trained but the centroids.
 
 Like every index here it is a value (`storage.vectors`). Pictures that were removed are struck by their handles, and
-their rows leave when the index is rebuilt.
+their rows leave when they are a quarter of all: at once where there is one list, otherwise by training.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from storage.types import BinaryVectors, FloatVectors, Handles, Vectors
 from storage.vectors import Neighbors
 
 PROBES = 8
+DEAD_FRACTION = 0.25  # of all rows, past which those of removed pictures are cleared away
 THREADS = 2
 QUERIES_TO_A_THREAD = 64
 ASSIGNED_AT_ONCE = 16_384  # rows
@@ -90,8 +91,17 @@ class DescriptorIndex:
         rows, owners = self._lists.count_of(new)
         if not rows:
             return self
-        dead = np.union1d(self._dead, owners)
-        return DescriptorIndex(self._lists, self.centroids, self.probes, dead, self.dead_rows + rows)
+        dead, dead_rows = np.union1d(self._dead, owners), self.dead_rows + rows
+        struck = DescriptorIndex(self._lists, self.centroids, self.probes, dead, dead_rows)
+        if self.kind == "exact" and dead_rows > DEAD_FRACTION * self._lists.rows_count:
+            return struck._tidied()
+        return struck
+
+    def _tidied(self) -> DescriptorIndex:
+        """Without the rows of removed pictures. Of an index with many lists that is left to the next training."""
+        handles, codes = self.live_rows()
+        empty = empty_descriptor_index(2 * self._lists.width, self.centroids, self.probes)
+        return empty.with_changes(remove=NO_HANDLES, add=handles, rows=codes)
 
     def _nearest_lists(self, codes: BinaryVectors, count: int) -> Numbers:
         """(N, count) numbers of the lists nearest to each code, nearest first."""

@@ -13,6 +13,7 @@ from storage.codec import decode_rows, encode_rows
 from storage.descriptor_codes import unpacked
 from storage.descriptor_index import (
     ASSIGNED_AT_ONCE,
+    DEAD_FRACTION,
     NO_HANDLES,
     DescriptorIndex,
     empty_descriptor_index,
@@ -29,7 +30,6 @@ ROWS_TO_A_LIST = 40  # that centroids are trained on
 ITERATIONS = 8
 SEED = 1
 RETRAIN_GROWTH = 4  # times the rows that the centroids were trained on
-DEAD_FRACTION = 0.25  # of all rows, past which the lists are made anew
 _KEY = b"centroids:"
 
 
@@ -61,10 +61,9 @@ def training_is_due(index: DescriptorIndex, config: IndexConfig, trained_rows: i
     if config.kind == "exact":
         return False
     rows = index.rows_count
-    if rows < config.train_after_rows:
-        return False
-    littered = index.dead_rows > DEAD_FRACTION * (rows + index.dead_rows)
-    return index.kind == "exact" or rows >= RETRAIN_GROWTH * trained_rows or littered
+    if index.kind == "inverted_file" and rows and index.dead_rows > DEAD_FRACTION * (rows + index.dead_rows):
+        return True
+    return rows >= config.train_after_rows and (index.kind == "exact" or rows >= RETRAIN_GROWTH * trained_rows)
 
 
 def train_partition(index: DescriptorIndex) -> Partition:

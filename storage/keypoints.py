@@ -75,7 +75,9 @@ def keypoint_feature(
 def check_keypoints(where: str, rows: Vectors, extras: Mapping[str, NDArray[Any]]) -> None:
     """Raises `InvalidRequest` unless the extras describe as many keypoints as there are rows."""
     frames = extras.get("frames")
-    if frames is None or frames.ndim != 2 or frames.shape[1] != 3 or int(frames[:, 0].sum()) != len(rows):
+    if frames is None or frames.dtype != np.uint32 or frames.ndim != 2 or frames.shape[1] != 3 or not len(frames):
+        raise InvalidRequest(f"{where}: it does not say what pictures its keypoints are of", "compute it again")
+    if int(frames[:, 0].sum()) != len(rows) or not frames[:, 1:].all():
         raise InvalidRequest(f"{where}: its frames do not add up to {len(rows)} keypoints", "compute it again")
     for name, (columns, dtype) in COLUMNS.items():
         array = extras.get(name)
@@ -83,7 +85,7 @@ def check_keypoints(where: str, rows: Vectors, extras: Mapping[str, NDArray[Any]
             raise InvalidRequest(f"{where}: no {name} for {len(rows)} keypoints", "compute it again")
     mirrored = extras.get("mirrored")
     if mirrored is not None and (mirrored.shape != rows.shape or mirrored.dtype != rows.dtype):
-        raise InvalidRequest(f"{where}: {len(mirrored)} mirrored descriptors for {len(rows)}", "compute it again")
+        raise InvalidRequest(f"{where}: its mirrored descriptors are not {len(rows)} as well", "compute it again")
 
 
 def sides(rows: Vectors, extras: Mapping[str, NDArray[Any]]) -> Iterator[Side]:

@@ -20,10 +20,11 @@ from storage.errors import InvalidField
 from storage.geometry import RATIO, Alignment, View, align, match, squared_distances
 from storage.keypoints import Side, sides, stored_side
 from storage.model_fit import Floats, transformed
-from storage.types import FeatureQuery, FeatureRows
+from storage.types import FeatureQuery, FeatureRows, Handles, Vectors
 from storage.vectors import Neighbors, VectorIndex
 
 NEIGHBORS = 4  # that a keypoint votes for
+NEIGHBORS_OF_CROWDED = 64  # where all of these are as near as copies
 MIN_INLIERS = 8
 CANDIDATES = 24
 CANDIDATES_FOR_K = 100  # that a large k asks for by itself
@@ -100,36 +101,61 @@ def locate(index: VectorIndex, query: FeatureQuery, feature_of: Callable[[int], 
 
 def _candidates(index: VectorIndex, asked: Sequence[Side], budget: int) -> list[tuple[int, int]]:
     """(handle, number of the side) with the most votes."""
-    neighbors = index.search(np.concatenate([side.codes for side in asked]), NEIGHBORS + 1)
+    codes = np.concatenate([side.codes for side in asked])
     numbers = np.repeat(np.arange(len(asked)), [len(side.codes) for side in asked])
-    return most_voted(neighbors, numbers, budget)
+    unlike = _unlike(codes)
+    neighbors = index.search(codes, NEIGHBORS + 1)
+    votes = [Votes.of(neighbors, numbers, unlike)]
+    crowded = neighbors.distances[:, -1] < unlike
+    if crowded.any():  # more copies than are voted for
+        more = index.search(codes[crowded], NEIGHBORS_OF_CROWDED + 1)
+        votes.append(Votes.of(more, numbers[crowded], unlike))
+    return most_voted(votes, budget)
 
 
-def most_voted(neighbors: Neighbors, numbers: NDArray[np.intp], budget: int) -> list[tuple[int, int]]:
-    """At most ``budget`` (handle, number of the side), those with the most votes first.
+@dataclass(frozen=True, slots=True, eq=False)
+class Votes:
+    """handles, numbers, weights: (V,) who is voted for, by a keypoint of which side, how much."""
 
-    neighbors: the nearest descriptors to each keypoint of the query, one more than it votes for. numbers: (Q,) the
-    side that each keypoint is of.
-    """
-    weights = _weights(np.sqrt(neighbors.distances))
-    handles = neighbors.handles[:, :NEIGHBORS]
-    votes = (weights > 0) & (handles >= 0)
+    handles: Handles
+    numbers: NDArray[np.intp]
+    weights: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, neighbors: Neighbors, numbers: NDArray[np.intp], unlike: float) -> Votes:
+        """neighbors: the nearest descriptors to each keypoint of the query, one more than it votes for; that one, or
+        what is unlike it anyway, is the background that a vote's weight is measured by. numbers: (Q,) its side.
+        unlike: a squared distance.
+        """
+        there = np.isfinite(neighbors.distances)
+        distances = np.sqrt(np.where(there, neighbors.distances, np.float32(0)))
+        background = np.maximum(distances[:, -1:], np.float32(np.sqrt(unlike)))
+        weights = np.maximum(background - distances[:, :-1], 0) / np.maximum(background, np.float32(1e-6))
+        weights = np.where(there[:, -1:], weights, np.float32(1))  # in an index of so few rows everyone is looked at
+        valid = there[:, :-1] & (weights > 0)
+        sides_of = np.broadcast_to(numbers[:, None], valid.shape)
+        return cls(neighbors.handles[:, :-1][valid], sides_of[valid], weights[valid])
+
+
+def most_voted(votes: Sequence[Votes], budget: int) -> list[tuple[int, int]]:
+    """At most ``budget`` (handle, number of the side), those with the most votes first."""
+    handles, numbers, weights = (
+        np.concatenate([getattr(one, name) for one in votes]) for name in ("handles", "numbers", "weights")
+    )
     sides_count = int(numbers.max(initial=0)) + 1
-    keys, place = np.unique((handles * sides_count + numbers[:, None])[votes], return_inverse=True)
-    totals = np.bincount(place, weights=weights[votes], minlength=len(keys))
+    keys, place = np.unique(handles * sides_count + numbers, return_inverse=True)
+    totals = np.bincount(place, weights=weights, minlength=len(keys))
     most = np.lexsort((keys, -totals))[:budget]
     return [(int(key) // sides_count, int(key) % sides_count) for key in keys[most]]
 
 
-def _weights(distances: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(Q, K) of (Q, K + 1) distances: how much nearer each is than the last, which is taken for background. In an index
-    of so few rows that there is no background, everyone is looked at.
+def _unlike(codes: Vectors) -> float:
+    """A squared distance at which two descriptors are hardly of one thing: a fourth of what the query's own usually
+    are from each other, which is half of it unsquared.
     """
-    there = np.isfinite(distances)
-    known = np.where(there, distances, np.float32(0))
-    background = known[:, -1:]
-    nearer = np.maximum(background - known[:, :-1], 0) / np.maximum(background, np.float32(1e-6))
-    return np.where(there[:, -1:], nearer, np.float32(1))
+    levels = unpacked(codes)
+    apart = np.square(levels - np.roll(levels, len(levels) // 2 + 1, axis=0)).sum(axis=1)
+    return float(np.median(apart)) / 4
 
 
 def _checked(
@@ -141,6 +167,8 @@ def _checked(
     for start in range(0, len(handles), CHECKED_AT_ONCE):
         part = handles[start : start + CHECKED_AT_ONCE]
         stored = [(handle, stored_side(feature)) for handle in part if (feature := feature_of(handle)) is not None]
+        if not stored:
+            continue
         vectors = unpacked(np.concatenate([one.codes for _, one in stored]))
         squared = squared_distances(view.vectors, vectors)
         ends = np.cumsum([0, *(len(one.codes) for _, one in stored)])

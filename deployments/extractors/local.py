@@ -47,17 +47,16 @@ class Local:
         """Raises `ExtractorUnavailable` where a network's weights or the package that runs it are missing."""
         self.config = config or Config.model_validate({})
         self._descriptor = load_descriptor(self.config.descriptor)
-        self.extract([np.zeros((32, 32), np.uint8)])  # so that the first picture does not wait for the compiler
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+        self.extract([noise])  # so that the first picture does not wait for the compiler
 
     @classmethod
     def spec_for(cls, config: Config) -> FeatureSpec:
-        described = descriptor_fingerprint(config.descriptor)
-        fingerprint = f"local-{METHOD_VERSION}/{described}/{config.keypoints}/decode-{DECODE_VERSION}"
-        return FeatureSpec("local", "local", DIM, "inliers", fingerprint)
+        return _spec(descriptor_fingerprint(config.descriptor), config)
 
     @property
     def spec(self) -> FeatureSpec:
-        return self.spec_for(self.config)
+        return _spec(self._descriptor.fingerprint, self.config)  # of the file that was loaded, whatever lies there now
 
     @property
     def model(self) -> str:
@@ -129,3 +128,8 @@ class Local:
         mirrored = descriptor.describe_mirrored(patches, vectors)
         codes = packed(quantized(mirrored, descriptor.step, descriptor.lowest))
         return replace(feature, extras={**feature.extras, "mirrored": codes})
+
+
+def _spec(descriptor: str, config: Config) -> FeatureSpec:
+    fingerprint = f"local-{METHOD_VERSION}/{descriptor}/{config.keypoints}/decode-{DECODE_VERSION}"
+    return FeatureSpec("local", "local", DIM, "inliers", fingerprint)

@@ -19,7 +19,7 @@ LEAST_RESPONSE = 0.15  # gray levels of 255
 EDGE_RATIO = 10.0  # of the principal curvatures
 BORDER = 5  # pixels of the octave
 MAX_STEPS = 5
-FIELDS = 5  # x, y, level, response, (sign)
+SETTLED = 0.6  # pixels and levels; at exactly a half, steps would go to and fro between two neighbours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +73,8 @@ def _octave_extrema(octave: Octave) -> NDArray[np.float32]:
     differences = np.subtract(octave.levels[1:], octave.levels[:-1])
     found = np.empty((max(1024, differences[0].size // 16), 4), np.float32)
     count = _extrema()(differences, found)
-    return found[:count].copy()
+    _, first = np.unique(found[:count], axis=0, return_index=True)  # two beginnings may come to one end
+    return found[np.sort(first)]
 
 
 @cache
@@ -154,7 +155,7 @@ def _extrema_loop(differences: NDArray[np.float32], found: NDArray[np.float32]) 
                     ox = -(m0 * gx + m1 * gy + m2 * gs) / determinant
                     oy = -(m1 * gx + m3 * gy + m4 * gs) / determinant
                     os = -(m2 * gx + m4 * gy + m5 * gs) / determinant
-                    if abs(ox) < 0.5 and abs(oy) < 0.5 and abs(os) < 0.5:
+                    if abs(ox) < SETTLED and abs(oy) < SETTLED and abs(os) < SETTLED:
                         settled = True
                         break
                     if abs(ox) > 4 or abs(oy) > 4 or abs(os) > 4:

@@ -124,11 +124,20 @@ def test_of_equal_rows_those_of_the_smallest_handles_are_kept_whatever_their_ord
 
 
 def test_removing_the_same_handle_twice_counts_its_rows_once() -> None:
-    rows = make_rows(SPEC, 6, np.random.default_rng(5))
-    index = add(one_list(), np.array([1, 1, 2, 2, 3, 3], np.int64), rows)
+    rows = make_rows(SPEC, 40, np.random.default_rng(5))
+    index = add(one_list(), np.repeat(numbers(1, 21), 2), rows)
     again = remove(remove(index, numbers(2, 3), rows), np.array([2, 2, 3], np.int64), rows)
     assert isinstance(again, DescriptorIndex)
-    assert (again.rows_count, again.dead_rows) == (2, 4)
+    assert (again.rows_count, again.dead_rows) == (36, 4)
+
+
+def test_the_rows_of_removed_pictures_leave_one_list_when_they_are_a_quarter() -> None:
+    rows = make_rows(SPEC, 40, np.random.default_rng(5))
+    index = add(one_list(), np.repeat(numbers(1, 21), 2), rows)
+    tidied = remove(index, numbers(1, 7), rows)
+    assert isinstance(tidied, DescriptorIndex)
+    assert (tidied.rows_count, tidied.dead_rows) == (28, 0)
+    assert set(tidied.live_rows()[0].tolist()) == set(range(7, 21))
 
 
 def test_only_the_nearest_lists_are_probed() -> None:

@@ -10,6 +10,7 @@ from storage.descriptor_codes import packed, unpacked
 from storage.descriptor_index import NO_HANDLES, DescriptorIndex, empty_descriptor_index, nearest_centroids
 from storage.index_kinds import IndexConfig, KindChoice
 from storage.index_training import (
+    LISTS_RANGE,
     Partition,
     lists_for,
     put_partition,
@@ -88,11 +89,12 @@ def test_rows_that_are_all_alike_can_be_trained_on() -> None:
     np.testing.assert_array_equal(again.search(clustered_rows(1), 2).handles, [[0, 1]])
 
 
-@pytest.mark.parametrize(
-    ("rows", "lists"), [(1, 1), (20, 20), (100, 32), (10_000, 200), (1_000_000, 2000), (10**9, 16_384)]
-)
-def test_lists_grow_with_the_root_of_the_rows_within_bounds(rows: int, lists: int) -> None:
-    assert lists_for(rows) == lists
+def test_lists_grow_with_the_root_of_the_rows_within_bounds() -> None:
+    least, most = LISTS_RANGE
+    counts = [lists_for(rows) for rows in (1, least - 1, least, 10**4, 10**6, 10**12)]
+    assert counts[:3] == [1, least - 1, least]
+    assert least < counts[3] < counts[4] < counts[5] == most
+    assert counts[4] == pytest.approx(10 * counts[3], rel=0.01)
 
 
 def test_sorting_anew_keeps_the_live_rows_and_drops_the_dead() -> None:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from storage.keypoints import stored_side
+from storage.local_search import Votes, most_voted
 from storage.model_fit import Floats, transformed
 from storage.types import FeatureQuery
+from storage.vectors import Neighbors
 from tests.unit.storage.scenes import PICTURES, SIZE, feature, joined, mirrored, query, scene, search, seen, similarity
 
 CROP = (260, 220)
@@ -125,3 +127,28 @@ def test_stored_keypoints_are_a_query_too() -> None:
     kept = feature(PICTURES[6])
     (found,) = search(FeatureQuery("local", kept.rows, 5, extras=kept.extras))
     assert (found.handle, found.side.size) == (6, stored_side(kept).size)
+
+
+def test_each_keypoint_votes_for_the_nearest_the_more_the_nearer_they_are() -> None:
+    """distances: 5 neighbours, of which the last one is what the others are compared with."""
+    handles = np.array([[7, 8, 7, 9, 5], [8, 9, 9, 9, 5], [8, 5, 4, 3, 2]], np.int64)
+    distances = np.array([[1, 4, 9, 16, 25], [9, 16, 16, 16, 16], [0, 4, 4, 4, 4]], np.float32)
+    votes = Votes.of(Neighbors(handles, distances), np.array([0, 0, 1]), unlike=0.0)
+    found = most_voted([votes], 10)
+    # side 0: 7 has 4/5 + 2/5, 8 has 3/5 + 1/4, 9 has 1/5; side 1: 8 has 1
+    assert found == [(7, 0), (8, 1), (8, 0), (9, 0)]
+    assert most_voted([votes], 2) == found[:2]
+
+
+def test_where_there_are_fewer_neighbours_than_votes_each_has_one() -> None:
+    handles = np.array([[3, 4, -1, -1, -1], [4, 3, -1, -1, -1], [4, 2, -1, -1, -1]], np.int64)
+    distances = np.where(handles < 0, np.inf, np.float32(4)).astype(np.float32)
+    votes = Votes.of(Neighbors(handles, distances), np.zeros(3, np.intp), unlike=0.0)
+    assert most_voted([votes], 10) == [(4, 0), (3, 0), (2, 0)]
+
+
+@pytest.mark.parametrize("copies", [5, 30])
+def test_however_many_copies_there_are_all_are_found(copies: int) -> None:
+    stored = {**PICTURES, **{100 + number: PICTURES[2] for number in range(copies)}}
+    found = search(query(PICTURES[2], k=50), stored)
+    assert {one.handle for one in found} == {2, *range(100, 100 + copies)}

@@ -8,9 +8,22 @@ from typing import Any
 import pytest
 
 from storage.errors import InvalidField
-from storage.local_search import LocalParams
+from storage.local_search import CANDIDATES_FOR_K, LocalParams, locate
 from storage.shard_checks import check_query
-from tests.unit.storage.scenes import LOCAL, PICTURES, joined, mirrored, query, scene, search, seen, similarity
+from storage.types import FeatureRows
+from tests.unit.storage.scenes import (
+    LOCAL,
+    PICTURES,
+    feature,
+    index_of,
+    joined,
+    mirrored,
+    query,
+    scene,
+    search,
+    seen,
+    similarity,
+)
 
 
 def test_fewer_consistent_keypoints_than_wanted_are_not_found() -> None:
@@ -92,3 +105,17 @@ def test_the_ends_of_every_range_are_allowed() -> None:
     params = {"min_inliers": 1000, "mirror": False, "candidates": 500, "ratio": 1}
     assert LocalParams.of(params) == LocalParams(1000, False, 500, 1)
     assert LocalParams.of({"min_inliers": 4, "candidates": 1, "ratio": 0.5}) == LocalParams(4, True, 1, 0.5)
+
+
+def test_a_large_k_asks_for_a_hundred_candidates_unless_more_are_wanted() -> None:
+    stored = {number: scene(200 + number, count=9) for number in range(130)}
+    asked, index = joined(list(stored.values())), index_of(stored)
+    for params, checked in (({}, CANDIDATES_FOR_K), ({"candidates": 120}, 120)):
+        looked_at: list[int] = []
+
+        def feature_of(handle: int, looked_at: list[int] = looked_at) -> FeatureRows:
+            looked_at.append(handle)
+            return feature(stored[handle])
+
+        found = locate(index, query(asked, k=1000, **params), feature_of)
+        assert len(looked_at) == len(found) == checked

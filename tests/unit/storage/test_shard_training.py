@@ -1,163 +1,39 @@
-"""Training a shard's index: the same answers as before, whatever is written meanwhile, and after every opening."""
+"""Which indexes of a shard ask to be trained, and which cannot be."""
 
 from __future__ import annotations
-
-import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from storage.errors import InvalidRequest, UnknownFeature
 from storage.index_kinds import IndexConfig
-from storage.index_training import train_partition
-from storage.shard import Shard
-from storage.types import Hit
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.samples import SPECS, delete, put
-from tests.unit.storage.scenes import LOCAL, Scene, find_scene, mirrored, put_scene, query, scene, seen, similarity
+from tests.unit.storage.scenes import LOCAL, find_scene, put_scene, query, scene
 
-CONFIGS = {"local": IndexConfig(train_after_rows=500)}
 SCENES = [scene(300 + number, count=40) for number in range(24)]
-VIEW = similarity(0.8, 0.5, (150, -60))
-
-
-def fill_shard(shard: Shard, scenes: list[Scene]) -> None:
-    shard.apply([put_scene(f"s{number}", one, operation=f"first {number}") for number, one in enumerate(scenes)])
-
-
-@pytest.fixture
-def full(reopen: Reopen) -> Shard:
-    shard = reopen([LOCAL], index_configs=CONFIGS)
-    fill_shard(shard, SCENES)
-    return shard
-
-
-def answers(shard: Shard) -> list[tuple[Hit, ...]]:
-    """What is found by views of pictures, by mirrored ones, and by a stranger."""
-    views = [seen(one, VIEW, seed=number) for number, one in enumerate(SCENES[:12])]
-    return [find_scene(shard, query(one)) for one in [*views, *map(mirrored, views[:4]), scene(999)]]
-
-
-def kind(shard: Shard) -> str:
-    return shard.stats().features["local"].index_kind
-
-
-def test_a_trained_index_gives_the_answers_of_the_exact_one(full: Shard) -> None:
-    before = answers(full)
-    assert [[hit.id for hit in hits] for hits in before[:12]] == [[f"s{number}"] for number in range(12)]
-    report = full.train("local")
-    assert (report.shard, report.feature, report.rows, report.lists) == (0, "local", 24 * 40, 62)
-    assert kind(full) == "inverted_file"
-    assert answers(full) == before
-    assert full.verify().problems == ()
-
-
-def test_a_trained_index_takes_in_what_is_written_afterwards(full: Shard) -> None:
-    full.train("local")
-    full.apply([delete("s3"), put_scene("s4", scene(400), operation="again", on_conflict="replace")])
-    full.apply([put_scene("new", SCENES[3], operation="new")])
-    assert [hit.id for hit in find_scene(full, query(SCENES[3]))] == ["new"]
-    assert [hit.id for hit in find_scene(full, query(scene(400)))] == ["s4"]
-    assert find_scene(full, query(SCENES[4])) == ()
-    assert full.verify().problems == ()
-    assert kind(full) == "inverted_file"
-
-
-def changes(shard: Shard, name: str) -> None:
-    shard.apply([delete("s3", f"delete {name}"), put_scene("s4", scene(400), operation=name, on_conflict="replace")])
-    shard.apply([put_scene(f"new {name}", SCENES[3], operation=f"new {name}")])
-    shard.apply([put_scene("gone", scene(401), operation=f"come {name}"), delete("gone", f"go {name}")])
-
-
-def assert_changed(shard: Shard, name: str) -> None:
-    assert [hit.id for hit in find_scene(shard, query(SCENES[3]))] == [f"new {name}"]
-    assert [hit.id for hit in find_scene(shard, query(scene(400)))] == ["s4"]
-    assert find_scene(shard, query(SCENES[4])) == ()
-    assert find_scene(shard, query(scene(401))) == ()
-    assert shard.verify().problems == ()
-    assert kind(shard) == "inverted_file"
-
-
-class WritesFirst:
-    """A lock before which something else is written the first time that it is asked for."""
-
-    def __init__(self, lock: Any, write: Callable[[], None]) -> None:
-        self._lock = lock
-        self._writes = [write]
-
-    def __enter__(self) -> None:
-        while self._writes:
-            self._writes.pop()()
-        self._lock.acquire()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
-
-
-def test_what_is_written_while_centroids_are_made_is_not_lost(full: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(index: Any) -> Any:
-        changes(full, "meanwhile")
-        return train_partition(index)
-
-    monkeypatch.setattr("storage.shard.train_partition", slow)
-    full.train("local")
-    assert_changed(full, "meanwhile")
-
-
-def test_what_is_written_just_before_the_index_is_published_is_not_lost(full: Shard) -> None:
-    full._write_lock = WritesFirst(full._write_lock, lambda: changes(full, "late"))  # type: ignore[assignment]
-    full.train("local")
-    assert_changed(full, "late")
-
-
-def test_searches_and_writes_go_on_while_an_index_is_trained(full: Shard) -> None:
-    done, wrong = threading.Event(), list[object]()
-
-    def write() -> None:
-        for number in range(30):
-            full.apply([put_scene("s5", SCENES[5], operation=f"again {number}", on_conflict="replace")])
-        done.set()
-
-    def search() -> None:
-        while not done.is_set():
-            for number in (5, 6):
-                hits = find_scene(full, query(SCENES[number]))
-                if [hit.id for hit in hits] != [f"s{number}"]:
-                    wrong.append(hits)
-
-    threads = [threading.Thread(target=work) for work in (write, search)]
-    for thread in threads:
-        thread.start()
-    trainings = 0
-    while not done.is_set() or not trainings:
-        full.train("local")
-        trainings += 1
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-    assert full.verify().problems == ()
+PUTS = [put_scene(f"s{number}", one) for number, one in enumerate(SCENES)]
 
 
 def test_training_falls_due_with_the_rows_and_again_as_they_grow(reopen: Reopen) -> None:
     shard = reopen([*SPECS, LOCAL], index_configs={"local": IndexConfig(train_after_rows=200)})
     shard.apply([put("hash", pending=["local"])])
-    puts = [put_scene(f"s{number}", one) for number, one in enumerate(SCENES)]
-    shard.apply(puts[:4])
+    shard.apply(PUTS[:4])
     assert shard.training_due() == []
-    shard.apply(puts[4:5])
+    shard.apply(PUTS[4:5])
     assert shard.training_due() == ["local"]
     shard.train("local")
     assert shard.training_due() == []
-    shard.apply(puts[5:19])
+    shard.apply(PUTS[5:19])
     assert shard.training_due() == []
-    shard.apply(puts[19:20])
+    shard.apply(PUTS[19:20])
     assert shard.training_due() == ["local"]
     assert shard.train("local").rows == 800
     assert shard.training_due() == []
 
 
-def test_training_falls_due_when_much_was_removed(full: Shard) -> None:
+def test_training_falls_due_when_much_was_removed(reopen: Reopen) -> None:
+    full = reopen([LOCAL], index_configs={"local": IndexConfig(train_after_rows=500)})
+    full.apply(PUTS)
     full.train("local")
     full.apply([delete(f"s{number}") for number in range(6)])
     assert full.training_due() == []
@@ -171,7 +47,7 @@ def test_training_falls_due_when_much_was_removed(full: Shard) -> None:
 
 def test_an_index_that_is_to_be_exact_is_neither_due_nor_trained(reopen: Reopen) -> None:
     shard = reopen([LOCAL], index_configs={"local": IndexConfig("exact", train_after_rows=10)})
-    fill_shard(shard, SCENES)
+    shard.apply(PUTS)
     assert shard.training_due() == []
     with pytest.raises(InvalidRequest, match="configured to be exact") as refusal:
         shard.train("local")

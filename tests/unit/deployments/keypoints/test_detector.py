@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deployments.extractor import Pixels
-from deployments.keypoints.detector import BORDER, LEAST_RESPONSE, Keypoints, detect
+from deployments.keypoints.detector import BORDER, LEAST_RESPONSE, SETTLED, Keypoints, detect
 from deployments.keypoints.scale_space import CAMERA_SIGMA, build_scale_space
 from tests.unit.deployments.keypoints.scenes import blob, photo, texture
 
@@ -96,9 +96,9 @@ def test_keypoints_keep_away_from_the_border() -> None:
     for number, octave in enumerate(octaves):
         own = found.in_octave[found.octaves == number]
         height, width = octave.levels.shape[1:]
-        assert (own[:, :2] >= BORDER - 0.5).all()
-        assert (own[:, :2] <= np.array([width, height]) - 1 - BORDER + 0.5).all()
-        assert ((own[:, 2] >= 0.5) & (own[:, 2] <= 3.5)).all()
+        assert (own[:, :2] >= BORDER - SETTLED).all()
+        assert (own[:, :2] <= np.array([width, height]) - 1 - BORDER + SETTLED).all()
+        assert ((own[:, 2] >= 1 - SETTLED) & (own[:, 2] <= 3 + SETTLED)).all()
     assert (found.responses >= LEAST_RESPONSE).all()
 
 
@@ -133,3 +133,8 @@ def test_some_of_the_keypoints_can_be_taken() -> None:
         assert len(taken) == len(found.points[which])
         for name in ("points", "sigmas", "responses", "octaves", "in_octave"):
             np.testing.assert_array_equal(getattr(taken, name), getattr(found, name)[which])
+
+
+def test_no_keypoint_is_found_twice() -> None:
+    found = detect(build_scale_space(texture((300, 200))))
+    assert len(np.unique(np.column_stack([found.octaves, found.in_octave]), axis=0)) == len(found)
