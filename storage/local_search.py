@@ -150,12 +150,12 @@ def most_voted(votes: Sequence[Votes], budget: int) -> list[tuple[int, int]]:
 
 
 def _unlike(codes: Vectors) -> float:
-    """A squared distance at which two descriptors are hardly of one thing: a fourth of what the query's own usually
-    are from each other, which is half of it unsquared.
+    """A squared distance within which two descriptors are of copies: unsquared a quarter of what the query's own usually
+    are apart. With half of it the thousand leaves of a tree would pass for copies and outvote the rest.
     """
     levels = unpacked(codes)
     apart = np.square(levels - np.roll(levels, len(levels) // 2 + 1, axis=0)).sum(axis=1)
-    return float(np.median(apart)) / 4
+    return float(np.median(apart)) / 16
 
 
 def _checked(
