@@ -150,8 +150,8 @@ def most_voted(votes: Sequence[Votes], budget: int) -> list[tuple[int, int]]:
 
 
 def _unlike(codes: Vectors) -> float:
-    """A squared distance within which two descriptors are of copies: unsquared a quarter of what the query's own usually
-    are apart. With half of it the thousand leaves of a tree would pass for copies and outvote the rest.
+    """A squared distance within which two descriptors are of copies: unsquared a quarter of what the query's own are
+    usually apart. With half of it the thousand leaves of a tree would pass for copies and outvote the rest.
     """
     levels = unpacked(codes)
     apart = np.square(levels - np.roll(levels, len(levels) // 2 + 1, axis=0)).sum(axis=1)
