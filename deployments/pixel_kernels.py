@@ -1,14 +1,12 @@
 """The loops over pixels that numpy cannot do fast, compiled by numba: luma, Lanczos resampling, counting colours.
 
-All are integer arithmetic, so that their results do not depend on the machine, its vector unit or its BLAS. A kernel
-is compiled on its first use (a second or two, once a machine: numba keeps it beside this file) and releases the GIL.
+All are integer arithmetic, so that their results do not depend on the machine, its vector unit or its BLAS.
 One core, 500 x 375 pixels: luma 0.07 ms, resampling to 96 x 96 0.10 ms, colours 0.18 ms; the fastest exact ways found
 without numba (Pillow, banded float64 matrix products, bincount) take 0.25, 0.40 and 0.42 ms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from deployments.extractor import Pixels
 from deployments.lanczos import WEIGHT_BITS, RowWeights, row_weights
+from storage.compiled import CompiledLoop, compiled
 
 COLOR_BINS = 512  # 8 levels of each of red, green and blue
 HALF = 1 << (WEIGHT_BITS - 1)
@@ -75,42 +74,18 @@ def _weigh_rows(source: Pixels, weights: RowWeights) -> Pixels:
 
 
 @cache
-def _luma() -> Callable[..., None]:
-    return _compiled(_luma_loop, "pixels", "gray")
+def _luma() -> CompiledLoop:
+    return compiled(_luma_loop, "const uint8[:]", "uint8[:]")
 
 
 @cache
-def _resample_rows() -> Callable[..., None]:
-    return _compiled(_resample_rows_loop, "picture", "weights", "rows", "picture out")
+def _resample_rows() -> CompiledLoop:
+    return compiled(_resample_rows_loop, "const uint8[:, :]", "int32[:, :]", "int64[:]", "uint8[:, :]")
 
 
 @cache
-def _count_colors() -> Callable[..., None]:
-    return _compiled(_count_colors_loop, "colors", "tables")
-
-
-def _compiled(loop: Callable[..., None], *arguments: str) -> Callable[..., None]:
-    """``loop`` as machine code; ``arguments`` name the types below."""
-    import numba  # 0.3 s and 70 MB: only where pictures are worked on
-
-    array, types = numba.types.Array, numba.types
-    known = {
-        "pixels": array(types.uint8, 1, "C", readonly=True),
-        "gray": array(types.uint8, 1, "C"),
-        "picture": array(types.uint8, 2, "C", readonly=True),
-        "picture out": array(types.uint8, 2, "C"),
-        "weights": array(types.int32, 2, "C"),
-        "rows": array(types.int64, 1, "C"),
-        "colors": array(types.uint8, 2, "C", readonly=True),
-        "tables": array(types.int64, 2, "C"),
-    }
-    signature = types.void(*(known[name] for name in arguments))
-    machine_code: Callable[..., None]
-    try:
-        machine_code = numba.njit(signature, cache=True, nogil=True)(loop)
-    except RuntimeError:  # neither this folder nor the user's cache can be written: compile in every process
-        machine_code = numba.njit(signature, nogil=True)(loop)
-    return machine_code
+def _count_colors() -> CompiledLoop:
+    return compiled(_count_colors_loop, "const uint8[:, :]", "int64[:, :]")
 
 
 def _luma_loop(pixels: NDArray[Any], gray: NDArray[Any]) -> None:
