@@ -3,7 +3,7 @@
 An extractor turns prepared pictures into features. It says which form of the picture it needs (`ImageInput`), and the
 router or a batch job makes that form once from the working image, so that a decoded photo is never sent whole to an
 extractor that looks at 96 x 96 pixels of it. Optional abilities are protocols of their own: `EmbedsText`,
-`QueryViews`; an annotator labels and has no index.
+`QueryViews`, `NeedsWeights`; an annotator labels and has no index.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from pydantic import BaseModel, ConfigDict
 from storage.types import FeatureRows, FeatureSpec, Vectors
 
 Pixels = NDArray[np.uint8]  # (H, W) gray or (H, W, 3) RGB
+Resampling = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+
+TOKENS_CUT = "tokens_cut"
+LOGITS = "logits"
 
 
 class ExtractorConfig(BaseModel):
@@ -29,18 +33,25 @@ class ExtractorConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """The form of a picture that an extractor wants. size: (width, height), or None for the working image as it is."""
+    """The form of a picture that an extractor wants.
+
+    size: (width, height) in pixels, or None for the working image as it is. short_side: None stretches the picture to
+    ``size``, aspect ratio not kept; else the short side is made this long, aspect ratio kept, and the middle of
+    ``size`` cut out, black where the picture does not reach. resample: the filter.
+    """
 
     color: Literal["gray", "rgb"]
     size: tuple[int, int] | None = None
+    short_side: int | None = None
+    resample: Resampling = "lanczos"
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractorDescription:
-    """What is known of an extractor before it is built. spec is None where only the loaded model knows."""
+    """What is known of an extractor before it is built. spec, image_input: None where only the loaded model knows."""
 
     name: str
-    image_input: ImageInput
+    image_input: ImageInput | None
     spec: FeatureSpec | None
     embeds_text: bool
     has_query_views: bool
@@ -50,10 +61,12 @@ class Extractor(Protocol):
     """Computes one feature. Built once a replica, model and all; ``extract`` may be called from several threads.
 
     A class that implements it takes its config as its only argument, and may have a class method ``spec_for(config)``
-    that gives the spec without loading a model.
+    that gives the spec without loading a model. One whose model decides has neither that nor ``image_input`` on the
+    class.
     """
 
-    image_input: ImageInput
+    @property
+    def image_input(self) -> ImageInput: ...
 
     @property
     def spec(self) -> FeatureSpec: ...
@@ -89,13 +102,40 @@ class QueryViews(Protocol):
 class EmbedsText(Protocol):
     """An extractor that places a sentence among its pictures."""
 
-    def embed_texts(self, texts: Sequence[str]) -> Vectors: ...
+    def embed_texts(self, texts: Sequence[str]) -> list[FeatureRows]:
+        """One a text, in order; rows: (1, D) unit norm. The same text gives the same row in any batch.
+
+        extras ``TOKENS_CUT``: (1,) int64, how many tokens of the text were left out because the model takes no more;
+        absent where none were. extras ``LOGITS``: (2,) float64 of a model that was trained to tell whether a text fits,
+        see `deployments.annotators.zero_shot`.
+        """
+
+
+@runtime_checkable
+class NeedsWeights(Protocol):
+    """A part that loads a model from files, which may come later, or be others than before."""
+
+    @staticmethod
+    def weights_mark(config: Any) -> str:
+        """Changes whenever the files change that it would load. Quick, and imports nothing heavy.
+
+        config: the part's own. Raises `storage.errors.ExtractorUnavailable` where files are missing or wrong, with the
+        command that gets them.
+        """
+
+
+Annotation = Any  # what JSON can hold: of tags a list of {"label", "score"}, of a caption a text
 
 
 class Annotator(Protocol):
-    """Labels a picture; has no index."""
+    """Labels pictures; has no index. Built as an `Extractor` is."""
 
-    name: str
-    image_input: ImageInput
+    @property
+    def image_input(self) -> ImageInput: ...
 
-    def annotate(self, images: Sequence[Pixels]) -> list[Mapping[str, Any]]: ...
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the same picture would be labelled otherwise."""
+
+    def annotate(self, images: Sequence[Pixels]) -> list[Annotation]:
+        """One a picture, in order. The same picture gives the same annotation in any batch."""

@@ -9,7 +9,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from deployments.extractor import ImageInput, Pixels
+from deployments.extractor import ImageInput, Pixels, Resampling
 from deployments.images import WorkingImage
 from deployments.pixel_kernels import luma, resize_gray
 
@@ -19,7 +19,7 @@ THUMBNAIL_QUALITY = 80
 
 
 def prepare(image: WorkingImage, want: ImageInput) -> Pixels:
-    """(H, W) gray or (H, W, 3) RGB uint8: as it is, or by Lanczos at ``want.size``, aspect ratio not kept."""
+    """(H, W) gray or (H, W, 3) RGB uint8: as it is, or at ``want.size`` as `ImageInput` says."""
     return prepare_each(image, (want,))[want]
 
 
@@ -30,9 +30,9 @@ def prepare_each(image: WorkingImage, wants: Iterable[ImageInput]) -> dict[Image
     for want in dict.fromkeys(wants):
         if want.color == "gray":
             gray = luma(image.pixels) if gray is None else gray
-            forms[want] = gray if want.size is None else resize_gray(gray, want.size)
+            forms[want] = _form(gray, want)
         else:
-            forms[want] = image.pixels if want.size is None else _resized_rgb(image.pixels, want.size)
+            forms[want] = _form(image.pixels, want)
     return forms
 
 
@@ -54,7 +54,43 @@ def thumbnail(image: WorkingImage) -> bytes:
     return encoded
 
 
-def _resized_rgb(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    width, height = size
-    columns = Image.fromarray(pixels).resize((width, pixels.shape[0]), Image.Resampling.LANCZOS)
-    return np.asarray(columns.resize((width, height), Image.Resampling.LANCZOS))
+def _form(pixels: Pixels, want: ImageInput) -> Pixels:
+    if want.size is None:
+        return pixels
+    if want.short_side is not None:
+        return _middle(pixels, want.size, want.short_side, want.resample)
+    if pixels.ndim == 2 and want.resample == "lanczos":
+        return resize_gray(pixels, want.size)
+    return _resized(pixels, want.size, want.resample)
+
+
+def _middle(pixels: Pixels, size: tuple[int, int], short_side: int, resample: Resampling) -> Pixels:
+    """The middle of ``size`` of the picture with its short side at ``short_side``, black around it where it is smaller.
+
+    Only that part is computed: a picture of 1024 x 1 pixels would otherwise grow to the size of a poster. Where the
+    middle lies, and to which side its odd pixel goes: ``center_crop`` in transformers' ``image_transforms.py``.
+    """
+    height, width = pixels.shape[:2]
+    short = min(width, height)
+    whole = (int(short_side * width / short), int(short_side * height / short))
+    seen = (min(size[0], whole[0]), min(size[1], whole[1]))
+    left, top = ((whole[i] - seen[i]) // 2 for i in (0, 1))
+    steps = width / whole[0], height / whole[1]
+    box = (left * steps[0], top * steps[1], (left + seen[0]) * steps[0], (top + seen[1]) * steps[1])
+    middle = _resized(pixels, seen, resample, (*box[:2], min(box[2], width), min(box[3], height)))
+    if seen == size:
+        return middle
+    form = np.zeros((size[1], size[0], *pixels.shape[2:]), np.uint8)
+    left, top = (-(-(size[i] - seen[i]) // 2) for i in (0, 1))
+    form[top : top + seen[1], left : left + seen[0]] = middle
+    return form
+
+
+def _resized(
+    pixels: Pixels, size: tuple[int, int], resample: Resampling, box: tuple[float, float, float, float] | None = None
+) -> Pixels:
+    """``box`` of the picture, or all of it, at ``size``: columns first, whatever the version of Pillow prefers."""
+    left, top, right, bottom = box or (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
+    by = Image.Resampling[resample.upper()]
+    columns = Image.fromarray(pixels).resize((size[0], pixels.shape[0]), by, (left, 0, right, pixels.shape[0]))
+    return np.asarray(columns.resize(size, by, (0, top, size[0], bottom)))

@@ -8,24 +8,19 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, cast
 
-from deployments.extractor import ImageInput
 from deployments.extractors.registry import describe_extractor, extractor_class, validate_config
-from storage.errors import Misconfigured
-from storage.types import FeatureRows, FeatureSpec
+from storage.types import FeatureRows
 
 
 class ExtractorProfile:
-    """Answers only what needs no model. Raises Misconfigured for an unknown extractor or option."""
+    """Answers only what needs no model. spec, image_input: None where the model decides. Raises Misconfigured for an
+    unknown extractor or option.
+    """
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         description = describe_extractor(name, options)
-        if description.spec is None:
-            raise Misconfigured(
-                f"the features of extractor {name!r} are known only once its model is loaded",
-                "say its dim in the configuration",
-            )
-        self.spec: FeatureSpec = description.spec
-        self.image_input: ImageInput = description.image_input
+        self.spec = description.spec
+        self.image_input = description.image_input
         self.embeds_text: bool = description.embeds_text
         self._config = validate_config(name, options)
         self._views = extractor_class(name) if description.has_query_views else None

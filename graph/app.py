@@ -6,17 +6,24 @@ from typing import Any
 
 from ray import serve
 
-from deployments.extractor_service import extractor_deployment
+from deployments.extractor_service import part_deployment
 from deployments.profile import extractor_profiles
 from graph.router import router_deployment
 from graph.settings import app_settings
+from graph.shard_plan import fleet_plan
+from graph.zero_shot_options import is_zero_shot
 from storage.manifest import ensure_manifest
 
 
 def build(args: dict[str, Any]) -> serve.Application:
     """What a Serve configuration file names as ``import_path: graph.app:build``. Raises Misconfigured."""
     settings = app_settings(args)
-    profiles = extractor_profiles(settings.extractors)
-    ensure_manifest(settings.data_dir, settings.shards, [profile.spec for profile in profiles.values()])
-    extractors = {name: extractor_deployment(name, options) for name, options in settings.extractors.items()}
-    return router_deployment(settings.model_dump(mode="json"), extractors)
+    plan = fleet_plan(settings, extractor_profiles(settings.extractors))
+    ensure_manifest(settings.data_dir, settings.shards, plan.features)
+    extractors = {name: part_deployment("extractor", name, options) for name, options in settings.extractors.items()}
+    annotators = {
+        name: part_deployment("annotator", name, options)
+        for name, options in settings.annotators.items()
+        if not is_zero_shot(options)
+    }
+    return router_deployment(settings.model_dump(mode="json"), extractors, annotators)

@@ -17,15 +17,16 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from deployments.decode_cost import decodes_quickly
-from deployments.extractor import ImageInput
+from deployments.extractor import Annotation, ImageInput
 from deployments.images import DecodeLimits
 from deployments.prepared import PreparedPicture, prepare_picture
 from graph.catalog_reports import feature_reports, readiness, service_stats
 from graph.catalog_search import SearchRun
+from graph.feature_queries import is_vector_feature
 from graph.image_ids import check_image_id
 from graph.image_writes import put_image
 from graph.original_file import read_original
-from graph.ports import ExtractorPort, ExtractorStatus, JobPort, ShardPort
+from graph.ports import AnnotatorPort, ExtractorPort, ExtractorStatus, JobPort, ShardPort
 from graph.requests import (
     AddAnswer,
     AddRequest,
@@ -37,14 +38,17 @@ from graph.requests import (
     ServiceStats,
     TrainingAnswer,
 )
-from graph.training import train_shards
+from graph.training import train_shards, train_whitening
 from storage.errors import (
     Busy,
     DeadlineExceeded,
+    ExtractorFailed,
+    ExtractorUnavailable,
     ImageExists,
     ImageNotFound,
     InvalidField,
     LookalikeError,
+    NotFound,
     ShardUnavailable,
     Unavailable,
 )
@@ -60,6 +64,7 @@ class Timeouts:
 
     search_s: float = 10.0
     extractor_s: float = 10.0
+    annotator_s: float = 25.0
     shard_s: float = 10.0
     write_s: float = 25.0
     verify_s: float = 3600.0
@@ -93,6 +98,7 @@ class Catalog:
         self,
         *,
         extractors: Mapping[str, ExtractorPort],
+        annotators: Mapping[str, AnnotatorPort] | None = None,
         shards: Sequence[ShardPort],
         jobs: JobPort,
         decoders: Executor,
@@ -100,10 +106,15 @@ class Catalog:
         timeouts: Timeouts,
         max_results: int = 1000,
         default_weights: Mapping[str, float] | None = None,
+        keeps_originals: bool = False,
         metrics: CatalogMetrics | None = None,
     ) -> None:
+        """keeps_originals: of uploads, for models that come later."""
         self.jobs = jobs
         self._extractors = dict(extractors)
+        self._annotators = dict(annotators or {})
+        self._stored_annotators = {name: port for name, port in self._annotators.items() if port.is_stored}
+        self._keeps_originals = keeps_originals
         self._shards = tuple(shards)
         self._decoders = decoders
         self._decode_limits = decode_limits
@@ -121,18 +132,19 @@ class Catalog:
         """
         if request.id is not None:
             check_image_id(request.id)
-        inputs = {port.image_input for port in self._extractors.values()}
-        prepared = await self.prepare(request.image, inputs, with_thumbnail=True)
+        prepared = await self.prepare(request.image, self._inputs(), with_thumbnail=True)
         features = await self._extract_all(prepared)
         put = put_image(
             prepared.facts,
             features,
+            annotations=await self._annotate_all(prepared, features),
             image_id=request.id if request.id is not None else prepared.facts.sha256,
             operation_id=request.operation_id or uuid.uuid4().hex,
-            asked=self._extractors,
+            asked=[*self._extractors, *self._stored_annotators],
             on_conflict=request.on_conflict,
             metadata=request.metadata,
             original=request.image,
+            keeps_original=self._keeps_originals,
         )
         result = await self._write(put.record.id, put)
         if result.outcome == "conflict" or result.record is None:
@@ -163,15 +175,19 @@ class Catalog:
         return jpeg
 
     async def original(self, image_id: str) -> tuple[bytes, str]:
-        """The file that the picture was indexed from and its format. Raises ImageNotFound where there is none to
-        read.
+        """The file that the picture was indexed from, or that was uploaded and kept, and its format. Raises
+        ImageNotFound where there is none to read.
         """
         record = await self.get(image_id)
         source = record.source
         if source is None:
-            raise ImageNotFound(
-                f"the service keeps no original file of {image_id!r}", "only images indexed from files have one"
-            )
+            kept = await self._shard_of(image_id).original(image_id, timeout_s=self._timeouts.shard_s)
+            if kept is None:
+                raise ImageNotFound(
+                    f"the service keeps no original file of {image_id!r}",
+                    "images indexed from files have one, and uploads while something is pending or with keep_uploads",
+                )
+            return kept, record.format
         try:
             data = await self._off_loop(lambda: read_original(source.path, record.sha256))
         except OSError as gone:
@@ -179,6 +195,21 @@ class Catalog:
                 f"the original file of {image_id!r} cannot be read any more", "index its folder again"
             ) from gone
         return data, record.format
+
+    async def annotate(self, annotator: str, image: bytes) -> Annotation:
+        """What an annotator says of a picture. Raises NotFound for one that is not configured, an UnreadableImage,
+        ExtractorUnavailable.
+        """
+        port = self._annotators.get(annotator)
+        if port is None:
+            hint = "list it under args.annotators in the configuration"
+            raise NotFound(f"no annotator {annotator!r} is configured", hint)
+        status = await port.status()
+        if status.state != "ready" or port.image_input is None:
+            failure = ExtractorUnavailable if status.state == "unavailable" else ExtractorFailed
+            raise failure(f"the annotator {annotator!r} is {status.state}: {status.reason}", "")
+        prepared = await self.prepare(image, {port.image_input})
+        return await port.annotate(prepared, {}, timeout_s=self._timeouts.annotator_s)
 
     # -- many images -------------------------------------------------------------------------------------------------
 
@@ -229,10 +260,14 @@ class Catalog:
         return list(await asyncio.gather(*(shard.verify(timeout_s=self._timeouts.verify_s) for shard in self._shards)))
 
     async def train(self, feature: str) -> TrainingAnswer:
-        """Trains the index of a local feature in all shards at once; searches and writes go on meanwhile.
+        """Trains the index of a feature in all shards at once: the lists of keypoints, the whitening of a model's
+        vectors. Searches and writes go on meanwhile.
 
         Raises UnknownFeature, InvalidRequest where no shard has anything to train, ShardUnavailable.
         """
+        port = self._extractors.get(feature)
+        if port is not None and is_vector_feature(port):
+            return await train_whitening(self._shards, port, timeout_s=self._timeouts.train_s)
         return await train_shards(self._shards, feature, timeout_s=self._timeouts.train_s)
 
     async def readiness(self) -> Readiness:
@@ -251,14 +286,23 @@ class Catalog:
     async def _off_loop(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
+    def _inputs(self) -> set[ImageInput]:
+        """The forms that an added picture is needed in, as far as the models that want them are there."""
+        wanted = [port.served.image_input for port in self._extractors.values()]
+        wanted += [port.image_input for port in self._stored_annotators.values()]
+        return {one for one in wanted if one is not None}
+
     async def _extract_all(self, prepared: PreparedPicture) -> dict[str, FeatureRows]:
         """By name; a feature whose extractor is down or late is left out: it will be pending."""
 
         async def one(name: str, port: ExtractorPort) -> tuple[str, FeatureRows | None]:
             started = time.perf_counter()
+            want = port.served.image_input
+            if want is None or want not in prepared.forms:  # no model, or one that has just come
+                return name, None
             try:
                 with port.caller():
-                    rows = await port.extract(prepared.forms[port.image_input], timeout_s=self._timeouts.extractor_s)
+                    rows = await port.extract(prepared.forms[want], timeout_s=self._timeouts.extractor_s)
             except (Unavailable, DeadlineExceeded, Busy):
                 return name, None
             self._metrics.extractor_seconds(name, time.perf_counter() - started)
@@ -266,6 +310,20 @@ class Catalog:
 
         found = await asyncio.gather(*(one(name, port) for name, port in self._extractors.items()))
         return {name: rows for name, rows in found if rows is not None}
+
+    async def _annotate_all(
+        self, prepared: PreparedPicture, features: Mapping[str, FeatureRows]
+    ) -> dict[str, Annotation]:
+        """By annotator, of those whose words are kept; one that is down or late is left out: it will be pending."""
+
+        async def one(name: str, port: AnnotatorPort) -> tuple[str, Annotation | None]:
+            try:
+                return name, await port.annotate(prepared, features, timeout_s=self._timeouts.annotator_s)
+            except (Unavailable, DeadlineExceeded, Busy):
+                return name, None
+
+        said = await asyncio.gather(*(one(name, port) for name, port in self._stored_annotators.items()))
+        return {name: annotation for name, annotation in said if annotation is not None}
 
     async def _write(self, image_id: str, mutation: PutImage | DeleteImage) -> MutationResult:
         """Retries while the shard restarts: the operation id makes a repeated write a no-op, whether or not the first
@@ -287,7 +345,8 @@ class Catalog:
         return self._shards[shard_of(image_id, len(self._shards))]
 
     async def _statuses(self) -> list[ExtractorStatus]:
-        return list(await asyncio.gather(*(port.status() for port in self._extractors.values())))
+        ports: list[ExtractorPort | AnnotatorPort] = [*self._extractors.values(), *self._annotators.values()]
+        return list(await asyncio.gather(*(port.status() for port in ports)))
 
     async def _shard_stats(self, timeout_s: float | None = None) -> tuple[list[ShardStats], list[int]]:
         async def one(shard: ShardPort) -> ShardStats | None:

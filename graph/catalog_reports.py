@@ -18,19 +18,30 @@ def feature_reports(statuses: Sequence[ExtractorStatus], shards: Sequence[ShardS
 
 def _feature_report(status: ExtractorStatus, shards: Sequence[ShardStats]) -> FeatureReport:
     spec = status.spec
+    generations = [one for shard in shards for one in shard.generations.get(status.name, ())]
+    following = [one.spec.fingerprint for one in generations if one.role == "following"]
     kinds = [shard.features[status.name].index_kind for shard in shards if status.name in shard.features]
     return FeatureReport(
         name=status.name,
+        role=status.role,
         state=status.state,
         reason=status.reason,
         model=status.model,
-        version=None if spec is None else spec.fingerprint,
+        version=status.version if spec is None else spec.fingerprint,
         kind=None if spec is None else spec.kind,
         dim=None if spec is None else spec.dim,
         metric=None if spec is None else spec.metric,
-        index_kind=kinds[0] if kinds else None,
+        index_kind=_index_kind(status.name, kinds, shards),
         replicas=status.replicas,
+        next_version=following[0] if following else None,
     )
+
+
+def _index_kind(name: str, kinds: Sequence[str], shards: Sequence[ShardStats]) -> str | None:
+    if not kinds or not kinds[0]:
+        return None
+    whitened = any(shard.features[name].whitened for shard in shards if name in shard.features)
+    return f"{kinds[0]}, whitened" if whitened else kinds[0]
 
 
 def service_stats(shards: Sequence[ShardStats], missing: Sequence[int]) -> ServiceStats:
@@ -50,9 +61,11 @@ def service_stats(shards: Sequence[ShardStats], missing: Sequence[int]) -> Servi
 
 
 def readiness(statuses: Sequence[ExtractorStatus], missing_shards: Sequence[int]) -> Readiness:
-    """Ready: every shard answers and every extractor has said whether it can work, at least one that it can."""
+    """Ready: every shard answers, every extractor and annotator has said whether it can work, at least one extractor
+    that it can.
+    """
     missing = [f"shard {index} does not answer" for index in missing_shards]
-    missing += [f"extractor {status.name} is loading" for status in statuses if status.state == "loading"]
-    if not any(status.state == "ready" for status in statuses):
+    missing += [f"{status.role} {status.name} is loading" for status in statuses if status.state == "loading"]
+    if not any(status.state == "ready" and status.role == "extractor" for status in statuses):
         missing.append("no extractor is ready")
     return Readiness(ready=not missing, missing=tuple(missing))

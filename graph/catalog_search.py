@@ -2,45 +2,43 @@
 
 Three steps, each concurrent over its parts: every asked feature turns the query into rows; every shard is asked once
 for all of them; what came back is merged. Whatever fails on the way is reported under its feature or its shard, and a
-search that nothing answered is an error, not an empty answer.
+search that nothing answered is an error, not an empty answer. A query that is to be expanded asks the shards a second
+time, with what it found first.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deployments.extractor import ImageInput
-from deployments.prepared import PreparedPicture
+from graph.feature_queries import FeatureQueries, Prepare, is_vector_feature, ms_since, time_left
 from graph.gather import all_of
-from graph.homographies import PictureSize, in_query_pixels
-from graph.merge import AskedFeature, merge
+from graph.homographies import in_query_pixels
+from graph.merge import AskedFeature, merge, ranked
 from graph.ports import ExtractorPort, ShardPort
-from graph.requests import PartReport, PartStatus, SearchAnswer, SearchRequest, SearchResult
+from graph.requests import PartReport, SearchAnswer, SearchRequest, SearchResult
+from graph.vector_query import VectorParams, expanded_query
 from storage.errors import (
     DeadlineExceeded,
     ExtractorFailed,
     ExtractorUnavailable,
-    ImageNotFound,
     InvalidField,
     InvalidRequest,
     LookalikeError,
     ShardUnavailable,
     UnknownFeature,
 )
-from storage.types import FeatureQuery, FeatureRows, ShardAnswer, ShardQuery
+from storage.placement import shard_of
+from storage.types import FeatureQuery, FloatVectors, Hit, ShardAnswer, ShardQuery
 
 if TYPE_CHECKING:
     from graph.catalog import CatalogMetrics, Timeouts
-
-
-class Prepare(Protocol):
-    def __call__(self, data: bytes, inputs: set[ImageInput], /) -> Awaitable[PreparedPicture]: ...
 
 
 @dataclass(slots=True)
@@ -56,45 +54,60 @@ class SearchRun:
     metrics: CatalogMetrics
     default_weights: Mapping[str, float] = field(default_factory=dict)
     reports: dict[str, PartReport] = field(default_factory=dict)
-    sha256: str | None = None
-    pictures: list[PictureSize] = field(default_factory=list)  # that the query is made of
 
     async def answer(self) -> SearchAnswer:
         started = time.perf_counter()
         deadline = started + (self.request.timeout_s or self.timeouts.search_s)
         asked = self._asked_features()
+        made = FeatureQueries(
+            request=self.request,
+            extractors=self.extractors,
+            home=self.home,
+            prepare=self.prepare,
+            timeouts=self.timeouts,
+            metrics=self.metrics,
+            deadline=deadline,
+            reports=self.reports,
+        )
         with ExitStack() as callers:
             for name in asked:
                 callers.enter_context(self.extractors[name].caller())
-            queries = await self._feature_queries(asked, deadline)
+            queries = await made.made(asked)
         if not queries:
             raise self._nothing_answered(asked)
-        answers, missing = await self._ask_shards(ShardQuery(tuple(queries)), deadline)
-        results = self._merged(queries, answers)
+        first, late = await self._ask_shards(ShardQuery(tuple(queries)), deadline)
+        answers, missing = await self._expanded(queries, first, late, deadline)
+        results = self._merged(queries, answers, made)
         return SearchAnswer(
             results=results,
             features={name: self.reports[name] for name in asked},
             partial=bool(missing) or any(self._is_a_gap(report) for report in self.reports.values()),
             missing_shards=tuple(missing),
-            took_ms=_ms_since(started),
+            took_ms=ms_since(started),
         )
 
     def _asked_features(self) -> list[str]:
         request = self.request
         if request.image is None and request.id is None and request.text is None:
             raise InvalidRequest("nothing to search for", "send an image, an id or a text")
+        said = [*([] if request.text is None else [request.text]), *request.text_not]
         for name in (*(request.features or ()), *request.weights, *request.max_distance, *request.params):
             if name not in self.extractors:
                 raise UnknownFeature(
                     f"no feature is called {name!r}", f"the features here are {', '.join(self.extractors)}"
                 )
         for name in request.max_distance:
-            if self.extractors[name].spec.metric == "inliers":
+            spec = self.extractors[name].served.spec
+            if spec is not None and spec.metric == "inliers":
                 raise InvalidField(
                     f"max_distance has no meaning for {name!r}, which counts keypoints: more are nearer",
                     f"say the fewest with params.{name}.min_inliers",
                 )
         asked = list(dict.fromkeys(request.features)) if request.features is not None else list(self.extractors)
+        if said and request.features is not None and not any(self.extractors[name].embeds_text for name in asked):
+            raise InvalidField(
+                f"{', '.join(asked)}: cannot be searched by text", "ask a feature that understands text as well"
+            )
         if request.image is None and request.id is None:
             able = [name for name in asked if self.extractors[name].embeds_text]
             if not able or (request.features is not None and len(able) < len(asked)):
@@ -106,76 +119,13 @@ class SearchRun:
             return able
         return asked
 
-    async def _feature_queries(self, asked: Sequence[str], deadline: float) -> list[FeatureQuery]:
-        """The rows to ask the shards with, for every feature that could make them; the others are reported."""
-        prepared = None
-        if self.request.image is not None:
-            prepared = await self.prepare(self.request.image, {self.extractors[name].image_input for name in asked})
-            self.sha256 = prepared.facts.sha256
-            self.pictures.append((prepared.facts.width, prepared.facts.height))
-        stored = await self._stored_features(asked, deadline)
-        found = await all_of([self._feature_query(name, prepared, stored, deadline) for name in asked])
-        return [query for query in found if query is not None]
-
-    async def _stored_features(self, asked: Sequence[str], deadline: float) -> Mapping[str, FeatureRows]:
-        if self.request.id is None or self.home is None:
-            return {}
-        timeout_s = _left(deadline, self.timeouts.shard_s)
-        stored = await self.home.features(self.request.id, asked, timeout_s=timeout_s)
-        if stored is not None and any(self.extractors[name].spec.kind == "local" for name in stored):
-            [record] = await self.home.records([self.request.id], timeout_s=timeout_s)  # whose pixels a homography maps
-            if record is None:
-                stored = None
-            else:
-                self.pictures.append((record.width, record.height))
-        if stored is None:
-            raise ImageNotFound(f"no image has the id {self.request.id!r}", "GET /v1/images lists the ids")
-        return stored
-
-    async def _feature_query(
-        self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows], deadline: float
-    ) -> FeatureQuery | None:
-        started = time.perf_counter()
-        try:
-            asked = await self._query_rows(name, prepared, stored, deadline)
-        except InvalidRequest:
-            raise
-        except LookalikeError as failure:
-            self.reports[name] = PartReport(_status_of(failure), _ms_since(started), str(failure))
-            return None
-        finally:
-            self.metrics.extractor_seconds(name, time.perf_counter() - started)
-        if asked is None:
-            self.reports[name] = PartReport("pending", 0.0, "not computed yet for this image; it will be filled in")
-            return None
-        self.reports[name] = PartReport("ok", _ms_since(started))
-        request = self.request
-        params = request.params.get(name, {})
-        return FeatureQuery(name, asked.rows, request.k, request.max_distance.get(name), params, asked.extras)
-
-    async def _query_rows(
-        self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows], deadline: float
-    ) -> FeatureRows | None:
-        port, params = self.extractors[name], self.request.params.get(name, {})
-        parts: list[FeatureRows] = []
-        timeout_s = _left(deadline, self.timeouts.extractor_s)
-        if prepared is not None:
-            parts.append(await port.query_views(prepared.forms[port.image_input], params, timeout_s=timeout_s))
-        if name in stored:
-            parts.append(port.select_views(stored[name], params))
-        if self.request.text is not None and port.embeds_text:
-            parts.append(FeatureRows(await port.embed_text(self.request.text, timeout_s=timeout_s)))
-        if len(parts) > 1:
-            return _together(parts)
-        return parts[0] if parts else None
-
     async def _ask_shards(self, query: ShardQuery, deadline: float) -> tuple[list[ShardAnswer], list[int]]:
         """The answers that came, and the shards that gave none. Raises when none did."""
 
         async def one(shard: ShardPort) -> ShardAnswer | LookalikeError:
             started = time.perf_counter()
             try:
-                return await shard.search(query, timeout_s=_left(deadline, self.timeouts.shard_s))
+                return await shard.search(query, timeout_s=time_left(deadline, self.timeouts.shard_s))
             except InvalidRequest:
                 raise
             except LookalikeError as failure:
@@ -195,7 +145,53 @@ class SearchRun:
             raise ShardUnavailable(f"no shard answered: {failures[0].message}", failures[0].hint)
         return answers, missing
 
-    def _merged(self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer]) -> tuple[SearchResult, ...]:
+    async def _expanded(
+        self,
+        queries: Sequence[FeatureQuery],
+        answers: Sequence[ShardAnswer],
+        missing: Sequence[int],
+        deadline: float,
+    ) -> tuple[Sequence[ShardAnswer], Sequence[int]]:
+        """With the hits of expanded queries in the place of those that they were expanded with."""
+        following = []
+        for query in queries:
+            if is_vector_feature(self.extractors[query.feature]):
+                params = VectorParams.of(query.feature, query.params)
+                nearest = self._nearest(query, answers)[: params.aqe_n]
+                if nearest:
+                    rows = await self._rows_of(query, nearest, deadline)
+                    known = [hit for hit in nearest if hit.id in rows]
+                    wanted = [rows[hit.id] for hit in known]
+                    following.append(expanded_query(query, known, wanted, params.aqe_alpha))
+        if not following:
+            return answers, missing
+        more, late = await self._ask_shards(ShardQuery(tuple(following)), deadline)
+        again = {query.feature for query in following}
+        return [*(_without(answer, again) for answer in answers), *more], sorted({*missing, *late})
+
+    def _nearest(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> list[Hit]:
+        feature = AskedFeature(
+            query.feature, "cosine", [answer.hits[query.feature] for answer in answers if query.feature in answer.hits]
+        )
+        return [entry.hit for entry in ranked(feature, query.k)]
+
+    async def _rows_of(self, query: FeatureQuery, hits: Sequence[Hit], deadline: float) -> dict[str, FloatVectors]:
+        """The stored rows of these hits, by id; those that are gone, or of another model meanwhile, are left out."""
+
+        async def one(hit: Hit) -> FloatVectors | None:
+            shard = self.shards[shard_of(hit.id, len(self.shards))]
+            found = await shard.features(hit.id, [query.feature], timeout_s=time_left(deadline, self.timeouts.shard_s))
+            rows = None if found is None else found.get(query.feature)
+            if rows is None or rows.fingerprint != query.fingerprint:
+                return None
+            return np.asarray(rows.rows, np.float32)
+
+        found = await asyncio.gather(*(one(hit) for hit in hits))
+        return {hit.id: rows for hit, rows in zip(hits, found, strict=True) if rows is not None}
+
+    def _merged(
+        self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer], made: FeatureQueries
+    ) -> tuple[SearchResult, ...]:
         for query in queries:
             name = query.feature
             failures = [answer.errors[name] for answer in answers if name in answer.errors]
@@ -207,19 +203,20 @@ class SearchRun:
                 else replace(report, took_ms=round(report.took_ms + slowest, 2))
             )
         return merge(
-            [self._asked_feature(query, answers) for query in queries],
+            [self._asked_feature(query, answers, made) for query in queries],
             {image_id: summary for answer in answers for image_id, summary in answer.summaries.items()},
             k=self.request.k,
-            query_sha256=self.sha256,
+            query_sha256=made.sha256,
         )
 
-    def _asked_feature(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> AskedFeature:
+    def _asked_feature(self, query: FeatureQuery, answers: Sequence[ShardAnswer], made: FeatureQueries) -> AskedFeature:
         name = query.feature
         port = self.extractors[name]
+        spec = port.served.spec
         return AskedFeature(
             name,
-            port.spec.metric,
-            [in_query_pixels(answer.hits[name], self.pictures) for answer in answers if name in answer.hits],
+            "cosine" if spec is None else spec.metric,
+            [in_query_pixels(answer.hits[name], made.pictures) for answer in answers if name in answer.hits],
             weight=self.request.weights.get(name, self.default_weights.get(name, 1.0)),
             view_name=port.view_names(query.params),
         )
@@ -242,22 +239,5 @@ class SearchRun:
         return ExtractorFailed(f"nothing answered this search: {reasons}", "try again in a few seconds")
 
 
-def _together(parts: Sequence[FeatureRows]) -> FeatureRows:
-    """The rows of all, one after the other, with what belongs to them."""
-    shared = set.intersection(*(set(part.extras) for part in parts))
-    extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in sorted(shared)}
-    return FeatureRows(np.concatenate([part.rows for part in parts]), extras=extras)
-
-
-def _status_of(failure: LookalikeError) -> PartStatus:
-    if isinstance(failure, DeadlineExceeded):
-        return "timeout"
-    return "unavailable" if isinstance(failure, ExtractorUnavailable) else "error"
-
-
-def _left(deadline: float, at_most: float) -> float:
-    return max(0.001, min(at_most, deadline - time.perf_counter()))
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1e3, 2)
+def _without(answer: ShardAnswer, features: set[str]) -> ShardAnswer:
+    return replace(answer, hits={name: hits for name, hits in answer.hits.items() if name not in features})

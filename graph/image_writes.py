@@ -21,11 +21,15 @@ def put_image(
     metadata: Mapping[str, Any] | None = None,
     source: SourceFile | None = None,
     original: bytes | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    keeps_original: bool = False,
 ) -> PutImage:
-    """asked: every feature to keep; those without rows are pending. original: kept while any is, unless a source file
-    can be read again.
+    """asked: every feature and annotation to keep; those that are not there are pending. original: kept while any is,
+    unless a source file can be read again, or for good where ``keeps_original`` says so.
     """
-    states: dict[str, FeatureState] = {name: "ok" if name in features else "pending" for name in asked}
+    annotations = annotations or {}
+    there = {*features, *annotations}
+    states: dict[str, FeatureState] = {name: "ok" if name in there else "pending" for name in asked}
     record = ImageRecord(
         id=image_id,
         width=facts.width,
@@ -37,6 +41,7 @@ def put_image(
         features=states,
         metadata=metadata or {},
         source=source,
+        annotations=annotations,
     )
     return PutImage(
         operation_id=operation_id,
@@ -44,5 +49,5 @@ def put_image(
         features=features,
         thumbnail=facts.thumbnail,
         on_conflict=on_conflict,
-        original=original if "pending" in states.values() else None,
+        original=original if keeps_original or "pending" in states.values() else None,
     )

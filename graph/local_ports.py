@@ -9,14 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
-from deployments.extractor import Pixels, QueryViews
-from deployments.extractors.registry import create_extractor
+from deployments.extractor import Pixels
+from deployments.extractor_wire import Ability, ExtractorCall
+from deployments.part_host import PartHost, ReplicaReport
 from deployments.profile import ExtractorProfile
-from graph.ports import ExtractorStatus
-from storage.errors import DeadlineExceeded
+from graph.part_status import extractor_status, refuse_unserved
+from graph.ports import ExtractorStatus, ServedModel
+from storage.errors import DeadlineExceeded, LookalikeError
 from storage.shard import Shard
 from storage.types import (
     FeatureRows,
+    FeatureSpec,
+    FloatVectors,
     ImageRecord,
     Mutation,
     MutationResult,
@@ -25,9 +29,9 @@ from storage.types import (
     ShardQuery,
     ShardStats,
     TrainingReport,
-    Vectors,
     VerifyReport,
 )
+from storage.whitening import Whitening
 
 T = TypeVar("T")
 
@@ -37,36 +41,49 @@ class LocalExtractorPort:
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         self.name = name
-        self._extractor = create_extractor(name, options)
+        self._host = PartHost("extractor", name, options)
         self._profile = ExtractorProfile(name, options)
-        self.spec = self._profile.spec
-        self.image_input = self._profile.image_input
         self.embeds_text = self._profile.embeds_text
+        self.is_late = self._profile.spec is None
+        self.served = ServedModel(self._profile.spec, self._profile.image_input)
+
+    def close(self) -> None:
+        """Stops looking for the files of models."""
+        self._host.close()
 
     def caller(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
-        return (await in_thread(lambda: self._extractor.extract([image]), timeout_s))[0]
+        return await self._rows("extract", image, {}, timeout_s)
 
     async def query_views(self, image: Pixels, params: Mapping[str, Any], *, timeout_s: float) -> FeatureRows:
-        extractor = self._extractor
-        if isinstance(extractor, QueryViews):
-            return (await in_thread(lambda: extractor.query_views([image], params), timeout_s))[0]
-        return await self.extract(image, timeout_s=timeout_s)
+        return await self._rows("query_views", image, params, timeout_s)
 
     def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> FeatureRows:
         return self._profile.select_views(stored, params)
 
-    async def embed_text(self, text: str, *, timeout_s: float) -> Vectors:
-        embed = cast(Any, self._extractor).embed_texts
-        return await in_thread(lambda: cast(Vectors, embed([text])), timeout_s)
+    async def embed_text(self, text: str, *, timeout_s: float) -> FeatureRows:
+        return await self._rows("embed_text", text, {}, timeout_s)
 
     def view_names(self, params: Mapping[str, Any]) -> Callable[[int], str] | None:
         return self._profile.view_names(params)
 
+    async def report(self, origin: Mapping[str, Any] | None = None) -> ReplicaReport:
+        return self._host.report(origin)
+
     async def status(self) -> ExtractorStatus:
-        return ExtractorStatus(self.name, "ready", spec=self.spec, replicas=1)
+        return extractor_status(self.name, self.served, self._host.report(self.served.origin), 1, is_late=self.is_late)
+
+    async def _rows(
+        self, ability: Ability, subject: Pixels | str, params: Mapping[str, Any], timeout_s: float
+    ) -> FeatureRows:
+        refuse_unserved(self.name, self.served)
+        call = ExtractorCall(ability, subject, params, self.served.origin)
+        answer = (await in_thread(lambda: self._host.answer([call]), timeout_s))[0]
+        if isinstance(answer, LookalikeError):
+            raise answer
+        return cast(FeatureRows, answer)
 
 
 class LocalShardPort:
@@ -107,6 +124,23 @@ class LocalShardPort:
 
     async def train(self, feature: str, *, timeout_s: float) -> TrainingReport:
         return await in_thread(lambda: self._shard.train(feature), timeout_s)
+
+    async def original(self, image_id: str, *, timeout_s: float) -> bytes | None:
+        return await in_thread(lambda: self._shard.original(image_id), timeout_s)
+
+    async def adopt(
+        self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool, timeout_s: float
+    ) -> str:
+        keeper = self._shard.generations
+        return await in_thread(lambda: keeper.adopt(spec, origin, replaces_empty=replaces_empty), timeout_s)
+
+    async def sample_rows(self, feature: str, count: int, *, timeout_s: float) -> FloatVectors:
+        return await in_thread(lambda: self._shard.sample_rows(feature, count, self.index), timeout_s)
+
+    async def whiten(
+        self, feature: str, fingerprint: str, whitening: Whitening | None, *, timeout_s: float
+    ) -> TrainingReport:
+        return await in_thread(lambda: self._shard.whiten(feature, fingerprint, whitening), timeout_s)
 
 
 async def in_thread(work: Callable[[], T], timeout_s: float) -> T:

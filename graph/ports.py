@@ -13,10 +13,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from deployments.extractor import ImageInput, Pixels
+from deployments.extractor import Annotation, ImageInput, Pixels
+from deployments.loading_part import PartState
+from deployments.part_host import ReplicaReport
+from deployments.prepared import PreparedPicture
+from storage.errors import LookalikeError
 from storage.types import (
     FeatureRows,
     FeatureSpec,
+    FloatVectors,
     ImageRecord,
     JobFailure,
     JobRecord,
@@ -27,31 +32,52 @@ from storage.types import (
     ShardQuery,
     ShardStats,
     TrainingReport,
-    Vectors,
     VerifyReport,
 )
+from storage.whitening import Whitening
 
-ExtractorState = Literal["ready", "loading", "unavailable"]
+Role = Literal["extractor", "annotator"]
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractorStatus:
-    """What ``/v1/features`` says of an extractor. spec is None while its model is not loaded."""
+    """What ``/v1/features`` says of an extractor or an annotator. spec is None while its model is not loaded, and of an
+    annotator. version: its fingerprint. reason: why it is not ready, or what stands before it.
+    """
 
     name: str
-    state: ExtractorState
+    state: PartState
     reason: str = ""
     spec: FeatureSpec | None = None
     model: str | None = None
     replicas: int = 0
+    role: Role = "extractor"
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """The model that a feature is asked with now.
+
+    spec: of the index in use. image_input: None where no replica has the model. origin: the options that it was made
+    with; None for those that are configured. refusal: why it is not asked at all. note: what stands before it.
+    """
+
+    spec: FeatureSpec | None = None
+    image_input: ImageInput | None = None
+    origin: Mapping[str, Any] | None = None
+    refusal: LookalikeError | None = None
+    note: str = ""
 
 
 class ExtractorPort(Protocol):
-    """One extractor deployment, whatever the number of its replicas."""
+    """One extractor deployment, whatever the number of its replicas. served: changes where a model decides what the
+    feature is (``is_late``), see `graph.model_keeper`.
+    """
 
     name: str
-    spec: FeatureSpec
-    image_input: ImageInput
+    served: ServedModel
+    is_late: bool
     embeds_text: bool
 
     def caller(self) -> AbstractContextManager[None]:
@@ -66,10 +92,33 @@ class ExtractorPort(Protocol):
         """What to search with for a stored picture. Raises InvalidField."""
         ...
 
-    async def embed_text(self, text: str, *, timeout_s: float) -> Vectors: ...
+    async def embed_text(self, text: str, *, timeout_s: float) -> FeatureRows: ...
 
     def view_names(self, params: Mapping[str, Any]) -> Callable[[int], str] | None:
         """Names the rows of a query, or None where the extractor looks at a query in one way only."""
+        ...
+
+    async def report(self, origin: Mapping[str, Any] | None = None) -> ReplicaReport:
+        """What a replica says of the configured model, or of the one with the options ``origin``. Never raises."""
+        ...
+
+    async def status(self) -> ExtractorStatus: ...
+
+
+class AnnotatorPort(Protocol):
+    """One annotator. is_stored: its annotations are kept with the pictures."""
+
+    name: str
+    is_stored: bool
+
+    @property
+    def image_input(self) -> ImageInput | None:
+        """The form of the picture that it needs; None while no model is loaded."""
+
+    async def annotate(
+        self, picture: PreparedPicture, features: Mapping[str, FeatureRows], *, timeout_s: float
+    ) -> Annotation:
+        """features: of the picture, as far as they are known already."""
         ...
 
     async def status(self) -> ExtractorStatus: ...
@@ -104,11 +153,29 @@ class ShardPort(Protocol):
         """Raises UnknownFeature, InvalidRequest where there is nothing to train."""
         ...
 
+    async def original(self, image_id: str, *, timeout_s: float) -> bytes | None: ...
+
+    async def adopt(
+        self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool, timeout_s: float
+    ) -> str:
+        """See `storage.generation_keeper`. Raises FingerprintMismatch."""
+        ...
+
+    async def sample_rows(self, feature: str, count: int, *, timeout_s: float) -> FloatVectors: ...
+
+    async def whiten(
+        self, feature: str, fingerprint: str, whitening: Whitening | None, *, timeout_s: float
+    ) -> TrainingReport: ...
+
 
 class JobPort(Protocol):
     """Batch jobs: where they are submitted, and their durable records."""
 
     async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str: ...
+
+    async def submit_backfill(self, feature: str | None) -> str:
+        """Computes what is pending, of one feature or of all, and moves indexes over to models that have changed."""
+        ...
 
     async def stop(self, job_id: str) -> None: ...
 

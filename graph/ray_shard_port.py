@@ -23,6 +23,8 @@ from storage.search_wire import decode_answers, encode_queries
 from storage.shard_fleet import ShardFleet
 from storage.types import (
     FeatureRows,
+    FeatureSpec,
+    FloatVectors,
     ImageRecord,
     Mutation,
     MutationResult,
@@ -33,6 +35,7 @@ from storage.types import (
     TrainingReport,
     VerifyReport,
 )
+from storage.whitening import Whitening
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +94,22 @@ class RayShardPort:
 
     async def train(self, feature: str, *, timeout_s: float) -> TrainingReport:
         return cast(TrainingReport, await self._ask("train", feature, timeout_s=timeout_s))
+
+    async def original(self, image_id: str, *, timeout_s: float) -> bytes | None:
+        return cast("bytes | None", await self._ask("original", image_id, timeout_s=timeout_s))
+
+    async def adopt(
+        self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool, timeout_s: float
+    ) -> str:
+        return cast(str, await self._ask("adopt", spec, dict(origin), replaces_empty, timeout_s=timeout_s))
+
+    async def sample_rows(self, feature: str, count: int, *, timeout_s: float) -> FloatVectors:
+        return cast(FloatVectors, await self._ask("sample_rows", feature, count, self.index, timeout_s=timeout_s))
+
+    async def whiten(
+        self, feature: str, fingerprint: str, whitening: Whitening | None, *, timeout_s: float
+    ) -> TrainingReport:
+        return cast(TrainingReport, await self._ask("whiten", feature, fingerprint, whitening, timeout_s=timeout_s))
 
     async def ask_actor(self, method: str, *arguments: Any, timeout_s: float) -> Any:
         """Any method of the actor, for the job records that shard 0 keeps."""

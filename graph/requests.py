@@ -32,13 +32,14 @@ class AddAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """One or more of image, id and text. features: None asks all that can answer. timeout_s: None takes the
-    configured deadline.
+    """One or more of image, id and text. text_not: sentences to keep away from. features: None asks all that can
+    answer. timeout_s: None takes the configured deadline.
     """
 
     image: bytes | None = None
     id: str | None = None
     text: str | None = None
+    text_not: tuple[str, ...] = ()
     features: tuple[str, ...] | None = None
     k: int = 20
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -59,11 +60,14 @@ class SearchResult:
     metadata: Mapping[str, Any]
     width: int
     height: int
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """How one feature fared in a search. took_ms: extraction plus the slowest shard."""
+    """How one feature fared in a search. took_ms: extraction plus the slowest shard. reason: why it is not "ok", or
+    what it left out.
+    """
 
     status: PartStatus
     took_ms: float = 0.0
@@ -114,9 +118,12 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class FeatureReport:
-    """One line of ``/v1/features``."""
+    """One line of ``/v1/features``. role: "extractor" or "annotator". next_version: of the model that is to take over,
+    while its index is built beside the one in use.
+    """
 
     name: str
+    role: str
     state: str
     reason: str
     model: str | None
@@ -126,6 +133,7 @@ class FeatureReport:
     metric: str | None
     index_kind: str | None
     replicas: int
+    next_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

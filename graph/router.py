@@ -15,6 +15,7 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deployments.annotators.registry import validate_annotator_config
 from deployments.images import DecodeLimits
 from deployments.prepared import warm_up
 from deployments.profile import extractor_profiles
@@ -22,40 +23,60 @@ from graph.catalog import Catalog, Timeouts
 from graph.http.app import create_http_app
 from graph.http.limits import Admission
 from graph.jobs.ray_jobs import RayJobs
+from graph.model_keeper import ModelKeeper
 from graph.pending import PendingFeatures
-from graph.ray_extractor_port import RayExtractorPort, ReplicaCounts
+from graph.ports import AnnotatorPort
+from graph.ray_extractor_port import RayAnnotatorPort, RayExtractorPort
 from graph.ray_metrics import RayMetrics
+from graph.ray_part import RayPart, ReplicaCounts
 from graph.ray_shard_port import RayShardPort
 from graph.settings import DEFAULT_WEIGHTS, AppSettings
 from graph.shard_plan import fleet_plan
+from graph.zero_shot import ZeroShotPort
+from graph.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
 from storage.errors import LookalikeError
 from storage.shard_fleet import ShardFleet
 
 logger = logging.getLogger(__name__)
 
 UPKEEP_INTERVAL_S = 5.0
+MODELS_INTERVAL_S = 2.0
 GC_THRESHOLDS = (10_000, 20, 20)  # at Python's own, collecting garbage takes a thirtieth of a busy router
 
 
 class Router:
     """Wires the catalogue to Ray. Several replicas may run: all state is in the shards."""
 
-    def __init__(self, settings: Mapping[str, Any], extractors: Mapping[str, DeploymentHandle[Any]]) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        extractors: Mapping[str, DeploymentHandle[Any]],
+        annotators: Mapping[str, DeploymentHandle[Any]],
+    ) -> None:
         warm_up()
         gc.set_threshold(*GC_THRESHOLDS)
         self._settings = AppSettings.model_validate(settings)
         profiles = extractor_profiles(self._settings.extractors)
-        fleet = ShardFleet(fleet_plan(self._settings, profiles))
+        plan = fleet_plan(self._settings, profiles)
+        fleet = ShardFleet(plan)
         self._metrics = RayMetrics()
         shards = [RayShardPort(index, fleet) for index in range(self._settings.shards)]
-        self._replicas = ReplicaCounts(serve.get_replica_context().app_name)
+        replicas = ReplicaCounts(serve.get_replica_context().app_name)
         ports = {
-            name: RayExtractorPort(name, handle, profile=profiles[name], replicas=self._replicas)
+            name: RayExtractorPort(RayPart(name, handle, replicas=replicas), profiles[name])
             for name, handle in extractors.items()
         }
+        annotating = annotator_ports(self._settings.annotators, ports, annotators, replicas)
+        self._models = ModelKeeper(
+            extractors=ports,
+            shards=shards,
+            options=self._settings.extractors,
+            timeout_s=self._settings.limits.shard_timeout_s,
+        )
         self._jobs = RayJobs(records=shards[0], settings=self._settings)
         self._catalog = Catalog(
             extractors=ports,
+            annotators=annotating,
             shards=shards,
             jobs=self._jobs,
             decoders=ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="decode"),
@@ -63,10 +84,12 @@ class Router:
             timeouts=timeouts(self._settings),
             max_results=self._settings.limits.max_results,
             default_weights={**DEFAULT_WEIGHTS, **self._settings.weights},
+            keeps_originals=plan.keeps_originals,
             metrics=self._metrics,
         )
         self._pending = PendingFeatures(
             extractors=ports,
+            annotators=annotating,
             shards=shards,
             prepare=self._catalog.prepare,
             timeout_s=self._settings.limits.write_timeout_s,
@@ -79,7 +102,8 @@ class Router:
 
     def __serve_build_asgi_app__(self) -> Any:
         """Called by Serve on the replica's event loop, which the upkeep then runs on."""
-        self._upkeep = [asyncio.create_task(self._keep_shards()), asyncio.create_task(self._fill_pending())]
+        upkeep = [self._keep_shards(), self._fill_pending(), self._keep_models()]
+        self._upkeep = [asyncio.create_task(task) for task in upkeep]
         return create_http_app(
             lambda: self._catalog,
             self._settings,
@@ -106,6 +130,16 @@ class Router:
                 logger.exception("the upkeep of the shards failed; it goes on")
             await asyncio.sleep(UPKEEP_INTERVAL_S)
 
+    async def _keep_models(self) -> None:
+        while self._models.has_work:
+            try:
+                await self._models.look()
+            except LookalikeError as failure:
+                logger.info("models are looked at again: %s", failure)
+            except Exception:
+                logger.exception("looking at the models failed; it is tried again")
+            await asyncio.sleep(MODELS_INTERVAL_S)
+
     async def _fill_pending(self) -> None:
         while True:
             await asyncio.sleep(self._settings.backfill_interval_s)
@@ -124,6 +158,7 @@ def timeouts(settings: AppSettings) -> Timeouts:
     return Timeouts(
         search_s=limits.search_timeout_s,
         extractor_s=limits.extractor_timeout_s,
+        annotator_s=limits.annotator_timeout_s,
         shard_s=limits.shard_timeout_s,
         write_s=limits.write_timeout_s,
         verify_s=limits.verify_timeout_s,
@@ -131,7 +166,29 @@ def timeouts(settings: AppSettings) -> Timeouts:
     )
 
 
-def router_deployment(settings: Mapping[str, Any], extractors: Mapping[str, serve.Application]) -> serve.Application:
+def annotator_ports(
+    configured: Mapping[str, Mapping[str, Any]],
+    extractors: Mapping[str, RayExtractorPort],
+    handles: Mapping[str, DeploymentHandle[Any]],
+    replicas: ReplicaCounts,
+) -> dict[str, AnnotatorPort]:
+    """A port for each configured annotator: its deployment, or the text model whose vectors it needs."""
+    ports: dict[str, AnnotatorPort] = {}
+    for name, options in configured.items():
+        config = validate_annotator_config(name, options)
+        if is_zero_shot(options):
+            ports[name] = ZeroShotPort(name, config, extractors[TEXT_EXTRACTOR])
+        else:
+            is_stored = bool(getattr(config, "store", False))
+            ports[name] = RayAnnotatorPort(RayPart(name, handles[name], replicas=replicas), is_stored=is_stored)
+    return ports
+
+
+def router_deployment(
+    settings: Mapping[str, Any],
+    extractors: Mapping[str, serve.Application],
+    annotators: Mapping[str, serve.Application],
+) -> serve.Application:
     """The deployment, named ``router`` for the YAML's ``deployments:``. Requests are bounded by our own limits,
     inside it.
     """
@@ -147,4 +204,4 @@ def router_deployment(settings: Mapping[str, Any], extractors: Mapping[str, serv
         # Our metrics count requests; a log line each, even one that no handler takes, costs more than it tells.
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )(ingress)
-    return deployment.bind(settings, dict(extractors))
+    return deployment.bind(settings, dict(extractors), dict(annotators))

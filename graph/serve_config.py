@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from graph.settings import AppSettings, app_settings, check_bind, did_you_mean, first_fault
 from graph.yaml_source import KeyPath, YamlSource, read_yaml
+from graph.zero_shot_options import is_zero_shot
 from storage.errors import Misconfigured
 
 IMPORT_PATH = "graph.app:build"
@@ -106,7 +107,8 @@ def load_config_file(
     index = _our_application(source, document)
     settings = _our_settings(source, document, index, environment)
     _check_parts(source, index, settings, part_configs)
-    _check_deployments(source, document, index, {ROUTER, *settings.extractors, *settings.annotators})
+    deployed = [name for name, options in settings.annotators.items() if not is_zero_shot(options)]
+    _check_deployments(source, document, index, {ROUTER, *settings.extractors, *deployed})
     return ServeConfig(path, host, port, settings, document, index).with_overrides()
 
 

@@ -10,7 +10,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
@@ -62,6 +62,7 @@ class Limits(Settings):
         default=10.0, description="time for a search; what is late is reported, not waited for"
     )
     extractor_timeout_s: Seconds = Field(default=10.0, description="time for one extractor call")
+    annotator_timeout_s: Seconds = Field(default=25.0, description="time for one call of an annotator")
     shard_timeout_s: Seconds = Field(default=10.0, description="time for one shard call")
     write_timeout_s: Seconds = Field(default=25.0, description="time for a write, retries included")
     verify_timeout_s: Seconds = Field(
@@ -88,6 +89,20 @@ class BatchSettings(Settings):
         description="a job whose rest would take longer than this goes on all over the cluster, where that has more "
         "cores",
     )
+    gpus: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="the share of a GPU that each worker of the models takes in an indexing job, and that a backfill "
+        "takes; 0: models run beside everything else, on the CPU",
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _as_ray_counts(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError("Ray gives shares of one GPU, or whole ones: a number from 0 to 1, or a whole number")
+        return gpus
 
 
 class IndexSettings(Settings):
@@ -102,6 +117,9 @@ class IndexSettings(Settings):
         default=TRAIN_AFTER_ROWS, ge=100, description="rows of a shard at which auto trains; 200 a picture"
     )
     probes: int = Field(default=PROBES, ge=1, le=1024, description="lists looked into for each row of a query")
+    whitening: bool = Field(
+        default=True, description="vectors of a model are whitened once `lookalike train` has learnt how"
+    )
 
 
 class AppSettings(Settings):
@@ -114,7 +132,14 @@ class AppSettings(Settings):
         min_length=1,
         description="the extractors that run, each with its options",
     )
-    annotators: dict[PartName, PartOptions] = Field(default_factory=dict, description="the annotators that run")
+    annotators: dict[PartName, PartOptions] = Field(
+        default_factory=dict, description="the annotators that run, each with its options"
+    )
+    keep_uploads: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="whether the files of uploads are kept, so that a model that comes later can see them; auto: where "
+        "a configured part has a model; files that were indexed from a folder stay there",
+    )
     limits: Limits = Field(default_factory=Limits)
     api_keys: tuple[ApiKey, ...] = Field(
         default=(), description=f"keys that clients may use; more come from {API_KEYS_VARIABLE}"

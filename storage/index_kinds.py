@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from storage.inverted_lists import warm_up
 from storage.types import FeatureSpec
 from storage.vectors import VectorIndex
 from storage.vectors_faiss import empty_flat_index
+from storage.whitening import WhitenedIndex, Whitening
 
 KindChoice = Literal["auto", "exact", "inverted_file"]
 KINDS: tuple[KindChoice, ...] = ("auto", "exact", "inverted_file")
@@ -26,23 +27,29 @@ class IndexConfig:
 
     kind: "exact" compares every row; "inverted_file" (local features only) those of the nearest lists, once it is
     trained; "auto" goes from one to the other at ``train_after_rows``. probes: lists looked into for each row of a
-    query.
+    query. whitening: whether vectors of a model are whitened once that is trained.
     """
 
     kind: KindChoice = "auto"
     train_after_rows: int = TRAIN_AFTER_ROWS
     probes: int = PROBES
+    whitening: bool = True
 
 
 def build_index(
-    spec: FeatureSpec, config: IndexConfig | None = None, centroids: NDArray[np.float32] | None = None
+    spec: FeatureSpec,
+    config: IndexConfig | None = None,
+    centroids: NDArray[np.float32] | None = None,
+    whitening: Whitening | None = None,
 ) -> VectorIndex:
-    """An empty index for the feature. centroids: (L, D) of a trained one.
+    """An empty index for the feature. centroids: (L, D) of a trained one. whitening: likewise.
 
     Raises `Misconfigured` for a kind or a metric that there is no index for.
     """
     config = config or IndexConfig()
     check_index_config(spec, config)
+    if whitening is not None and config.whitening:
+        return WhitenedIndex(empty_flat_index(replace(spec, dim=len(whitening.axes))), whitening)
     if spec.kind != "local":
         return empty_flat_index(spec)
     warm_up()

@@ -50,8 +50,11 @@ def stored_partition(transaction: ReadTransaction, feature: str) -> Partition | 
     return Partition(np.asarray(kept.rows, np.float32), int(kept.extras["rows"][0]))
 
 
-def put_partition(transaction: WriteTransaction, feature: str, partition: Partition) -> None:
-    """Keeps it in the store: it is no cache, for the next opening must sort rows alike."""
+def put_partition(transaction: WriteTransaction, feature: str, partition: Partition | None) -> None:
+    """Keeps it in the store: it is no cache, for the next opening must sort rows alike. None forgets it."""
+    if partition is None:
+        transaction.delete(META, _KEY + feature.encode())
+        return
     kept = FeatureRows(partition.centroids, extras={"rows": np.array([partition.rows], np.int64)})
     transaction.put(META, _KEY + feature.encode(), encode_rows(kept))
 

@@ -7,19 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from storage.errors import LostOwnership
+from storage.generations import Generations
 from storage.kv import KeyValueStore, ReadTransaction
 from storage.shard_tables import SEQUENCE, meta_number
 from storage.vectors import VectorIndex
 
 ATTEMPTS = 1000
+NO_GENERATIONS = Generations()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexView:
-    """indexes: by feature, as they are after the change ``sequence``."""
+    """indexes: by the key of a generation, as they are after the change ``sequence``."""
 
     sequence: int
     indexes: Mapping[str, VectorIndex]
+    generations: Generations = NO_GENERATIONS
 
 
 class IndexViews:

@@ -15,16 +15,21 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from storage.errors import StorageFailure
+from storage.read_gate import ReadGate
 
 T = TypeVar("T")
 
 MAX_KEY_BYTES = 511
+DRAIN_TIMEOUT_S = 60.0
 
 
 class ReadTransaction(Protocol):
     """One moment of the store. Not to be used by two threads at a time, nor after its ``with`` block."""
 
     def get(self, table: str, key: bytes) -> bytes | None: ...
+
+    def has(self, table: str, key: bytes) -> bool:
+        """Whether there is such a key, without reading its value."""
 
     def items(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Entries in key order, from the first key that is at least ``start``."""
@@ -58,7 +63,10 @@ class KeyValueStore(Protocol):
         """
 
     def add_tables(self, names: Sequence[str]) -> None:
-        """Creates those of the tables that do not exist; for when nothing else uses the store yet."""
+        """Creates those of the tables that do not exist, once transactions under way have ended."""
+
+    def drop_tables(self, names: Sequence[str]) -> None:
+        """Removes those of the tables that exist, once transactions under way have ended."""
 
     def disk_bytes(self) -> int: ...
 
@@ -78,11 +86,13 @@ class MemoryStore:
     def __init__(self, tables: Sequence[str] = ()) -> None:
         self._tables: Tables = {name: {} for name in tables}
         self._write_lock = threading.Lock()
+        self._gate = ReadGate()
         self._closed = False
 
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:
-        yield _MemoryTransaction(self._open_tables())
+        with self._gate.reading():
+            yield _MemoryTransaction(self._open_tables())
 
     def write(self, work: Callable[[WriteTransaction], T]) -> T:
         with self._write_lock:
@@ -93,7 +103,15 @@ class MemoryStore:
 
     def add_tables(self, names: Sequence[str]) -> None:
         with self._write_lock:
-            self._tables = {**{name: {} for name in names}, **self._open_tables()}
+            if not self._open_tables().keys() >= set(names):
+                with self._gate.alone(DRAIN_TIMEOUT_S):
+                    self._tables = {**{name: {} for name in names}, **self._tables}
+
+    def drop_tables(self, names: Sequence[str]) -> None:
+        with self._write_lock:
+            if not self._open_tables().keys().isdisjoint(names):
+                with self._gate.alone(DRAIN_TIMEOUT_S):
+                    self._tables = {name: table for name, table in self._tables.items() if name not in names}
 
     def disk_bytes(self) -> int:
         return 0
@@ -123,6 +141,9 @@ class _MemoryTransaction:
 
     def get(self, table: str, key: bytes) -> bytes | None:
         return self.tables[table].get(key)
+
+    def has(self, table: str, key: bytes) -> bool:
+        return key in self.tables[table]
 
     def items(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         for key in self.keys(table, start):

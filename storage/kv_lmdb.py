@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import lmdb
 from lmdb import verify as lmdb_verify
 
 from storage.errors import CorruptData, StorageFailure
-from storage.kv import ReadTransaction, WriteTransaction, check_key
+from storage.kv import DRAIN_TIMEOUT_S, ReadTransaction, WriteTransaction, check_key
 from storage.read_gate import ReadGate
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ ENGINE = 0  # LMDB 0.9, whose file format every other tool reads; the package bu
 INITIAL_MAP_BYTES = 64 << 30  # address space, not disk
 MAX_READERS = 1024
 MAX_TABLES = 256
-DRAIN_TIMEOUT_S = 60.0
 
 
 class LmdbStore:
@@ -78,9 +77,22 @@ class LmdbStore:
     def add_tables(self, names: Sequence[str]) -> None:
         with self._write_lock, _our_errors(self._directory):
             self._check_open()
-            for name in names:
-                if name not in self._databases:
-                    self._databases[name] = self._open_table(name)
+            new = [name for name in names if name not in self._databases]
+            if new:
+                with self._alone():
+                    for name in new:
+                        self._databases[name] = self._open_table(name)
+
+    def drop_tables(self, names: Sequence[str]) -> None:
+        with self._write_lock, _our_errors(self._directory):
+            self._check_open()
+            known = [name for name in names if name in self._databases]
+            if known:
+                self._drop(known, delete=False)  # what takes long, while reads go on
+                with self._alone():
+                    self._drop(known, delete=True)
+                    for name in known:
+                        del self._databases[name]
 
     def disk_bytes(self) -> int:
         """Blocks that the file takes on disk."""
@@ -103,16 +115,32 @@ class LmdbStore:
     def close(self) -> None:
         with self._write_lock:
             if not self._closed:
-                with self._gate.closed():
-                    self._wait_for_readers()
+                with self._alone():
                     self._closed = True
                     self._environment.close()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """While no other transaction is under way: the map, and handles of tables, are the whole process's."""
+        return self._gate.alone(DRAIN_TIMEOUT_S)
 
     def _open_table(self, name: str) -> lmdb._Database:
         while True:
             try:
                 return self._environment.open_db(name.encode())
             except lmdb.MapFullError:
+                self._double_map()
+
+    def _drop(self, names: Sequence[str], *, delete: bool) -> None:
+        """Empties the tables, or removes them too."""
+        while True:
+            transaction = self._environment.begin(write=True)
+            try:
+                for name in names:
+                    transaction.drop(self._databases[name], delete=delete)
+                transaction.commit()
+                return
+            except lmdb.MapFullError:
+                self._abort(transaction)
                 self._grow()
 
     def _abort(self, transaction: lmdb.Transaction[bytes]) -> None:
@@ -121,16 +149,13 @@ class LmdbStore:
             transaction.abort()
 
     def _grow(self) -> None:
-        with self._gate.closed():
-            self._wait_for_readers()
-            size = 2 * self._environment.info()["map_size"]
-            self._environment.set_mapsize(size)
-        logger.info("%s: map grown to %d MiB", self._directory, size >> 20)
+        with self._alone():
+            self._double_map()
 
-    def _wait_for_readers(self) -> None:
-        """LMDB's map may move only while this process has no transaction."""
-        if not self._gate.wait_until_empty(DRAIN_TIMEOUT_S):
-            raise StorageFailure(f"{self._directory}: a read has not ended in {DRAIN_TIMEOUT_S:.0f} s", "try again")
+    def _double_map(self) -> None:
+        size = 2 * self._environment.info()["map_size"]
+        self._environment.set_mapsize(size)
+        logger.info("%s: map grown to %d MiB", self._directory, size >> 20)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -144,6 +169,10 @@ class _LmdbTransaction:
 
     def get(self, table: str, key: bytes) -> bytes | None:
         return self._transaction.get(key, db=self._databases[table])
+
+    def has(self, table: str, key: bytes) -> bool:
+        with self._transaction.cursor(db=self._databases[table]) as cursor:
+            return cursor.set_key(key)
 
     def items(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         with self._transaction.cursor(db=self._databases[table]) as cursor:

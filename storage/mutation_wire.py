@@ -54,8 +54,8 @@ def _packed(mutation: Mutation) -> list[Any]:
             return [PUT, operation_id, *rest]
         case DeleteImage(operation_id, image_id):
             return [DELETE, operation_id, image_id]
-        case FillFeatures(operation_id, image_id, sha256, features):
-            return [FILL, operation_id, image_id, sha256, _packed_features(features)]
+        case FillFeatures(operation_id, image_id, sha256, features, annotations):
+            return [FILL, operation_id, image_id, sha256, _packed_features(features), dict(annotations)]
         case _:
             assert_never(mutation)
 
@@ -66,8 +66,8 @@ def _mutation(kind: str, operation_id: str, *rest: Any) -> Mutation:
         return PutImage(operation_id, _record(packed_record), _features(features), thumbnail, on_conflict, original)
     if kind == DELETE:
         return DeleteImage(operation_id, *rest)
-    image_id, sha256, features = rest
-    return FillFeatures(operation_id, image_id, sha256, _features(features))
+    image_id, sha256, features, annotations = rest
+    return FillFeatures(operation_id, image_id, sha256, _features(features), annotations)
 
 
 def _packed_result(result: MutationResult) -> list[Any]:
@@ -91,12 +91,13 @@ def _packed_record(record: ImageRecord) -> list[Any]:
         dict(record.features),
         dict(record.metadata),
         None if source is None else [source.path, source.size, source.mtime_ns],
+        dict(record.annotations),
     ]
 
 
 def _record(packed: Sequence[Any]) -> ImageRecord:
-    source = packed[-1]
-    fields = [*packed[:-1], None if source is None else SourceFile(*source)]
+    *rest, source, annotations = packed
+    fields = [*rest, None if source is None else SourceFile(*source), annotations]
     return ImageRecord(*fields)
 
 
@@ -106,6 +107,7 @@ def _packed_features(features: Mapping[str, FeatureRows]) -> dict[str, Any]:
             packed_array(one.rows),
             None if one.query_rows is None else packed_array(one.query_rows),
             {label: packed_array(array) for label, array in one.extras.items()},
+            one.fingerprint,
         ]
         for name, one in features.items()
     }
@@ -117,6 +119,7 @@ def _features(packed: Mapping[str, Any]) -> dict[str, FeatureRows]:
             unpacked_array(rows),
             None if query_rows is None else unpacked_array(query_rows),
             {label: unpacked_array(array) for label, array in extras.items()},
+            fingerprint,
         )
-        for name, (rows, query_rows, extras) in packed.items()
+        for name, (rows, query_rows, extras, fingerprint) in packed.items()
     }

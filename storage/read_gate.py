@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from storage.errors import StorageFailure
+
 
 class ReadGate:
     """Open unless a writer has closed it; one writer at a time."""
@@ -40,6 +42,14 @@ class ReadGate:
         """Whether all readers have left within the time; for use inside `closed`."""
         with self._changed:
             return self._changed.wait_for(lambda: self._readers == 0, timeout=timeout_s)
+
+    @contextmanager
+    def alone(self, timeout_s: float) -> Iterator[None]:
+        """While there is no reader at all. Raises `StorageFailure` where one stays longer than the time."""
+        with self.closed():
+            if not self.wait_until_empty(timeout_s):
+                raise StorageFailure(f"a read has not ended in {timeout_s:.0f} s", "try again")
+            yield
 
     def _enter(self) -> None:
         while True:

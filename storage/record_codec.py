@@ -36,6 +36,7 @@ def encode_record(record: ImageRecord) -> bytes:
             "features": dict(record.features),
             "metadata": dict(record.metadata),
             "source": None if source is None else [source.path, source.size, source.mtime_ns],
+            **({"annotations": dict(record.annotations)} if record.annotations else {}),
         }
     )
 

@@ -35,19 +35,20 @@ def decode_answers(data: bytes) -> list[ShardAnswer]:
 
 def _packed_query(query: FeatureQuery) -> list[Any]:
     extras = {name: packed_array(array) for name, array in query.extras.items()}
-    return [query.feature, packed_array(query.rows), query.k, query.max_distance, dict(query.params), extras]
+    asked = [query.feature, packed_array(query.rows), query.k, query.max_distance, dict(query.params), extras]
+    return [*asked, query.fingerprint]
 
 
 def _query(packed: Sequence[Any]) -> FeatureQuery:
-    feature, rows, k, max_distance, params, extras = packed
+    feature, rows, k, max_distance, params, extras, fingerprint = packed
     arrays = {name: unpacked_array(array) for name, array in extras.items()}
-    return FeatureQuery(feature, unpacked_array(rows), k, max_distance, params, arrays)
+    return FeatureQuery(feature, unpacked_array(rows), k, max_distance, params, arrays, fingerprint)
 
 
 def _packed_answer(answer: ShardAnswer) -> list[Any]:
     hits = {name: _columns(found) for name, found in answer.hits.items()}
     summaries = {
-        image_id: [summary.width, summary.height, summary.sha256, summary.metadata]
+        image_id: [summary.width, summary.height, summary.sha256, summary.metadata, summary.annotations]
         for image_id, summary in answer.summaries.items()
     }
     return [hits, summaries, dict(answer.took_ms), dict(answer.errors)]

@@ -7,34 +7,39 @@ exactly that transaction's sequence, so every picture an index finds is in the t
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypeVar
 
 from storage import shard_jobs, shard_reads
 from storage.errors import StorageFailure
+from storage.generation_keeper import GenerationKeeper
+from storage.generation_records import stored_fingerprints
+from storage.generation_removal import finish_removals
+from storage.generations import Generations
 from storage.index_kinds import IndexConfig
-from storage.index_training import Partition, put_partition, sorted_anew, train_partition
+from storage.index_upkeep import IndexUpkeep
 from storage.index_views import IndexView, IndexViews
 from storage.kv import KeyValueStore, ReadTransaction, WriteTransaction
 from storage.kv_lmdb import LmdbStore
 from storage.ownership import FolderLock
-from storage.shard_checks import Specs, check_mutation
-from storage.shard_features import Ownership, register_features, take_ownership
-from storage.shard_indexes import load_indexes, save_indexes, with_logged_changes
+from storage.shard_checks import check_mutation
+from storage.shard_features import Ownership, note_originals, register_features, take_ownership
+from storage.shard_indexes import load_indexes
 from storage.shard_search import SummaryCache, answer_queries
-from storage.shard_stats import feature_stats, folder_bytes
+from storage.shard_stats import feature_stats, folder_bytes, generation_stats
 from storage.shard_tables import IMAGES, SEQUENCE, TABLES, check_owner, meta_number
-from storage.shard_training import features_to_train, trainable_index
+from storage.shard_training import known_key, spec_in_use
 from storage.shard_verify import verify_tables
-from storage.shard_write import MutationBatch, prepare_mutation, trim_log
+from storage.shard_write import MutationBatch, PreparedMutation, prepare_mutation
 from storage.types import (
     FeatureRows,
     FeatureSpec,
+    FeatureStats,
+    FloatVectors,
     ImageRecord,
     JobFailure,
     JobRecord,
@@ -48,13 +53,12 @@ from storage.types import (
     VerifyReport,
 )
 from storage.vectors import VectorIndex
+from storage.whitening import Whitening
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STORE_FOLDER = "store"
 SNAPSHOTS_FOLDER = "snapshots"
-CLOSING_PATIENCE_S = 5.0
 
 
 class Shard:
@@ -70,28 +74,50 @@ class Shard:
         directory: Path,
         index: int,
         shard_count: int,
-        specs: Specs,
-        stored_features: Sequence[str],
+        other_features: frozenset[str],
         index_configs: Mapping[str, IndexConfig],
         ownership: Ownership,
         view: IndexView,
         resources: ExitStack,
+        keeps_originals: bool,
+        originals_may_stay: bool,
     ) -> None:
-        """For `open` only. resources: closed with the shard."""
+        """For `open` only. other_features: that have a table but are not configured. resources: closed with the
+        shard. originals_may_stay: see `note_originals`.
+        """
         self.index = index
         self._shard_count = shard_count
         self._store = store
         self._directory = directory
-        self._specs = specs
-        self._stored_features = stored_features
+        self._other_features = other_features
         self._ownership = ownership
         self._views = IndexViews(view)
         self._resources = resources
+        self._keeps_originals = keeps_originals
+        self._originals_may_stay = originals_may_stay
         self._write_lock = threading.Lock()
-        self._snapshot_lock = threading.Lock()  # also held while an index is trained, which needs the log kept
-        self._index_configs = index_configs
-        self._saved_sequence = -1
         self._summaries = SummaryCache()
+        snapshot_lock = threading.Lock()
+        self.generations = GenerationKeeper(
+            store=store,
+            views=self._views,
+            snapshots=directory / SNAPSHOTS_FOLDER,
+            ownership=ownership,
+            index_configs=index_configs,
+            keeps_originals=keeps_originals,
+            write_lock=self._write_lock,
+            snapshot_lock=snapshot_lock,
+        )
+        self._upkeep = IndexUpkeep(
+            index,
+            store=store,
+            views=self._views,
+            snapshots=directory / SNAPSHOTS_FOLDER,
+            ownership=ownership,
+            index_configs=index_configs,
+            write_lock=self._write_lock,
+            snapshot_lock=snapshot_lock,
+        )
 
     @classmethod
     def open(
@@ -103,9 +129,15 @@ class Shard:
         features: Sequence[FeatureSpec],
         lock_timeout_s: float = 10.0,
         index_configs: Mapping[str, IndexConfig] | None = None,
+        late: Sequence[str] = (),
+        annotations: Sequence[str] = (),
+        keeps_originals: bool = False,
         open_store: Callable[[Path, Sequence[str]], KeyValueStore] = LmdbStore,
     ) -> Self:
         """Opens or creates the shard, bringing its indexes up to date before it returns.
+
+        late: features whose spec comes with a model, see `generations`. annotations: of annotators, kept in the rows.
+        keeps_originals: of uploads, for models that come later.
 
         Raises `DataFolderInUse` where another process still has it after ``lock_timeout_s``, `FingerprintMismatch`
         where another model wrote it, `Misconfigured` where it is another shard's folder, `CorruptData`.
@@ -115,21 +147,26 @@ class Shard:
             store = open_store(directory / STORE_FOLDER, TABLES)
             resources.callback(store.close)
             ownership = take_ownership(store, index, shard_count)
-            stored_features = register_features(store, features, ownership.owner)
+            owner, snapshots = ownership.owner, directory / SNAPSHOTS_FOLDER
+            originals_may_stay = note_originals(store, owner, keeps_originals=keeps_originals)
+            generations = register_features(store, features, owner, late=late, annotations=annotations)
+            finish_removals(store, snapshots, owner, late, generations, keeps_originals=keeps_originals)
             with store.read() as transaction:
-                indexes = load_indexes(transaction, directory / SNAPSHOTS_FOLDER, features, index_configs or {})
-                view = IndexView(meta_number(transaction, SEQUENCE), indexes)
+                stored = stored_fingerprints(transaction)
+                indexes = load_indexes(transaction, snapshots, generations, index_configs or {})
+                view = IndexView(meta_number(transaction, SEQUENCE), indexes, generations)
             return cls(
                 store=store,
                 directory=directory,
                 index=index,
                 shard_count=shard_count,
-                specs={spec.name: spec for spec in features},
-                stored_features=stored_features,
+                other_features=frozenset(stored) - generations.specs.keys(),
                 index_configs=index_configs or {},
                 ownership=ownership,
                 view=view,
                 resources=resources.pop_all(),
+                keeps_originals=keeps_originals,
+                originals_may_stay=originals_may_stay,
             )
 
     @property
@@ -144,7 +181,7 @@ class Shard:
 
     def check(self, mutation: Mutation) -> None:
         """Raises `InvalidRequest` for a mutation that `apply` would refuse, so that others need not fail with it."""
-        check_mutation(mutation, self._specs, self.index, self._shard_count)
+        check_mutation(mutation, self._views.current.generations, self.index, self._shard_count)
 
     def apply(self, mutations: Sequence[Mutation]) -> list[MutationResult]:
         """Makes the changes in order, all in one transaction that is on disk and searchable when this returns.
@@ -153,28 +190,47 @@ class Shard:
         Raises `InvalidRequest` for a bad mutation; then, as with every other error, none of them is made, except that
         a `StorageFailure` leaves open whether they are on disk: repeat them with the same operation ids.
         """
-        for mutation in mutations:
-            self.check(mutation)
-        prepared = [prepare_mutation(mutation, tuple(self._specs)) for mutation in mutations]
-
-        def work(transaction: WriteTransaction) -> list[MutationResult]:
-            check_owner(transaction, self._ownership.owner)
-            batch = MutationBatch(transaction, self._stored_features)
-            results = [batch.apply(one) for one in prepared]
-            self._stage(batch.finish(), batch)
-            return results
-
+        checked = self._check_all(mutations)
         with self._write_lock:
+            generations = self._views.current.generations
+            if generations is not checked:  # rows without a place may have one now
+                self._check_all(mutations)
+            prepared = [prepare_mutation(generations.keyed(mutation), generations.kept) for mutation in mutations]
             try:
-                return self._store.write(work)
+                results = self._store.write(lambda transaction: self._apply(transaction, prepared, generations))
             finally:
                 self._views.settle(self._stored_sequence)
+        return [
+            result if result.record is None else replace(result, record=generations.shown(result.record))
+            for result in results
+        ]
+
+    def _check_all(self, mutations: Sequence[Mutation]) -> Generations:
+        generations = self._views.current.generations
+        for mutation in mutations:
+            check_mutation(mutation, generations, self.index, self._shard_count)
+        return generations
+
+    def _apply(
+        self, transaction: WriteTransaction, prepared: Sequence[PreparedMutation], generations: Generations
+    ) -> list[MutationResult]:
+        check_owner(transaction, self._ownership.owner)
+        batch = MutationBatch(
+            transaction,
+            sorted({*self._other_features, *generations.specs}),
+            kept=generations.kept,
+            keeps_originals=self._keeps_originals,
+        )
+        results = [batch.apply(one) for one in prepared]
+        self._stage(batch.finish(), batch)
+        return results
 
     def _stage(self, sequence: int, batch: MutationBatch) -> None:
         current = self._views.current
         if sequence != current.sequence:
-            indexes = {name: batch.changes.applied(self._specs[name], index) for name, index in current.indexes.items()}
-            self._views.stage(IndexView(sequence, indexes))
+            specs = current.generations.specs
+            indexes = {key: batch.changes.applied(specs[key], index) for key, index in current.indexes.items()}
+            self._views.stage(replace(current, sequence=sequence, indexes=indexes))
 
     def _stored_sequence(self) -> int:
         with self._store.read() as transaction:
@@ -185,30 +241,51 @@ class Shard:
         ``errors``.
         """
         with self._views.read(self._store) as (transaction, view):
-            return answer_queries(transaction, view.indexes, self._specs, queries, self._summaries)
+            return answer_queries(transaction, view, queries, self._summaries)
 
     def records(self, ids: Sequence[str]) -> list[ImageRecord | None]:
-        return self._ask(lambda transaction: shard_reads.records_of(transaction, ids))
+        return self._ask(lambda transaction: shard_reads.records_of(transaction, ids, self._views.current.generations))
 
     def page(self, after: str | None, limit: int) -> list[ImageRecord]:
         """Up to ``limit`` records whose ids sort after ``after``, in the order of their UTF-8 bytes."""
-        return self._ask(lambda transaction: shard_reads.page_after(transaction, after, limit))
+        return self._ask(
+            lambda transaction: shard_reads.page_after(transaction, after, limit, self._views.current.generations)
+        )
 
     def thumbnail(self, image_id: str) -> bytes | None:
         return self._ask(lambda transaction: shard_reads.thumbnail_of(transaction, image_id))
 
     def original(self, image_id: str) -> bytes | None:
-        """The file's bytes; kept only while features are pending."""
+        """The file's bytes, of an upload; kept while features are pending, or for good where the shard keeps them."""
         return self._ask(lambda transaction: shard_reads.original_of(transaction, image_id))
 
     def features(self, image_id: str, names: Sequence[str]) -> dict[str, FeatureRows] | None:
         """Those of the features that the image has; None where there is no such image."""
-        known = [name for name in names if name in self._specs]
-        return self._ask(lambda transaction: shard_reads.features_of(transaction, image_id, known))
+        with self._views.read(self._store) as (transaction, view):
+            return shard_reads.features_of(transaction, image_id, names, view.generations)
+
+    def sample_rows(self, feature: str, count: int, seed: int = 0) -> FloatVectors:
+        """(N, D) rows of pictures chosen by chance, of the generation in use. Raises `UnknownFeature`."""
+        with self._views.read(self._store) as (transaction, view):
+            return shard_reads.sampled_rows(transaction, spec_in_use(view.generations, feature), count, seed)
 
     def pending(self, limit: int, after: str | None = None) -> list[PendingImage]:
         """Images with features to compute whose bytes can still be had, oldest first, from behind image ``after``."""
-        return self._ask(lambda transaction: shard_reads.pending_images(transaction, tuple(self._specs), limit, after))
+        with self._views.read(self._store) as (transaction, view):
+            return shard_reads.pending_images(transaction, view.generations, limit, after)
+
+    def count_pending(self, wanted: Mapping[str, str]) -> int:
+        """Pictures that wait for any of these and can be filled. wanted: features with the fingerprint of the model,
+        annotations with an empty one.
+        """
+        with self._views.read(self._store) as (transaction, view):
+            return shard_reads.count_pending(transaction, shard_reads.waiting_keys(view.generations, wanted))
+
+    def pending_without_file(self, wanted: Mapping[str, str], limit: int) -> list[str]:
+        """Ids of pictures that wait likewise, but whose bytes cannot be had any more."""
+        with self._views.read(self._store) as (transaction, view):
+            keys = shard_reads.waiting_keys(view.generations, wanted)
+            return shard_reads.pending_without_file(transaction, keys, limit)
 
     def unchanged(self, sources: Sequence[shard_reads.SourceQuery]) -> list[shard_reads.SourceState]:
         """For (id, path, bytes, mtime in ns) each: whether the image is stored, from that file, as the file is now."""
@@ -216,19 +293,24 @@ class Shard:
 
     def index_of(self, feature: str) -> VectorIndex:
         """The feature's index as it is now."""
-        return self._views.current.indexes[feature]
+        view = self._views.current
+        return view.indexes[known_key(view.generations, feature)]
 
     def stats(self) -> ShardStats:
         with self._views.read(self._store) as (transaction, view):
-            features = {name: feature_stats(transaction, name, index) for name, index in view.indexes.items()}
+            in_use = view.generations.in_use
+            features = {name: feature_stats(transaction, key, view.indexes[key]) for name, key in in_use.items()}
+            generations = generation_stats(transaction, view.generations)
             images = transaction.count(IMAGES)
+        for name in view.generations.awaited:
+            features[name] = FeatureStats(0, 0, images, "", 0)
         disk_bytes = self._store.disk_bytes() + folder_bytes(self._directory / SNAPSHOTS_FOLDER)
-        return ShardStats(self.index, images, view.sequence, disk_bytes, features)
+        return ShardStats(self.index, images, view.sequence, disk_bytes, features, generations)
 
     def verify(self) -> VerifyReport:
         """Compares everything with everything, at one moment, while reads and writes go on."""
         with self._views.read(self._store) as (transaction, view):
-            rows, problems = verify_tables(transaction, view.indexes)
+            rows, problems = verify_tables(transaction, view.indexes, keeps_originals=self._originals_may_stay)
             return VerifyReport(self.index, transaction.count(IMAGES), rows, problems)
 
     def put_job(self, job: JobRecord) -> None:
@@ -251,54 +333,19 @@ class Shard:
 
     def snapshot(self) -> None:
         """Saves every index, so that the next opening is quick, and drops the log up to there."""
-        with self._snapshot_lock:
-            view = self._views.current
-            if view.sequence == self._saved_sequence:
-                return
-            self._ask(lambda transaction: check_owner(transaction, self._ownership.owner))
-            save_indexes(view, self._directory / SNAPSHOTS_FOLDER, self._specs, self._ownership)
-            self._store.write(lambda transaction: self._forget_log(transaction, view.sequence))
-            self._saved_sequence = view.sequence
-
-    def _forget_log(self, transaction: WriteTransaction, through: int) -> None:
-        check_owner(transaction, self._ownership.owner)
-        trim_log(transaction, through)
+        self._upkeep.snapshot()
 
     def training_due(self) -> list[str]:
-        """Features whose index has outgrown what it was trained for, if ever it was."""
-        with self._views.read(self._store) as (transaction, view):
-            return features_to_train(transaction, view, self._index_configs)
+        """Features whose index in use has outgrown what it was trained for, if ever it was."""
+        return self._upkeep.training_due()
 
     def train(self, feature: str) -> TrainingReport:
-        """Trains the index of a local feature on the rows it has and puts the trained one in its place. Searches and
-        writes go on meanwhile. Raises `InvalidRequest` for a feature that has nothing to train.
-        """
-        started = time.perf_counter()
-        with self._snapshot_lock:
-            view = self._views.current
-            index = trainable_index(feature, view, self._index_configs)
-            partition = train_partition(index)
-            trained: VectorIndex = sorted_anew(index, partition)
-            with self._store.read() as transaction:  # most of what was written meanwhile, before writes have to wait
-                reached = meta_number(transaction, SEQUENCE)
-                trained = with_logged_changes(transaction, self._specs[feature], trained, view.sequence)
-            with self._write_lock:
-                self._publish(self._specs[feature], partition, trained, reached)
-        took_s = round(time.perf_counter() - started, 3)
-        return TrainingReport(self.index, feature, trained.rows_count, len(partition.centroids), took_s)
+        """See `IndexUpkeep.train`."""
+        return self._upkeep.train(feature)
 
-    def _publish(self, spec: FeatureSpec, partition: Partition, index: VectorIndex, sequence: int) -> None:
-        """Takes in what was written after ``sequence``; under the write lock, so that nothing follows it."""
-
-        def work(transaction: WriteTransaction) -> VectorIndex:
-            check_owner(transaction, self._ownership.owner)
-            put_partition(transaction, spec.name, partition)
-            return with_logged_changes(transaction, spec, index, sequence)
-
-        current = self._store.write(work)
-        view = self._views.current
-        self._views.replace(IndexView(view.sequence, {**view.indexes, spec.name: current}))
-        self._saved_sequence = -1  # the snapshot there is has other lists
+    def whiten(self, feature: str, fingerprint: str, whitening: Whitening | None) -> TrainingReport:
+        """See `IndexUpkeep.whiten`."""
+        return self._upkeep.whiten(feature, fingerprint, whitening)
 
     def backup(self, directory: Path) -> None:
         """Writes a consistent, checked copy that `open` opens; the folder must not exist. Reads and writes go on."""
@@ -308,16 +355,7 @@ class Shard:
 
     def close(self) -> None:
         """Saves the indexes, waits for reads to end, frees the folder. A second call does nothing."""
-        try:
-            if self._snapshot_lock.acquire(timeout=CLOSING_PATIENCE_S):
-                self._snapshot_lock.release()
-                self.snapshot()
-            else:
-                logger.info("shard %d: an index is being trained; nothing is saved at closing", self.index)
-        except StorageFailure as failure:  # closed already, or lost; the indexes can be rebuilt
-            logger.info("shard %d: its indexes are not saved at closing: %s", self.index, failure)
-        except OSError as failure:
-            logger.warning("shard %d: its indexes could not be saved: %s", self.index, failure)
+        self._upkeep.snapshot_at_closing()
         with self._write_lock:
             self._resources.close()
 

@@ -26,6 +26,9 @@ from storage.shard import Shard
 from storage.shard_plan import ShardPlan
 from storage.types import (
     FeatureRows,
+    FeatureSpec,
+    FloatVectors,
+    GenerationRole,
     ImageRecord,
     JobFailure,
     JobRecord,
@@ -36,6 +39,7 @@ from storage.types import (
     TrainingReport,
     VerifyReport,
 )
+from storage.whitening import Whitening
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,6 +74,9 @@ class ShardActor:
                     features=self._plan.features,
                     lock_timeout_s=LOCK_TIMEOUT_S,
                     index_configs=self._plan.index_configs,
+                    late=self._plan.late,
+                    annotations=self._plan.annotations,
+                    keeps_originals=self._plan.keeps_originals,
                 )
             except LookalikeError as failure:
                 self._failure = ShardUnavailable(
@@ -162,12 +169,24 @@ class ShardActor:
         return self._ask(lambda shard: shard.features(image_id, names))
 
     @ray.method(concurrency_group="read")
+    def original(self, image_id: str) -> bytes | LookalikeError | None:
+        return self._ask(lambda shard: shard.original(image_id))
+
+    @ray.method(concurrency_group="read")
     def unchanged(self, sources: Sequence[tuple[str, str, int, int]]) -> Sequence[str] | LookalikeError:
         return self._ask(lambda shard: shard.unchanged(sources))
 
     @ray.method(concurrency_group="control")
     def pending(self, after: str | None, limit: int) -> Sequence[PendingImage] | LookalikeError:
         return self._ask(lambda shard: shard.pending(limit, after))
+
+    @ray.method(concurrency_group="upkeep")
+    def count_pending(self, wanted: Mapping[str, str]) -> int | LookalikeError:
+        return self._ask(lambda shard: shard.count_pending(wanted))
+
+    @ray.method(concurrency_group="upkeep")
+    def pending_without_file(self, wanted: Mapping[str, str], limit: int) -> Sequence[str] | LookalikeError:
+        return self._ask(lambda shard: shard.pending_without_file(wanted, limit))
 
     @ray.method(concurrency_group="control")
     def stats(self) -> ShardStats | LookalikeError:
@@ -180,6 +199,33 @@ class ShardActor:
     @ray.method(concurrency_group="upkeep")
     def train(self, feature: str) -> TrainingReport | LookalikeError:
         return self._ask(lambda shard: shard.train(feature))
+
+    @ray.method(concurrency_group="upkeep")
+    def sample_rows(self, feature: str, count: int, seed: int) -> FloatVectors | LookalikeError:
+        return self._ask(lambda shard: shard.sample_rows(feature, count, seed))
+
+    @ray.method(concurrency_group="upkeep")
+    def whiten(self, feature: str, fingerprint: str, whitening: Whitening | None) -> TrainingReport | LookalikeError:
+        return self._ask(lambda shard: shard.whiten(feature, fingerprint, whitening))
+
+    @ray.method(concurrency_group="control")
+    def adopt(
+        self, spec: FeatureSpec, origin: Mapping[str, Any], replaces_empty: bool = False
+    ) -> GenerationRole | LookalikeError:
+        """This and the three that follow: see `storage.generation_keeper`."""
+        return self._ask(lambda shard: shard.generations.adopt(spec, origin, replaces_empty=replaces_empty))
+
+    @ray.method(concurrency_group="upkeep")
+    def begin_generation(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> GenerationRole | LookalikeError:
+        return self._ask(lambda shard: shard.generations.begin(spec, origin))
+
+    @ray.method(concurrency_group="upkeep")
+    def take_over(self, feature: str, fingerprint: str) -> LookalikeError | None:
+        return self._ask(lambda shard: shard.generations.take_over(feature, fingerprint))
+
+    @ray.method(concurrency_group="upkeep")
+    def drop_replaced(self, feature: str) -> int | LookalikeError:
+        return self._ask(lambda shard: shard.generations.drop_replaced(feature))
 
     @ray.method(concurrency_group="write")
     def put_job(self, record: JobRecord) -> LookalikeError | None:

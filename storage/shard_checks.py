@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from storage.errors import InvalidField, InvalidRequest, UnknownFeature
+from storage.generations import Generations, mismatch
 from storage.keypoints import check_keypoints
 from storage.keys import check_image_id
 from storage.local_search import LocalParams
 from storage.placement import shard_of
+from storage.query_expansion import ROW_WEIGHTS
 from storage.types import DeleteImage, FeatureQuery, FeatureRows, FeatureSpec, Mutation, PutImage, Vectors
 from storage.vectors import row_dtype, row_width
 
 MAX_OPERATION_ID = 1024
 UNIT_TOLERANCE = 1e-3
 
-Specs = Mapping[str, FeatureSpec]
 
-
-def check_mutation(mutation: Mutation, specs: Specs, shard: int, shard_count: int) -> None:
+def check_mutation(mutation: Mutation, generations: Generations, shard: int, shard_count: int) -> None:
     """Raises `InvalidRequest`, saying which image and what is wrong with it."""
     if not 1 <= len(mutation.operation_id) <= MAX_OPERATION_ID:
         raise InvalidField(
@@ -33,16 +34,22 @@ def check_mutation(mutation: Mutation, specs: Specs, shard: int, shard_count: in
         raise InvalidRequest(f"image {image_id!r} belongs to shard {home}, not {shard}", "ask that shard")
     if isinstance(mutation, DeleteImage):
         return
-    _check_features(image_id, mutation.features, specs)
+    _check_features(image_id, mutation.features, generations)
+    annotations = mutation.record.annotations if isinstance(mutation, PutImage) else mutation.annotations
+    _check_annotations(image_id, annotations, generations)
     if isinstance(mutation, PutImage):
-        _check_states(mutation, specs)
+        _check_states(mutation, generations)
 
 
-def _check_features(image_id: str, features: Mapping[str, FeatureRows], specs: Specs) -> None:
+def _check_features(image_id: str, features: Mapping[str, FeatureRows], generations: Generations) -> None:
+    """Rows of a generation that is not kept here are left out later, so they are not looked at."""
     for name, feature in features.items():
-        spec = specs.get(name)
-        if spec is None:
-            raise UnknownFeature(f"image {image_id!r}: no feature {name!r} here", f"this shard keeps {_names(specs)}")
+        if name not in generations.names or name in generations.annotations:
+            raise _unknown(image_id, name, generations)
+        key = generations.key_of(name, feature.fingerprint)
+        if key is None:
+            continue
+        spec = generations.specs[key]
         where = f"feature {name!r} of image {image_id!r}"
         check_rows(where, feature.rows, spec)
         if feature.query_rows is not None:
@@ -53,19 +60,30 @@ def _check_features(image_id: str, features: Mapping[str, FeatureRows], specs: S
             raise InvalidRequest(f"{where} has no row", "leave it pending instead")
 
 
-def _check_states(mutation: PutImage, specs: Specs) -> None:
-    record = mutation.record
-    unknown = sorted(set(record.features) - set(specs))
+def _check_annotations(image_id: str, annotations: Mapping[str, Any], generations: Generations) -> None:
+    unknown = sorted(set(annotations) - generations.annotations)
     if unknown:
-        raise UnknownFeature(
-            f"image {record.id!r}: no feature {unknown[0]!r} here", f"this shard keeps {_names(specs)}"
-        )
+        kept = ", ".join(sorted(generations.annotations)) or "none"
+        raise UnknownFeature(f"image {image_id!r}: no annotation {unknown[0]!r} here", f"this shard keeps {kept}")
+
+
+def _check_states(mutation: PutImage, generations: Generations) -> None:
+    record = mutation.record
+    unknown = sorted(set(record.features) - set(generations.names))
+    if unknown:
+        raise _unknown(record.id, unknown[0], generations)
     ready = {name for name, state in record.features.items() if state == "ok"}
-    if ready != set(mutation.features):
+    brought = {*mutation.features, *record.annotations}
+    if ready != brought:
         raise InvalidRequest(
-            f"image {record.id!r} says {sorted(ready)} are ready but comes with {sorted(mutation.features)}",
+            f"image {record.id!r} says {sorted(ready)} are ready but comes with {sorted(brought)}",
             "give the rows of the features that are ok, and of no other",
         )
+
+
+def _unknown(image_id: str, name: str, generations: Generations) -> UnknownFeature:
+    kept = ", ".join(generations.names) or "none"
+    return UnknownFeature(f"image {image_id!r}: no feature {name!r} here", f"this shard keeps {kept}")
 
 
 def check_rows(where: str, rows: Vectors, spec: FeatureSpec) -> None:
@@ -84,11 +102,12 @@ def check_rows(where: str, rows: Vectors, spec: FeatureSpec) -> None:
         raise InvalidRequest(f"{where}: rows are not of unit length", "normalise them")
 
 
-def check_query(query: FeatureQuery, specs: Specs) -> str | None:
+def check_query(query: FeatureQuery, generations: Generations) -> str | None:
     """Why this shard cannot answer the query, or None where it can."""
-    spec = specs.get(query.feature)
-    if spec is None:
-        return f"this shard has no feature {query.feature!r}"
+    key = generations.key_of(query.feature, query.fingerprint)
+    if key is None:
+        return _no_generation(query, generations)
+    spec = generations.specs[key]
     if query.k < 1:
         return f"k is {query.k}, not at least 1"
     try:
@@ -99,8 +118,20 @@ def check_query(query: FeatureQuery, specs: Specs) -> str | None:
             return None
     except InvalidRequest as failure:
         return failure.message
-    return None if len(query.rows) else "the query has no row"
+    if not len(query.rows):
+        return "the query has no row"
+    weights = query.extras.get(ROW_WEIGHTS)
+    if weights is not None and (spec.metric != "cosine" or weights.shape != (len(query.rows),)):
+        return f"{weights.shape} weights for {len(query.rows)} rows of {query.feature!r}"
+    if weights is not None and not np.isfinite(weights).all():
+        return "not all weights of the query's rows are finite"
+    return None
 
 
-def _names(specs: Specs) -> str:
-    return ", ".join(sorted(specs)) or "none"
+def _no_generation(query: FeatureQuery, generations: Generations) -> str:
+    if query.feature in generations.awaited:
+        return f"nothing is stored of {query.feature!r} yet: its model has not been loaded here"
+    if query.feature not in generations.in_use:
+        return f"this shard has no feature {query.feature!r}"
+    stored = generations.specs[generations.in_use[query.feature]].fingerprint
+    return str(mismatch(query.feature, stored, query.fingerprint))

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from storage.errors import CorruptData, FingerprintMismatch, Misconfigured
+from storage.errors import CorruptData, Misconfigured
+from storage.generation_records import put_spec, stored_fingerprints, stored_generations
+from storage.generations import Generations, mismatch
 from storage.keys import number_key, text_key
 from storage.kv import KeyValueStore, ReadTransaction, WriteTransaction
 from storage.record_codec import decode_fields, encode_fields, encode_record
@@ -22,6 +24,7 @@ from storage.shard_tables import (
     ORIGINALS,
     OWNER,
     PENDING,
+    StoredImage,
     can_be_filled,
     check_owner,
     decode_image,
@@ -33,8 +36,7 @@ from storage.shard_tables import (
 from storage.types import FeatureSpec
 
 OWNERS_KEPT = 256
-MARKED_AT_ONCE = 2_000  # images to a transaction
-_FEATURE_KEY = b"feature:"
+CHANGED_AT_ONCE = 2_000  # images to a transaction
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -85,52 +87,71 @@ def _check_identity(transaction: WriteTransaction, shard: int, shard_count: int)
         )
 
 
-def register_features(store: KeyValueStore, specs: Sequence[FeatureSpec], owner: bytes) -> tuple[str, ...]:
-    """Makes the shard keep these features; the names of all it has a table for, configured or not.
+def register_features(
+    store: KeyValueStore,
+    specs: Sequence[FeatureSpec],
+    owner: bytes,
+    *,
+    late: Sequence[str] = (),
+    annotations: Sequence[str] = (),
+) -> Generations:
+    """Makes the shard keep these features and annotations, and gives the generations of them that it has.
 
-    Images without a newly configured feature get it as pending. Raises `FingerprintMismatch` before anything is
-    changed.
+    late: features whose spec is what the shard has stored, or is not known yet. Images without something that is newly
+    configured get it as pending. Raises `FingerprintMismatch` before anything is changed.
     """
-    _check_names(specs)
+    _check_names([*(spec.name for spec in specs), *late, *annotations])
     with store.read() as transaction:
-        stored = stored_features(transaction)
+        fingerprints = stored_fingerprints(transaction)
+        stored = stored_generations(transaction, late)
         configured = _configured(transaction)
     for spec in specs:
-        if spec.name in stored:
-            check_fingerprint(spec, stored[spec.name])
-    names = tuple(sorted({*stored, *(spec.name for spec in specs)}))
-    store.add_tables([feature_table(name) for name in names])
-    new = [spec.name for spec in specs if spec.name not in configured]
+        if spec.name in fingerprints:
+            check_fingerprint(spec, fingerprints[spec.name])
+    fixed = Generations.of(specs)
+    generations = replace(
+        stored,
+        specs={**stored.specs, **fixed.specs},
+        in_use={**stored.in_use, **fixed.in_use},
+        awaited=frozenset(name for name in late if name not in stored.in_use),
+        annotations=frozenset(annotations),
+    )
+    store.add_tables([feature_table(key) for key in {*fingerprints, *generations.specs}])
+    new = [key for key in generations.kept if key not in configured]
     if new:
-        _mark_pending_everywhere(store, new, owner)
+        mark_pending_everywhere(store, new, owner)
 
     def register(transaction: WriteTransaction) -> None:
         check_owner(transaction, owner)
         for spec in specs:
-            transaction.put(META, _FEATURE_KEY + spec.name.encode(), encode_fields({"fingerprint": spec.fingerprint}))
-        transaction.put(META, b"configured", encode_fields({"names": sorted(spec.name for spec in specs)}))
+            put_spec(transaction, spec, {})
+        put_configured(transaction, generations.kept)
 
     store.write(register)
-    return names
+    return generations
 
 
 def check_fingerprint(spec: FeatureSpec, stored: str) -> None:
-    """Raises `FingerprintMismatch` when the data was written by another model or version than the one that runs."""
+    """Raises `FingerprintMismatch` when the data was written by another version than the one that runs."""
     if spec.fingerprint != stored:
-        raise FingerprintMismatch(
-            f"feature {spec.name!r} was written with {stored!r}, but {spec.fingerprint!r} is running",
-            "run the model and version that wrote it, or index the pictures again into a new data folder",
-        )
+        raise mismatch(spec.name, stored, spec.fingerprint, can_move=False)
 
 
-def stored_features(transaction: ReadTransaction) -> dict[str, str]:
-    """Fingerprint by name of every feature the shard ever kept."""
-    found = {}
-    for key, value in transaction.items(META, _FEATURE_KEY):
-        if not key.startswith(_FEATURE_KEY):
-            break
-        found[key[len(_FEATURE_KEY) :].decode()] = str(decode_fields(value)["fingerprint"])
-    return found
+def note_originals(store: KeyValueStore, owner: bytes, *, keeps_originals: bool) -> bool:
+    """Whether originals may be there of pictures that wait for nothing: they are kept for good, or once were."""
+
+    def note(transaction: WriteTransaction) -> bool:
+        check_owner(transaction, owner)
+        if keeps_originals:
+            transaction.put(META, b"originals_kept", b"1")
+        return transaction.has(META, b"originals_kept")
+
+    return store.write(note)
+
+
+def put_configured(transaction: WriteTransaction, keys: Sequence[str]) -> None:
+    """Remembers what every image has a state of."""
+    transaction.put(META, b"configured", encode_fields({"names": sorted(keys)}))
 
 
 def _configured(transaction: ReadTransaction) -> set[str]:
@@ -138,40 +159,45 @@ def _configured(transaction: ReadTransaction) -> set[str]:
     return set() if value is None else set(decode_fields(value)["names"])
 
 
-def _check_names(specs: Sequence[FeatureSpec]) -> None:
-    names = [spec.name for spec in specs]
+def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if not _NAME.fullmatch(name) or names.count(name) > 1:
             raise Misconfigured(f"feature name {name!r}", "use each name once: lower-case letters, digits and _")
 
 
-def _mark_pending_everywhere(store: KeyValueStore, new: Sequence[str], owner: bytes) -> None:
-    """In steps, because a collection is larger than a transaction should be. Stopped half-way, it begins again at the
-    next opening.
-    """
+def mark_pending_everywhere(store: KeyValueStore, new: Sequence[str], owner: bytes) -> None:
+    """Stopped half-way, it begins again at the next opening."""
+    for_every_image(store, owner, lambda transaction, image: _mark_pending(transaction, image, new))
+
+
+def for_every_image(
+    store: KeyValueStore, owner: bytes, change: Callable[[WriteTransaction, StoredImage], None]
+) -> None:
+    """In steps, because a collection is larger than a transaction should be."""
     start: bytes | None = b""
     while start is not None:
-        start = store.write(_marking(new, owner, start))
+        start = store.write(_step(owner, change, start))
 
 
-def _marking(new: Sequence[str], owner: bytes, start: bytes) -> Callable[[WriteTransaction], bytes | None]:
-    def mark(transaction: WriteTransaction) -> bytes | None:
+def _step(
+    owner: bytes, change: Callable[[WriteTransaction, StoredImage], None], start: bytes
+) -> Callable[[WriteTransaction], bytes | None]:
+    def step(transaction: WriteTransaction) -> bytes | None:
         check_owner(transaction, owner)
-        entries = list(islice(transaction.items(IMAGES, start), MARKED_AT_ONCE))
+        entries = list(islice(transaction.items(IMAGES, start), CHANGED_AT_ONCE))
         for _, value in entries:
-            _mark_pending(transaction, value, new)
-        return entries[-1][0] + b"\0" if len(entries) == MARKED_AT_ONCE else None
+            change(transaction, decode_image(value))
+        return entries[-1][0] + b"\0" if len(entries) == CHANGED_AT_ONCE else None
 
-    return mark
+    return step
 
 
-def _mark_pending(transaction: WriteTransaction, value: bytes, new: Sequence[str]) -> None:
-    image = decode_image(value)
+def _mark_pending(transaction: WriteTransaction, image: StoredImage, new: Sequence[str]) -> None:
     missing = [name for name in new if name not in image.record.features]
     if not missing:
         return
     record = replace(image.record, features={**image.record.features, **dict.fromkeys(missing, "pending")})
     key = number_key(image.handle)
     transaction.put(IMAGES, text_key(record.id), encode_image(image.handle, encode_record(record)))
-    if can_be_filled(record, transaction.get(ORIGINALS, key) is not None):
+    if can_be_filled(record, transaction.has(ORIGINALS, key)):
         transaction.put(PENDING, key, record.id.encode())

@@ -72,6 +72,9 @@ class ShardFleet:
                 snapshot_interval_s=self._plan.snapshot_interval_s,
                 snapshot_min_changes=self._plan.snapshot_min_changes,
                 index_configs=self._plan.index_configs,
+                late=self._plan.late,
+                annotations=self._plan.annotations,
+                keeps_originals=self._plan.keeps_originals,
             )
         )
         self._handles[index] = actor
@@ -128,10 +131,13 @@ def shard_directory(data_dir: str | Path, index: int) -> Path:
 
 
 def fleet_version(plan: FleetPlan) -> str:
-    """Changes with the storage code, the features and their indexes: no actor is reused with one of them outdated."""
+    """Changes with the storage code, the features and their indexes: no actor is reused with one of them outdated. Not
+    with the models of late features, which come and go while an actor serves.
+    """
     sources = sorted(Path(storage.__file__).parent.glob("*.py"))
     code = b"".join(source.read_bytes() for source in sources)
     features = repr(sorted((spec.name, spec.fingerprint) for spec in plan.features))
+    features += repr((sorted(plan.late), sorted(plan.annotations), plan.keeps_originals))
     configs = repr(sorted(plan.index_configs.items()))
     return _digest(code + features.encode() + configs.encode())[:12]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from storage.codec import decode_rows
 from storage.descriptor_index import NO_HANDLES, DescriptorIndex
 from storage.errors import StorageFailure
+from storage.generations import Generations
 from storage.index_kinds import IndexConfig, build_index
 from storage.index_training import stored_partition
 from storage.index_views import IndexView
@@ -23,6 +24,7 @@ from storage.shard_write import IndexChanges, log_entries
 from storage.snapshot import Snapshot, load_snapshot, partition_checksum, remove_snapshots, save_snapshot
 from storage.types import FeatureSpec, Vectors
 from storage.vectors import VectorIndex
+from storage.whitening import WhitenedIndex, stored_whitening
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +33,13 @@ RESTORED_AT_ONCE = 1 << 20  # rows
 
 
 def load_indexes(
-    transaction: ReadTransaction, snapshots: Path, specs: Sequence[FeatureSpec], configs: Mapping[str, IndexConfig]
+    transaction: ReadTransaction, snapshots: Path, generations: Generations, configs: Mapping[str, IndexConfig]
 ) -> dict[str, VectorIndex]:
-    """Every feature's index at the transaction's sequence."""
-    return {spec.name: load_index(transaction, snapshots, spec, configs.get(spec.name)) for spec in specs}
+    """Every generation's index at the transaction's sequence, by key."""
+    return {
+        key: load_index(transaction, snapshots, spec, configs.get(generations.name_of(key)))
+        for key, spec in generations.specs.items()
+    }
 
 
 def save_indexes(view: IndexView, snapshots: Path, specs: Mapping[str, FeatureSpec], ownership: Ownership) -> None:
@@ -48,8 +53,9 @@ def load_index(
 ) -> VectorIndex:
     """The feature's index at the transaction's sequence."""
     partition = stored_partition(transaction, spec.name) if spec.kind == "local" else None
-    empty = build_index(spec, config, None if partition is None else partition.centroids)
-    snapshot = load_snapshot(snapshots, spec)
+    whitening = stored_whitening(transaction, spec.name) if spec.metric == "cosine" else None
+    empty = build_index(spec, config, None if partition is None else partition.centroids, whitening)
+    snapshot = load_snapshot(snapshots, spec, empty.whitening if isinstance(empty, WhitenedIndex) else None)
     if snapshot is not None and _fits(transaction, snapshot):
         try:
             return _replayed(transaction, spec, empty, snapshot)
@@ -58,7 +64,7 @@ def load_index(
     if snapshot is not None:
         logger.warning("feature %r: its snapshot does not belong to this store and is removed", spec.name)
     remove_snapshots(snapshots, spec.name)
-    return _scanned(transaction, spec, empty)
+    return scanned(transaction, spec, empty)
 
 
 def _fits(transaction: ReadTransaction, snapshot: Snapshot) -> bool:
@@ -74,6 +80,8 @@ def _replayed(transaction: ReadTransaction, spec: FeatureSpec, empty: VectorInde
 
 def _restored(empty: VectorIndex, snapshot: Snapshot) -> VectorIndex:
     """The snapshot's rows in an index; sorted as they were where its lists are still those of the index."""
+    if isinstance(empty, WhitenedIndex):
+        return empty.with_whitened_rows(snapshot.handles, snapshot.rows)
     if not isinstance(empty, DescriptorIndex) or snapshot.lists is None:
         return empty.with_changes(remove=NO_HANDLES, add=snapshot.handles, rows=snapshot.rows)
     if snapshot.partition != partition_checksum(empty):
@@ -115,7 +123,8 @@ def _stored_rows(
         yield handle, decode_rows(value).rows
 
 
-def _scanned(transaction: ReadTransaction, spec: FeatureSpec, empty: VectorIndex) -> VectorIndex:
+def scanned(transaction: ReadTransaction, spec: FeatureSpec, empty: VectorIndex) -> VectorIndex:
+    """The index with every row that the store has."""
     entries = transaction.items(feature_table(spec.name))
     return _with_rows(empty, spec, ((number_of(key), decode_rows(value).rows) for key, value in entries))
 

@@ -11,7 +11,11 @@ from storage.types import FeatureSpec
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """Everything an actor needs to open its shard."""
+    """Everything an actor needs to open its shard.
+
+    late: features that a model decides, which says so when it is loaded. annotations: of annotators whose words are
+    kept. keeps_originals: of uploads, for models that come later.
+    """
 
     directory: str
     index: int
@@ -20,11 +24,16 @@ class ShardPlan:
     snapshot_interval_s: float = 300.0
     snapshot_min_changes: int = 1000
     index_configs: Mapping[str, IndexConfig] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+    keeps_originals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """label_selectors: one a shard, or empty: the node label that pins each shard to the node with its folder."""
+    """As `ShardPlan`. label_selectors: one a shard, or empty: the node label that pins each shard to the node with its
+    folder.
+    """
 
     data_dir: str
     shard_count: int
@@ -35,3 +44,6 @@ class FleetPlan:
     snapshot_interval_s: float = 300.0
     snapshot_min_changes: int = 1000
     index_configs: Mapping[str, IndexConfig] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+    keeps_originals: bool = False

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
+import numpy as np
+
 from storage.codec import decode_rows
+from storage.generations import Generations
+from storage.index_views import NO_GENERATIONS
 from storage.keys import PREFIX_BYTES, number_key, text_key_start
 from storage.kv import ReadTransaction
 from storage.shard_tables import (
@@ -15,27 +20,33 @@ from storage.shard_tables import (
     PENDING,
     THUMBNAILS,
     StoredImage,
+    can_be_filled,
     decode_image,
     feature_table,
     image_by_id,
 )
-from storage.types import FeatureRows, ImageRecord, PendingImage
+from storage.types import FeatureRows, FeatureSpec, FloatVectors, ImageRecord, PendingImage
+from storage.vectors import row_width
 
 SourceQuery = tuple[str, str, int, int]  # image id, the file's path, its bytes, its mtime in ns
 SourceState = Literal["absent", "unchanged", "changed", "other_source"]
 
 
-def records_of(transaction: ReadTransaction, ids: Sequence[str]) -> list[ImageRecord | None]:
+def records_of(
+    transaction: ReadTransaction, ids: Sequence[str], generations: Generations = NO_GENERATIONS
+) -> list[ImageRecord | None]:
     images = [image_by_id(transaction, image_id) if image_id else None for image_id in ids]
-    return [None if image is None else image.record for image in images]
+    return [None if image is None else generations.shown(image.record) for image in images]
 
 
-def page_after(transaction: ReadTransaction, after: str | None, limit: int) -> list[ImageRecord]:
+def page_after(
+    transaction: ReadTransaction, after: str | None, limit: int, generations: Generations = NO_GENERATIONS
+) -> list[ImageRecord]:
     """Up to ``limit`` records whose ids sort after ``after``, in the order of their UTF-8 bytes."""
     start = b"" if after is None else text_key_start(after)
     bound = b"" if after is None else after.encode("utf-8", "surrogatepass")
     ordered = (image.record for image in _by_id(transaction, start) if image.record.id.encode() > bound)
-    return list(islice(ordered, limit))
+    return [generations.shown(record) for record in islice(ordered, limit)]
 
 
 def _by_id(transaction: ReadTransaction, start: bytes) -> Iterator[StoredImage]:
@@ -65,39 +76,94 @@ def original_of(transaction: ReadTransaction, image_id: str) -> bytes | None:
     return None if image is None else transaction.get(ORIGINALS, number_key(image.handle))
 
 
-def features_of(transaction: ReadTransaction, image_id: str, names: Sequence[str]) -> dict[str, FeatureRows] | None:
-    """Those of the features that the image has; None where there is no such image. ``names`` are of features stored
-    here.
-    """
+def features_of(
+    transaction: ReadTransaction, image_id: str, names: Sequence[str], generations: Generations
+) -> dict[str, FeatureRows] | None:
+    """Those of the features that the image has, of the generation in use; None where there is no such image."""
     image = image_by_id(transaction, image_id) if image_id else None
     if image is None:
         return None
-    values = {name: transaction.get(feature_table(name), number_key(image.handle)) for name in names}
-    return {name: decode_rows(value) for name, value in values.items() if value is not None}
+    found = {}
+    for name in names:
+        key = generations.key_of(name)
+        value = None if key is None else transaction.get(feature_table(key), number_key(image.handle))
+        if key is not None and value is not None:
+            found[name] = replace(decode_rows(value), fingerprint=generations.specs[key].fingerprint)
+    return found
+
+
+def sampled_rows(transaction: ReadTransaction, spec: FeatureSpec, count: int, seed: int) -> FloatVectors:
+    """(N, D) rows of ``count`` pictures chosen by chance, or of all where there are fewer."""
+    table = feature_table(spec.name)
+    there = list(transaction.keys(table))
+    chosen = there
+    if len(there) > count:
+        picked = np.random.default_rng(seed).choice(len(there), count, replace=False)
+        chosen = [there[place] for place in sorted(picked.tolist())]
+    values = (transaction.get(table, at) for at in chosen)
+    rows = [np.asarray(decode_rows(value).rows, np.float32) for value in values if value is not None]
+    return np.concatenate([np.zeros((0, row_width(spec)), np.float32), *rows])
+
+
+def waiting_keys(generations: Generations, wanted: Mapping[str, str]) -> frozenset[str]:
+    """Keys of features by name and fingerprint; of annotations, whose fingerprint is empty, the names themselves. What
+    no picture is to have is left out.
+    """
+    plain = generations.annotations | generations.awaited
+    found = {name if name in plain else generations.key_of(name, fingerprint) for name, fingerprint in wanted.items()}
+    return frozenset(key for key in generations.kept if key in found)
+
+
+def count_pending(transaction: ReadTransaction, keys: frozenset[str]) -> int:
+    """Pictures that wait for any of these and can be filled."""
+    images = (image_by_id(transaction, image_id.decode()) for _, image_id in transaction.items(PENDING))
+    return sum(image is not None and _waits_for(image.record, keys) for image in images)
+
+
+def pending_without_file(transaction: ReadTransaction, keys: frozenset[str], limit: int) -> list[str]:
+    """Ids of pictures that wait for any of these, but have no file to compute it from."""
+    images = (decode_image(value) for _, value in transaction.items(IMAGES))
+    waiting = (image for image in images if _waits_for(image.record, keys))
+    stuck = (
+        image.record.id
+        for image in waiting
+        if not can_be_filled(image.record, transaction.has(ORIGINALS, number_key(image.handle)))
+    )
+    return list(islice(stuck, limit))
+
+
+def _waits_for(record: ImageRecord, keys: frozenset[str]) -> bool:
+    return any(record.features.get(key) == "pending" for key in keys)
 
 
 def pending_images(
-    transaction: ReadTransaction, configured: Sequence[str], limit: int, after: str | None
+    transaction: ReadTransaction, generations: Generations, limit: int, after: str | None
 ) -> list[PendingImage]:
     """Oldest first, from behind the image ``after`` where one is given."""
     behind = image_by_id(transaction, after) if after else None
     start = b"" if behind is None else number_key(behind.handle + 1)
-    waiting = (_pending_image(transaction, key, value, configured) for key, value in transaction.items(PENDING, start))
+    waiting = (_pending_image(transaction, key, value, generations) for key, value in transaction.items(PENDING, start))
     return list(islice((image for image in waiting if image is not None), limit))
 
 
 def _pending_image(
-    transaction: ReadTransaction, key: bytes, image_id: bytes, configured: Sequence[str]
+    transaction: ReadTransaction, key: bytes, image_id: bytes, generations: Generations
 ) -> PendingImage | None:
     image = image_by_id(transaction, image_id.decode())
     if image is None:
         return None
     record = image.record
-    names = tuple(name for name in configured if record.features.get(name) == "pending")
-    if not names:
+    waiting: dict[str, list[str]] = {}
+    for wanted in generations.kept:
+        if record.features.get(wanted) == "pending":
+            spec = generations.specs.get(wanted)
+            waiting.setdefault(generations.name_of(wanted), []).extend([] if spec is None else [spec.fingerprint])
+    if not waiting:
         return None
     original = transaction.get(ORIGINALS, key)
-    return PendingImage(record.id, record.sha256, names, original, record.source if original is None else None)
+    source = record.source if original is None else None
+    fingerprints = {name: tuple(found) for name, found in waiting.items()}
+    return PendingImage(record.id, record.sha256, tuple(waiting), original, source, fingerprints)
 
 
 def source_states(transaction: ReadTransaction, sources: Sequence[SourceQuery]) -> list[SourceState]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from storage.codec import decode_rows
 from storage.errors import CorruptData
+from storage.generations import Generations
+from storage.index_views import IndexView
 from storage.keys import number_key
 from storage.kv import ReadTransaction
 from storage.local_search import Located, locate
-from storage.shard_checks import Specs, check_query
+from storage.query_expansion import ROW_WEIGHTS, expanded
+from storage.shard_checks import check_query
 from storage.shard_tables import feature_table, record_by_handle
 from storage.types import FeatureQuery, FeatureRows, Handles, Hit, ImageSummary, ShardAnswer, ShardQuery, Vectors
 from storage.vectors import Neighbors, VectorIndex
@@ -88,47 +91,52 @@ class _Draft:
 
 def answer_queries(
     transaction: ReadTransaction,
-    indexes: Mapping[str, VectorIndex],
-    specs: Specs,
+    view: IndexView,
     queries: Sequence[ShardQuery],
     cache: SummaryCache,
 ) -> list[ShardAnswer]:
-    """One answer a query. The indexes must be of the transaction's moment. What cannot be searched is in ``errors``."""
+    """One answer a query. The view must be of the transaction's moment. What cannot be searched is in ``errors``."""
+    generations = view.generations
     drafts = [_Draft() for _ in queries]
-    by_feature: dict[str, list[tuple[_Draft, FeatureQuery]]] = {}
+    by_key: dict[str, list[tuple[_Draft, FeatureQuery]]] = {}
     for draft, query in zip(drafts, queries, strict=True):
         for part in query.features:
-            reason = check_query(part, specs)
-            if reason is None:
-                by_feature.setdefault(part.feature, []).append((draft, part))
+            reason = check_query(part, generations)
+            key = generations.key_of(part.feature, part.fingerprint)
+            if reason is None and key is not None:
+                by_key.setdefault(key, []).append((draft, part))
             else:
-                draft.errors[part.feature] = reason
-    pictures = _Pictures(transaction, cache)
-    for name, asked in by_feature.items():
-        answer_feature = _answer_local_feature if specs[name].kind == "local" else _answer_feature
-        answer_feature(name, indexes[name], asked, pictures)
+                draft.errors[part.feature] = reason or ""
+    pictures = _Pictures(transaction, cache, generations)
+    for key, asked in by_key.items():
+        answer_feature = _answer_local_feature if generations.specs[key].kind == "local" else _answer_feature
+        answer_feature(key, view.indexes[key], asked, pictures)
     return [draft.finished() for draft in drafts]
 
 
 def _answer_feature(
-    name: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
 ) -> None:
     started = time.perf_counter()
-    found = search_feature(index, [query for _, query in asked])
+    plain = [query for _, query in asked if ROW_WEIGHTS not in query.extras]
+    answers = dict(zip(map(id, plain), search_feature(index, plain), strict=True)) if plain else {}
+    for _, query in asked:
+        if id(query) not in answers:
+            answers[id(query)] = search_feature(*expanded(index, query))[0]
     took_ms = (time.perf_counter() - started) * 1e3
-    for (draft, _), one in zip(asked, found, strict=True):
-        draft.took_ms[name] = took_ms
-        draft.hits[name] = _hits(one, pictures, draft.summaries)
+    for draft, query in asked:
+        draft.took_ms[query.feature] = took_ms
+        draft.hits[query.feature] = _hits(answers[id(query)], pictures, draft.summaries)
 
 
 def _answer_local_feature(
-    name: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
 ) -> None:
     for draft, query in asked:
         started = time.perf_counter()
-        located = locate(index, query, lambda handle: pictures.feature(name, handle))
-        draft.hits[name] = tuple(_located_hit(one, pictures, draft.summaries) for one in located)
-        draft.took_ms[name] = (time.perf_counter() - started) * 1e3
+        located = locate(index, query, lambda handle: pictures.feature(key, handle))
+        draft.hits[query.feature] = tuple(_located_hit(one, pictures, draft.summaries) for one in located)
+        draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
 
 
 def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
@@ -155,7 +163,9 @@ def _hits(found: Sequence[Found], pictures: _Pictures, summaries: dict[str, Imag
 
 
 class SummaryCache:
-    """Ids and summaries by handle. They never change, nor is a handle used again, so an entry is never out of date."""
+    """Ids and summaries by handle, of pictures that no annotation is awaited for. Those never change, nor is a handle
+    used again, so an entry is never out of date.
+    """
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
@@ -173,9 +183,10 @@ class SummaryCache:
 class _Pictures:
     """The pictures of one moment of the store."""
 
-    def __init__(self, transaction: ReadTransaction, cache: SummaryCache) -> None:
+    def __init__(self, transaction: ReadTransaction, cache: SummaryCache, generations: Generations) -> None:
         self._transaction = transaction
         self._cache = cache
+        self._annotations = generations.annotations
 
     def summary(self, handle: int) -> tuple[str, ImageSummary]:
         known = self._cache.get(handle)
@@ -183,14 +194,16 @@ class _Pictures:
             record = record_by_handle(self._transaction, handle)
             if record is None:
                 raise CorruptData(f"the index has a picture that the store does not, handle {handle}", "run verify")
-            known = (record.id, ImageSummary(record.width, record.height, record.sha256, record.metadata))
-            self._cache.put(handle, known)
+            summary = ImageSummary(record.width, record.height, record.sha256, record.metadata, record.annotations)
+            known = (record.id, summary)
+            if all(record.features.get(name) == "ok" for name in self._annotations):
+                self._cache.put(handle, known)
         return known
 
-    def feature(self, name: str, handle: int) -> FeatureRows:
-        value = self._transaction.get(feature_table(name), number_key(handle))
+    def feature(self, key: str, handle: int) -> FeatureRows:
+        value = self._transaction.get(feature_table(key), number_key(handle))
         if value is None:
             raise CorruptData(
-                f"the index of {name} has a picture that the store does not, handle {handle}", "run verify"
+                f"the index of {key} has a picture that the store does not, handle {handle}", "run verify"
             )
         return decode_rows(value)

@@ -6,17 +6,31 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from storage.generation_keeper import described
+from storage.generations import Generations
 from storage.kv import ReadTransaction
 from storage.shard_tables import IMAGES, feature_table
-from storage.types import FeatureStats
+from storage.types import FeatureGeneration, FeatureStats
 from storage.vectors import VectorIndex
+from storage.whitening import WhitenedIndex
 
 
 def feature_stats(transaction: ReadTransaction, name: str, index: VectorIndex) -> FeatureStats:
     """Every image either has the feature's rows or waits for them."""
     images = transaction.count(feature_table(name))
     pending = transaction.count(IMAGES) - images
-    return FeatureStats(images, index.rows_count, pending, index.kind, index.memory_bytes)
+    whitened = isinstance(index, WhitenedIndex)
+    return FeatureStats(images, index.rows_count, pending, index.kind, index.memory_bytes, whitened)
+
+
+def generation_stats(
+    transaction: ReadTransaction, generations: Generations
+) -> dict[str, tuple[FeatureGeneration, ...]]:
+    """What there is of every generation of each feature."""
+    images = transaction.count(IMAGES)
+    rows = {key: transaction.count(feature_table(key)) for key in generations.specs}
+    counts = {key: (count, images - count) for key, count in rows.items()}
+    return {name: described(generations, name, counts) for name in generations.in_use}
 
 
 def folder_bytes(directory: Path) -> int:

@@ -1,12 +1,16 @@
 """The tables of a shard, and its own few facts in ``meta``.
 
-meta             format, shard, epoch, owner, owners, sequence, next_handle, next_operation, log_start, configured,
-feature:<name> images           key of the id -> handle, row as JSON handles          handle -> id feature:<name>
-handle -> encoded rows; a picture has an entry exactly where its row says "ok" thumbnails       handle -> JPEG
-originals        handle -> the file's bytes, only while features are pending pending          handle -> id, of the
-pictures with pending features whose bytes can still be had log              sequence -> which handles came and
-went, for bringing a snapshot of an index up to date operations       digest of the operation id -> its outcome;
-``operation_order`` holds the digests by age jobs, job_failures
+- ``meta``: format, shard, epoch, owner, owners, sequence, next_handle, next_operation, log_start, configured,
+  originals_kept; by the key of a generation feature:, whitening:, centroids:; by feature generations:
+- ``images``: key of the id -> handle, row as JSON
+- ``handles``: handle -> id
+- ``feature:<key>``: handle -> encoded rows; a picture has an entry exactly where its row says "ok"
+- ``thumbnails``: handle -> JPEG
+- ``originals``: handle -> the file's bytes, while features are pending; for good where the shard keeps them
+- ``pending``: handle -> id, of the pictures with pending features whose bytes can still be had
+- ``log``: sequence -> which handles came and went, for bringing a snapshot of an index up to date
+- ``operations``: digest of the operation id -> its outcome; ``operation_order`` holds the digests by age
+- ``jobs``, ``job_failures``
 """
 
 from __future__ import annotations

@@ -25,11 +25,15 @@ from storage.shard_tables import (
 )
 from storage.types import Vectors
 from storage.vectors import VectorIndex
+from storage.whitening import WhitenedIndex
 
 MAX_PROBLEMS = 100
+WHITENED_TOLERANCE = 1e-4
 
 
-def table_problems(transaction: ReadTransaction, indexes: Mapping[str, VectorIndex]) -> Iterator[str]:
+def table_problems(
+    transaction: ReadTransaction, indexes: Mapping[str, VectorIndex], *, keeps_originals: bool = False
+) -> Iterator[str]:
     """Disagreements among images, handles, thumbnails, originals, pending and feature tables."""
     known = set()
     for key, value in transaction.items(IMAGES):
@@ -41,28 +45,28 @@ def table_problems(transaction: ReadTransaction, indexes: Mapping[str, VectorInd
         known.add(image.handle)
         if text_key(image.record.id) != key:
             yield f"images: {image.record.id!r} lies under another image's key"
-        yield from _image_problems(transaction, image, indexes)
+        yield from _image_problems(transaction, image, indexes, keeps_originals=keeps_originals)
     for table in (HANDLES, THUMBNAILS, ORIGINALS, PENDING, *map(feature_table, indexes)):
         strays = [number_of(key) for key in transaction.keys(table) if number_of(key) not in known]
         yield from (f"{table}: handle {handle} belongs to no image" for handle in strays)
 
 
 def _image_problems(
-    transaction: ReadTransaction, image: StoredImage, indexes: Mapping[str, VectorIndex]
+    transaction: ReadTransaction, image: StoredImage, indexes: Mapping[str, VectorIndex], *, keeps_originals: bool
 ) -> Iterator[str]:
     record, key = image.record, number_key(image.handle)
     name = f"image {record.id!r}"
     if transaction.get(HANDLES, key) != record.id.encode():
         yield f"{name}: its handle leads elsewhere"
-    if transaction.get(THUMBNAILS, key) is None:
+    if not transaction.has(THUMBNAILS, key):
         yield f"{name}: no thumbnail"
-    original = transaction.get(ORIGINALS, key) is not None
-    if original and "pending" not in record.features.values():
+    original = transaction.has(ORIGINALS, key)
+    if original and not keeps_originals and "pending" not in record.features.values():
         yield f"{name}: its original is kept though nothing is pending"
     if (transaction.get(PENDING, key) == record.id.encode()) != can_be_filled(record, original):
         yield f"{name}: its row and the table of pending images disagree"
     for feature in indexes:
-        stored = transaction.get(feature_table(feature), key) is not None
+        stored = transaction.has(feature_table(feature), key)
         if stored != (record.features.get(feature) == "ok"):
             yield f"{name}: {feature} is {record.features.get(feature)!r} but rows are {'' if stored else 'not '}stored"
 
@@ -71,6 +75,7 @@ class IndexCheck:
     """Compares one index with the feature's table. rows: how many were compared so far."""
 
     def __init__(self, index: VectorIndex) -> None:
+        self._whitening = index.whitening if isinstance(index, WhitenedIndex) else None
         blocks = list(index.live_blocks())
         self._blocks = [rows for _, rows in blocks]
         self._starts = np.cumsum([0, *(len(rows) for rows in self._blocks)])
@@ -104,6 +109,9 @@ class IndexCheck:
         """In any order: an index may sort a picture's rows into lists of its own."""
         if len(places) != len(wanted):
             return False
+        if self._whitening is not None:  # sums round by the number of rows that are whitened at a time
+            whitened = self._whitening.applied(np.asarray(wanted, np.float32))
+            return np.allclose([self._row(place) for place in places], whitened, atol=WHITENED_TOLERANCE)
         return sorted(self._row(place).tobytes() for place in places) == sorted(row.tobytes() for row in wanted)
 
     def _row(self, place: np.intp) -> Vectors:
@@ -112,11 +120,14 @@ class IndexCheck:
         return row
 
 
-def verify_tables(transaction: ReadTransaction, indexes: Mapping[str, VectorIndex]) -> tuple[int, tuple[str, ...]]:
+def verify_tables(
+    transaction: ReadTransaction, indexes: Mapping[str, VectorIndex], *, keeps_originals: bool = False
+) -> tuple[int, tuple[str, ...]]:
     """Rows compared, and the first problems found. The indexes must be of the transaction's moment."""
     checks = {name: IndexCheck(index) for name, index in indexes.items()}
     every = chain(
-        table_problems(transaction, indexes), *(check.problems(transaction, name) for name, check in checks.items())
+        table_problems(transaction, indexes, keeps_originals=keeps_originals),
+        *(check.problems(transaction, name) for name, check in checks.items()),
     )
     problems = tuple(islice(every, MAX_PROBLEMS))
     return sum(check.rows for check in checks.values()), problems

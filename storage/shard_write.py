@@ -107,12 +107,18 @@ class MutationBatch:
         transaction: WriteTransaction,
         stored_features: Sequence[str],
         *,
+        kept: Sequence[str] = (),
+        keeps_originals: bool = False,
         operations_kept: int = OPERATIONS_KEPT,
         log_kept: int = LOG_KEPT,
     ) -> None:
-        """stored_features: every feature that the shard has a table for, configured or not."""
+        """stored_features: every feature that the shard has a table for, configured or not. kept: all that a picture is
+        to have, beside those. keeps_originals: for good, not only while something is pending.
+        """
         self._transaction = transaction
         self._stored_features = stored_features
+        self._alive = {*stored_features, *kept}
+        self._keeps_originals = keeps_originals
         self._operations_kept = operations_kept
         self._log_kept = log_kept
         self._next_handle = meta_number(transaction, NEXT_HANDLE)
@@ -182,7 +188,7 @@ class MutationBatch:
         put(HANDLES, key, record.id.encode())
         put(THUMBNAILS, key, mutation.thumbnail)
         waits = "pending" in record.features.values()
-        if waits and mutation.original is not None:
+        if mutation.original is not None and (waits or self._keeps_originals):
             put(ORIGINALS, key, mutation.original)
         if can_be_filled(record, mutation.original is not None):
             put(PENDING, key, record.id.encode())
@@ -204,18 +210,24 @@ class MutationBatch:
     def _fill(
         self, mutation: FillFeatures, prepared: PreparedMutation, stored: StoredImage
     ) -> tuple[MutationResult, bytes | None]:
-        states = dict(stored.record.features)
+        states = {name: state for name, state in stored.record.features.items() if name in self._alive}
         wanted = {name: value for name, value in prepared.features.items() if states.get(name) == "pending"}
-        if stored.record.sha256 != mutation.sha256 or not wanted:
+        said = {name: value for name, value in mutation.annotations.items() if states.get(name) == "pending"}
+        if stored.record.sha256 != mutation.sha256 or not (wanted or said):
             return MutationResult("skipped", stored.record), encode_record(stored.record)
         self._changed = True
         self._add_features(stored.handle, wanted, mutation)
-        record = replace(stored.record, features={**states, **dict.fromkeys(wanted, "ok")})
+        record = replace(
+            stored.record,
+            features={**states, **dict.fromkeys((*wanted, *said), "ok")},
+            annotations={**stored.record.annotations, **said},
+        )
         encoded = encode_record(record)
         self._transaction.put(IMAGES, text_key(record.id), encode_image(stored.handle, encoded))
         if "pending" not in record.features.values():
             self._transaction.delete(PENDING, number_key(stored.handle))
-            self._transaction.delete(ORIGINALS, number_key(stored.handle))
+            if not self._keeps_originals:
+                self._transaction.delete(ORIGINALS, number_key(stored.handle))
         return MutationResult("filled", record), encoded
 
     def _trim_operations(self) -> None:

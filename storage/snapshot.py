@@ -25,6 +25,7 @@ from storage.descriptor_index import DescriptorIndex
 from storage.kv_lmdb import sync_path
 from storage.types import FeatureSpec, Handles, Vectors
 from storage.vectors import VectorIndex, row_dtype, row_width
+from storage.whitening import WhitenedIndex, Whitening
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ CHECKED_AT_ONCE = 16 << 20  # bytes
 class Manifest:
     """sequence: of the last change it has. owner: mark of the opening that wrote it, hex. Checksums are CRC-32.
 
-    partition: checksum of the centroids that ``lists`` belongs to; 0 where there are none.
+    partition: checksum of the centroids that ``lists`` belongs to; 0 where there are none. whitening: checksum of that
+    of the rows; 0 where they are as the store has them.
     """
 
     format: int
@@ -49,6 +51,7 @@ class Manifest:
     handles_checksum: int
     partition: int = 0
     lists_checksum: int = 0
+    whitening: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,13 +73,19 @@ def save_snapshot(directory: Path, spec: FeatureSpec, index: VectorIndex, *, seq
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     count = index.rows_count
+    whitening = index.whitening if isinstance(index, WhitenedIndex) else None
     rows_checksum = _write_array(
-        unfinished / "rows.npy", (count, row_width(spec)), row_dtype(spec), (rows for _, rows in index.live_blocks())
+        unfinished / "rows.npy",
+        (count, _width(spec, whitening)),
+        row_dtype(spec),
+        (rows for _, rows in index.live_blocks()),
     )
     handles_checksum = _write_array(
         unfinished / "handles.npy", (count,), np.dtype(np.int64), (handles for handles, _ in index.live_blocks())
     )
     manifest = Manifest(FORMAT, spec.name, spec.fingerprint, sequence, owner, count, rows_checksum, handles_checksum)
+    if whitening is not None:
+        manifest = replace(manifest, whitening=whitening.checksum)
     if isinstance(index, DescriptorIndex) and index.kind == "inverted_file":
         numbers = (np.full(len(handles), i, np.int32) for i, (handles, _) in enumerate(index.live_blocks()))
         lists_checksum = _write_array(unfinished / "lists.npy", (count,), np.dtype(np.int32), numbers)
@@ -90,13 +99,13 @@ def save_snapshot(directory: Path, spec: FeatureSpec, index: VectorIndex, *, seq
     _remove_all_but(parent, final)
 
 
-def load_snapshot(directory: Path, spec: FeatureSpec) -> Snapshot | None:
+def load_snapshot(directory: Path, spec: FeatureSpec, whitening: Whitening | None = None) -> Snapshot | None:
     """The newest snapshot of the feature, checked; None where there is none that can be believed, which the log then
-    says.
+    says. whitening: that its rows must have.
     """
     for folder in sorted(_finished(directory / spec.name), key=lambda path: -int(path.name)):
         try:
-            return _load(folder, spec)
+            return _load(folder, spec, whitening)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as failure:
             logger.warning("snapshot %s is not used, the index is rebuilt from the store: %s", folder, failure)
     return None
@@ -116,15 +125,21 @@ def _finished(parent: Path) -> list[Path]:
     return [path for path in parent.iterdir() if path.name.isdecimal()] if parent.is_dir() else []
 
 
-def _load(folder: Path, spec: FeatureSpec) -> Snapshot:
+def _width(spec: FeatureSpec, whitening: Whitening | None) -> int:
+    return row_width(spec) if whitening is None else len(whitening.axes)
+
+
+def _load(folder: Path, spec: FeatureSpec, whitening: Whitening | None) -> Snapshot:
     manifest = Manifest(**json.loads((folder / "manifest.json").read_text("utf-8")))
     expected = (FORMAT, spec.name, spec.fingerprint, int(folder.name))
     found = (manifest.format, manifest.feature, manifest.fingerprint, manifest.sequence)
     if found != expected:
         raise ValueError(f"it says {found}, not {expected}")
+    if manifest.whitening != (0 if whitening is None else whitening.checksum):
+        raise ValueError("its rows are whitened otherwise")
     rows: Vectors = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
     handles: Handles = np.load(folder / "handles.npy", mmap_mode="r", allow_pickle=False)
-    if rows.shape != (manifest.rows, row_width(spec)) or rows.dtype != row_dtype(spec):
+    if rows.shape != (manifest.rows, _width(spec, whitening)) or rows.dtype != row_dtype(spec):
         raise ValueError(f"rows are {rows.shape} {rows.dtype}")
     if handles.shape != (manifest.rows,) or handles.dtype != np.int64:
         raise ValueError(f"handles are {handles.shape} {handles.dtype}")

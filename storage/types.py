@@ -21,6 +21,7 @@ Handles = NDArray[np.int64]  # (N,) a shard's own number of a stored picture; ne
 FeatureKind = Literal["binary", "dense", "local"]
 Metric = Literal["hamming", "l1", "cosine", "inliers"]
 FeatureState = Literal["ok", "pending"]
+GenerationRole = Literal["in_use", "following", "replaced"]
 OnConflict = Literal["error", "skip", "replace"]
 Outcome = Literal["created", "replaced", "skipped", "conflict", "deleted", "absent", "filled"]
 NO_EVIDENCE: Mapping[str, Any] = {}
@@ -48,11 +49,13 @@ class FeatureRows:
     rows: (R, D) what the index holds for the picture; one row for a global descriptor, many for keypoints.
     query_rows: (V, D) what a search by stored id asks with, where that differs from ``rows`` (for a hash: its views).
     extras: arrays kept beside the rows, such as keypoint positions.
+    fingerprint: of the `FeatureSpec` they were computed by; empty where that can only be the one in use.
     """
 
     rows: Vectors
     query_rows: Vectors | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ class ImageRecord:
     """A stored picture's row.
 
     width, height: pixels, EXIF orientation applied. sha256: of the file's bytes, hex. added_at: Unix seconds.
-    features: state of every feature that the service was asked to keep for it.
+    features: state of every feature and annotation that the service was asked to keep for it.
+    annotations: by annotator, what it said of the picture, as JSON.
     """
 
     id: str
@@ -82,11 +86,14 @@ class ImageRecord:
     features: Mapping[str, FeatureState]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     source: SourceFile | None = None
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PutImage:
-    """Store a picture. ``original`` is kept only while features are pending, to compute them from."""
+    """Store a picture. original: its bytes, kept while features are pending, to compute them from; for good by a shard
+    that keeps originals.
+    """
 
     operation_id: str
     record: ImageRecord
@@ -104,12 +111,13 @@ class DeleteImage:
 
 @dataclass(frozen=True, slots=True)
 class FillFeatures:
-    """Add features that were pending; ignored unless the picture still is the one with this sha256."""
+    """Add features and annotations that were pending; ignored unless the picture still is the one with this sha256."""
 
     operation_id: str
     id: str
     sha256: str
     features: Mapping[str, FeatureRows]
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
 Mutation = PutImage | DeleteImage | FillFeatures
@@ -130,6 +138,7 @@ class FeatureQuery:
     rows: (V, D) views of the query; a hit's distance is the smallest over them. Of a local feature: its keypoints.
     k: hits wanted. max_distance: hits farther away are left out. params: the feature's own search parameters.
     extras: arrays that belong to the rows, such as keypoint positions.
+    fingerprint: of what computed the rows; empty where that can only be the one in use.
     """
 
     feature: str
@@ -138,6 +147,7 @@ class FeatureQuery:
     max_distance: float | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +173,7 @@ class ImageSummary(NamedTuple):
     height: int
     sha256: str
     metadata: Mapping[str, Any]
+    annotations: Mapping[str, Any] = NO_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +193,34 @@ class FeatureStats:
     pending: int
     index_kind: str
     memory_bytes: int
+    whitened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureGeneration:
+    """One of the models that a feature was computed with, and what the shard has of it.
+
+    spec: under the feature's own name. origin: the options that it was made with. images, pending: with and without
+    its rows.
+    """
+
+    spec: FeatureSpec
+    role: GenerationRole
+    origin: Mapping[str, Any]
+    images: int
+    pending: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStats:
+    """generations: by feature, the one in use first; empty while no model has said what it computes."""
+
     shard: int
     images: int
     sequence: int
     disk_bytes: int
     features: Mapping[str, FeatureStats]
+    generations: Mapping[str, tuple[FeatureGeneration, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +246,17 @@ class TrainingReport:
 
 @dataclass(frozen=True, slots=True)
 class PendingImage:
-    """A picture with features still to be computed, and where its bytes are (one of the two is set)."""
+    """A picture with features or annotations still to be computed, and where its bytes are (one of the two is set).
+
+    fingerprints: of the generations of each feature that wait; none where any model will do.
+    """
 
     id: str
     sha256: str
     features: tuple[str, ...]
     original: bytes | None
     source: SourceFile | None
+    fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

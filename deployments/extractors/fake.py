@@ -55,11 +55,11 @@ class Fake:
         self._work()
         return [FeatureRows(_projected(image.reshape(1, -1), self.config.dim)) for image in images]
 
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """(N, dim) unit norm."""
+    def embed_texts(self, texts: Sequence[str]) -> list[FeatureRows]:
+        """rows: (1, dim) unit norm."""
         self._work()
         pictures = [hashlib.blake2b(text.encode(), digest_size=SIDE * SIDE).digest() for text in texts]
-        return _projected(np.array([list(picture) for picture in pictures]).reshape(-1, SIDE * SIDE), self.config.dim)
+        return [FeatureRows(_projected(np.array([list(picture)]), self.config.dim)) for picture in pictures]
 
     def distance(self, a: Vectors, b: Vectors) -> float:
         """Cosine distance, 0 to 2."""

@@ -1,4 +1,4 @@
-"""Waiting for a job to end, with a progress bar where someone is looking."""
+"""Waiting for a job to end, with a progress bar where someone is looking, and saying what came of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from graph.cli.output import console
+from graph.cli import output
+from graph.cli.jobs import FAILURES_SHOWN, is_backfill, show_failures, summary
+from graph.cli.reporting import INTERRUPTED, fail
 from storage.errors import DeadlineExceeded, ServiceUnreachable, Unavailable
 
 if TYPE_CHECKING:
@@ -20,6 +22,26 @@ POLL_S = 0.3
 PATIENCE_S = 15.0  # a service that restarts is back by then
 
 Display = Callable[["Job"], None]
+
+
+def follow_to_the_end(client: Client, job_id: str, *, all_failures: bool = False) -> None:
+    """Follow the job and say what came of it; ends the command where it did not end well, or on Ctrl-C."""
+    try:
+        job = follow(client, job_id)
+    except KeyboardInterrupt:
+        fail(
+            f"job {job_id} goes on in the background",
+            f"see it with `lookalike jobs {job_id}`, stop it with `lookalike jobs stop {job_id}`",
+            INTERRUPTED,
+        )
+    output.say(summary(job))
+    if job.failed:
+        show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
+    if job.state != "succeeded":
+        fail(
+            f"job {job_id} {'was stopped' if job.state == 'stopped' else 'failed'}: {job.message or 'no reason given'}",
+            "run the same command again to go on where it ended",
+        )
 
 
 def follow(client: Client, job_id: str) -> Job:
@@ -53,15 +75,27 @@ def _display() -> Iterator[Display]:
     def display(job: Job) -> None:
         progress.update(
             task,
-            description="indexing" if job.state == "running" else job.state,
+            description=_doing(job),
             total=job.total or None,
             completed=job.done,
-            counts=f"{job.added} new  {job.unchanged} unchanged  {job.failed} failed",
+            counts=_counts(job),
             rate=f"{job.done / max(time.monotonic() - started, 1e-3):.0f}/s",
         )
 
     with progress:
         yield display
+
+
+def _doing(job: Job) -> str:
+    if job.state != "running":
+        return job.state
+    return "computing" if is_backfill(job) else "indexing"
+
+
+def _counts(job: Job) -> str:
+    if is_backfill(job):
+        return f"{job.added} filled in  {job.failed} failed"
+    return f"{job.added} new  {job.unchanged} unchanged  {job.failed} failed"
 
 
 def _progress() -> Progress:
@@ -74,5 +108,5 @@ def _progress() -> Progress:
         TextColumn("{task.fields[rate]}", markup=False),
         TextColumn("{task.fields[counts]}", markup=False),
         TimeRemainingColumn(),
-        console=console(stderr=True),
+        console=output.console(stderr=True),
     )

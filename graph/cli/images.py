@@ -11,7 +11,7 @@ import typer
 from graph.cli import options, output
 from graph.cli.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.reporting import FAILED, warn
-from graph.cli.text import bytes_text, states
+from graph.cli.text import bytes_text, states, tags_text
 from storage.errors import ImageNotFound
 
 if TYPE_CHECKING:
@@ -94,5 +94,9 @@ def _pairs(row: ImageRow) -> dict[str, str]:
         pairs["added"] = row.added_at.isoformat(timespec="seconds")
     if row.path is not None:
         pairs["file"] = row.path
+    if row.tags:
+        pairs["tags"] = tags_text(row.tags)
+    if row.caption is not None:
+        pairs["caption"] = row.caption
     pairs["metadata"] = json.dumps(row.metadata, ensure_ascii=False)
     return pairs

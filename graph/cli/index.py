@@ -5,21 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import typer
 
 from graph.cli import output
 from graph.cli.connection import DEFAULT_SERVER, ApiKey, Server, connect
-from graph.cli.follow import follow
-from graph.cli.jobs import FAILURES_SHOWN, show_failures, summary
-from graph.cli.reporting import INTERRUPTED, fail
+from graph.cli.follow import follow_to_the_end
 from graph.loopback import is_loopback
 from storage.errors import InvalidField
-
-if TYPE_CHECKING:
-    from graph.client import Client
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Files and folders of pictures.")]
 IdFrom = Annotated[
@@ -52,7 +47,7 @@ def index(
         if detach:
             output.say(job_id)
             return
-        _follow_to_the_end(client, job_id, all_failures=failures)
+        follow_to_the_end(client, job_id, all_failures=failures)
 
 
 def _absolute(paths: Sequence[str], server: str) -> list[str]:
@@ -63,22 +58,3 @@ def _absolute(paths: Sequence[str], server: str) -> list[str]:
         if not os.path.exists(path):
             raise InvalidField(f"there is no file or folder {path!r}", "check the path")
     return [str(Path(path).resolve()) for path in paths]
-
-
-def _follow_to_the_end(client: Client, job_id: str, *, all_failures: bool) -> None:
-    try:
-        job = follow(client, job_id)
-    except KeyboardInterrupt:
-        fail(
-            f"job {job_id} goes on in the background",
-            f"see it with `lookalike jobs {job_id}`, stop it with `lookalike jobs stop {job_id}`",
-            INTERRUPTED,
-        )
-    output.say(summary(job))
-    if job.failed:
-        show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
-    if job.state != "succeeded":
-        fail(
-            f"job {job_id} {'was stopped' if job.state == 'stopped' else 'failed'}: {job.message or 'no reason given'}",
-            "run the same command again to go on where it ended",
-        )

@@ -10,6 +10,7 @@ import typer
 
 from graph.cli import output
 from graph.cli.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.text import counted
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -45,8 +46,15 @@ def jobs(
                 raise InvalidField("jobs takes nothing, ID, or stop ID", "see `lookalike jobs --help`")
 
 
+def is_backfill(job: Job) -> bool:
+    """Whether the job's counts are of images and features that they lacked, and not of files."""
+    return job.kind == "backfill"
+
+
 def summary(job: Job) -> str:
     """What came of a job, in one line."""
+    if is_backfill(job):
+        return f"filled in {counted(job.added, 'feature')}, {counted(job.failed, 'image')} could not be filled in"
     line = (
         f"indexed {job.added} new, {job.replaced} replaced, {job.unchanged} unchanged, {job.failed} could not be read"
     )
@@ -54,10 +62,11 @@ def summary(job: Job) -> str:
 
 
 def show_failures(client: Client, job: Job, limit: int | None = None) -> None:
-    """A table of the files that the job could not take. limit: None shows all."""
+    """A table of the files that the job could not take, or the images. limit: None shows all."""
     failures = list(islice(_failures(client, job.id), limit))
     output.show_table(
-        ["file", "code", "reason"], [[failure.path, failure.code, failure.reason] for failure in failures]
+        ["image" if is_backfill(job) else "file", "code", "reason"],
+        [[failure.path, failure.code, failure.reason] for failure in failures],
     )
     if len(failures) < job.failed:
         output.say(f"... and {job.failed - len(failures)} more: lookalike jobs {job.id}")
@@ -88,15 +97,21 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
     if as_json:
         output.show_json({"job": job, "failures": list(_failures(client, job_id))})
         return
-    pairs = {"id": job.id, "kind": job.kind, "state": job.state, "message": job.message, "files": _progress(job)}
-    for name in ("added", "replaced", "unchanged", "skipped", "failed"):
-        pairs[name] = str(getattr(job, name))
+    pairs = {"id": job.id, "kind": job.kind, "state": job.state, "message": job.message}
+    pairs |= _counts(job)
     pairs["submitted"] = job.submitted_at.isoformat(" ", "seconds")
     pairs["updated"] = job.updated_at.isoformat(" ", "seconds")
     pairs |= {name: _argument(value) for name, value in job.arguments.items()}
     output.show_pairs(pairs)
     if job.failed:
         show_failures(client, job)
+
+
+def _counts(job: Job) -> dict[str, str]:
+    if is_backfill(job):
+        return {"images": _progress(job), "filled in": str(job.added), "failed": str(job.failed)}
+    names = ("added", "replaced", "unchanged", "skipped", "failed")
+    return {"files": _progress(job), **{name: str(getattr(job, name)) for name in names}}
 
 
 def _stop(client: Client, job_id: str, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph.cli import images, index, jobs, search, status, train, verify
+from graph.cli import annotate, backfill, images, index, jobs, models, search, status, train, verify
 from graph.cli.connection import example
 from graph.cli.reporting import ReportingGroup
 
@@ -72,12 +72,17 @@ app.command(
     epilog=example(
         "lookalike search photo.jpg -k 5",
         "lookalike search photo.jpg --features phash --param phash.orientations=all",
+        "lookalike search --text 'a bridge' --text-not 'at night'",
         "lookalike search --id 2019/bridge.jpg --json",
     ),
 )(search.search)
 app.command("add", epilog=example("lookalike add bridge.jpg --id bridge"))(images.add)
 app.command("rm", epilog=example("lookalike rm bridge 2019/old.jpg"))(images.remove)
 app.command("show", epilog=example("lookalike show bridge"))(images.show)
+app.command("tags", epilog=example("lookalike tags photo.jpg"))(annotate.tags)
+app.command("caption", epilog=example("lookalike caption photo.jpg"))(annotate.caption)
 app.command("status", epilog=example("lookalike status", "lookalike status --server http://photos:8000"))(status.status)
 app.command("verify", epilog=example("lookalike verify"))(verify.verify)
 app.command("train", epilog=example("lookalike train local"))(train.train)
+app.command("backfill", epilog=example("lookalike backfill", "lookalike backfill global --detach"))(backfill.backfill)
+app.add_typer(models.app)

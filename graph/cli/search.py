@@ -12,7 +12,7 @@ from graph.cli import options, output
 from graph.cli.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.placement import placement, sentence
 from graph.cli.reporting import warn
-from graph.cli.text import figure
+from graph.cli.text import figure, tags_text
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 AS_GIVEN = "as_given"  # the view of a query that is neither mirrored nor turned
 MOST_SENTENCES = 5
+MOST_TAGS = 3
 
 Image = Annotated[
     Path | None, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="Picture to search with.")
 ]
 Text = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="Sentence to search with.")]
+TextNot = Annotated[
+    list[str] | None,
+    typer.Option("--text-not", metavar="TEXT", help="Sentence to keep away from; may be given several times."),
+]
 StoredId = Annotated[str | None, typer.Option("--id", metavar="ID", help="Stored picture to search with.")]
 Count = Annotated[int, typer.Option("-k", min=1, metavar="N", help="How many results.")]
 Features = Annotated[
@@ -46,6 +51,7 @@ def search(
     context: typer.Context,
     image: Image = None,
     text: Text = None,
+    text_not: TextNot = None,
     id: StoredId = None,
     k: Count = 10,
     features: Features = None,
@@ -60,6 +66,7 @@ def search(
     if image is None and text is None and id is None:
         raise InvalidField("search needs an IMAGE, --id or --text", "try: lookalike search photo.jpg")
     asked: dict[str, Any] = {
+        "text_not": text_not,
         "features": options.names(features),
         "weights": options.numbers("--weights", weights),
         "max_distance": options.numbers("--max-distance", max_distance),
@@ -71,6 +78,7 @@ def search(
         output.show_json(answer)
     else:
         _show(answer)
+    _warn_of_cuts(answer)
     if answer.partial:
         _warn_of_missing(answer)
 
@@ -81,8 +89,13 @@ def _show(answer: SearchAnswer) -> None:
         return
     found = {name for result in answer.results for name in result.matches}
     columns = [name for name, part in answer.features.items() if name in found or part.status == "ok"]
+    headings = ["rank ", "id", "score ", *(f"{name} " for name in columns), "size "]
     rows = [_row(rank, result, columns) for rank, result in enumerate(answer.results, start=1)]
-    output.show_table(["rank ", "id", "score ", *(f"{name} " for name in columns), "size "], rows)
+    said = [result.caption or tags_text(result.tags[:MOST_TAGS]) for result in answer.results]
+    if any(said):
+        headings.append("shows")
+        rows = [[*row, words] for row, words in zip(rows, said, strict=True)]
+    output.show_table(headings, rows)
     _say_where(answer.results)
 
 
@@ -110,6 +123,13 @@ def _say_where(results: Sequence[SearchResult]) -> None:
     ]
     for line in ["", *said[:MOST_SENTENCES]] if said else []:
         output.say(line)
+
+
+def _warn_of_cuts(answer: SearchAnswer) -> None:
+    """A feature that has answered, though not to all that was asked: a sentence was too long for it, say."""
+    for name, part in answer.features.items():
+        if part.status == "ok" and part.reason:
+            warn(f"{name}: {part.reason}")
 
 
 def _warn_of_missing(answer: SearchAnswer) -> None:

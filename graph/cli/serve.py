@@ -31,13 +31,14 @@ DATA_FOLDER_TIMEOUT_S = 2.0
 
 def serve_command(*, config: Path | None, data: Path | None, host: str | None, port: int | None) -> None:
     """Blocks until SIGINT or SIGTERM. Raises a LookalikeError, in one line for the shell, when it cannot start."""
+    from deployments.annotators.registry import annotator_configs
     from deployments.extractors.registry import extractor_configs
     from graph.serve_config import load_config_file
     from storage.ownership import FolderLock
 
-    loaded = load_config_file(config or default_config(), part_configs=extractor_configs()).with_overrides(
-        data_dir=data, host=host, port=port
-    )
+    part_configs = {**extractor_configs(), **annotator_configs()}
+    loaded = load_config_file(config or default_config(), part_configs=part_configs)
+    loaded = loaded.with_overrides(data_dir=data, host=host, port=port)
     loaded.check_bind()
     check_port(loaded.host, loaded.port)
     plan = checked_plan(loaded)

@@ -1,4 +1,4 @@
-"""``lookalike status``: the service, its extractors and its shards."""
+"""``lookalike status``: the service, its extractors and annotators, and its shards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def status(
     context: typer.Context, as_json: Json = False, server: Server = DEFAULT_SERVER, api_key: ApiKey = None
 ) -> None:
-    """Show the service: its extractors, shards, counts, and sizes on disk and in memory."""
+    """Show the service: its extractors and annotators, shards, counts, and sizes on disk and in memory."""
     with connect(context, server, api_key) as client:
         readiness, features, stats = client.ready(), client.features(), client.stats()
         running = [job for job in client.jobs() if not job.finished]
@@ -50,19 +50,28 @@ def _show_features(features: tuple[FeatureReport, ...], stats: ServiceStats) -> 
     rows = [
         [
             report.name,
+            report.role,
             report.state,
             report.kind or "",
             str(report.dim or ""),
             report.index_kind or "",
             str(report.replicas),
             str(stats.pending.get(report.name, 0)),
-            report.reason,
+            _reason(report),
         ]
         for report in features
     ]
-    headings = ["extractor", "state", "kind", "dim ", "index", "replicas ", "pending images ", "reason"]
+    headings = ["part", "role", "state", "kind", "dim ", "index", "replicas ", "pending images ", "reason"]
     _separate()
     output.show_table(headings, rows)
+
+
+def _reason(report: FeatureReport) -> str:
+    """Why it is not ready, or what it is about to become."""
+    if report.next_version is None:
+        return report.reason
+    moving = f"its index is being built for version {report.next_version}"
+    return f"{report.reason}; {moving}" if report.reason else moving
 
 
 def _show_shards(stats: ServiceStats) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graph.client import Tag
 
 # Control, format (such as the marks that reverse a line), surrogate, line and paragraph separator.
 HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -42,3 +46,13 @@ def figure(value: object) -> str:
 def states(features: Mapping[str, str]) -> str:
     """{"phash": "ok", "color": "pending"} -> "phash ok, color pending"."""
     return ", ".join(f"{name} {state}" for name, state in features.items())
+
+
+def counted(number: int, noun: str) -> str:
+    """1, "feature" -> "1 feature"; 2, "feature" -> "2 features"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def tags_text(tags: Sequence[Tag]) -> str:
+    """ "airliner 0.93, wing 0.41"."""
+    return ", ".join(f"{tag.label} {tag.score:.2f}" for tag in tags)

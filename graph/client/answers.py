@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-FINISHED_STATES = frozenset({"succeeded", "failed", "stopped"})
+from graph.client.annotations import HasAnnotations
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class AddedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageRow:
+class ImageRow(HasAnnotations):
     """A stored picture's row.
 
     width, height: pixels, EXIF orientation applied. byte_size: of the file. path: where it was indexed from, on the
-    service's machine.
+    service's machine. annotations: by annotator, what it said of the picture; ``tags`` and ``caption`` give them typed.
     """
 
     id: str
@@ -45,6 +45,7 @@ class ImageRow:
     byte_size: int | None = None
     added_at: datetime | None = None
     path: str | None = None
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,10 @@ class ImagePage:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResult:
-    """matches: by feature, the evidence: ``rank`` (from 1), ``distance`` or ``inliers``, and what the feature adds."""
+class SearchResult(HasAnnotations):
+    """matches: by feature, the evidence: ``rank`` (from 1), ``distance`` or ``inliers``, and what the feature adds.
+    annotations: as of an `ImageRow`.
+    """
 
     id: str
     score: float
@@ -65,11 +68,12 @@ class SearchResult:
     width: int
     height: int
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """How one feature fared in a search; anything but "ok" has a reason."""
+    """How one feature fared in a search. reason: why it is not "ok", or what it left out."""
 
     status: str
     took_ms: float = 0.0
@@ -89,7 +93,9 @@ class SearchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FeatureReport:
-    """An extractor or annotator. state: ready, loading or unavailable (then reason says why)."""
+    """role: extractor or annotator. state: ready, loading or unavailable (then reason says why). next_version: of the
+    model that is to take over, while its index is built beside the one in use.
+    """
 
     name: str
     state: str
@@ -101,6 +107,8 @@ class FeatureReport:
     metric: str | None = None
     index_kind: str | None = None
     replicas: int = 0
+    role: str = "extractor"
+    next_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,59 +132,11 @@ class ServiceStats:
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
 class Readiness:
     """missing: what keeps the service from answering, one line each."""
 
     ready: bool
     missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A batch job's progress. state: queued, running, succeeded, failed or stopped. The counts are of files."""
-
-    id: str
-    kind: str
-    state: str
-    submitted_at: datetime
-    updated_at: datetime
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    total: int = 0
-    done: int = 0
-    added: int = 0
-    replaced: int = 0
-    unchanged: int = 0
-    skipped: int = 0
-    failed: int = 0
-    message: str = ""
-    started_at: datetime | None = None
-
-    @property
-    def finished(self) -> bool:
-        return self.state in FINISHED_STATES
-
-
-@dataclass(frozen=True, slots=True)
-class JobFailure:
-    """A file that a job could not take, and why."""
-
-    path: str
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobFailures:
-    """One page of a job's failed files. next_offset: where the following page begins; None on the last one."""
-
-    failures: tuple[JobFailure, ...]
-    next_offset: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from graph.client import answers, calls
-from graph.client.calls import Call, IdFrom, OnConflict, OnKnownFile
+from graph.client import answers, calls, job_answers, job_calls
+from graph.client.annotations import Tag
+from graph.client.calls import Call, OnConflict
 from graph.client.image_source import ImageSource, image_bytes
+from graph.client.job_calls import IdFrom, OnKnownFile
 from graph.client.session import Outcome, session
 
 Answer = TypeVar("Answer")
@@ -81,6 +83,7 @@ class AsyncClient:
         *,
         id: str | None = None,
         text: str | None = None,
+        text_not: Sequence[str] | str | None = None,
         features: Sequence[str] | None = None,
         k: int = 20,
         weights: Mapping[str, float] | None = None,
@@ -91,6 +94,7 @@ class AsyncClient:
             None if image is None else await _read(image),
             id=id,
             text=text,
+            text_not=text_not,
             features=features,
             k=k,
             weights=weights,
@@ -102,7 +106,7 @@ class AsyncClient:
     async def similar(self, id: str, *, features: Sequence[str] | None = None, k: int = 20) -> answers.SearchAnswer:
         return await self._send(calls.similar(id, features, k))
 
-    async def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
+    async def tags(self, image: ImageSource) -> tuple[Tag, ...]:
         return await self._send(calls.tags(await _read(image)))
 
     async def caption(self, image: ImageSource) -> str:
@@ -134,19 +138,22 @@ class AsyncClient:
         on_conflict: OnKnownFile = "replace",
         watch: bool = False,
     ) -> str:
-        return await self._send(calls.submit_index(paths, id_from, on_conflict, watch))
+        return await self._send(job_calls.submit_index(paths, id_from, on_conflict, watch))
 
-    async def jobs(self) -> tuple[answers.Job, ...]:
-        return await self._send(calls.jobs())
+    async def submit_backfill(self, feature: str | None = None) -> str:
+        return await self._send(job_calls.submit_backfill(feature))
 
-    async def job(self, id: str) -> answers.Job:
-        return await self._send(calls.job(id))
+    async def jobs(self) -> tuple[job_answers.Job, ...]:
+        return await self._send(job_calls.jobs())
 
-    async def stop_job(self, id: str) -> answers.Job:
-        return await self._send(calls.stop_job(id))
+    async def job(self, id: str) -> job_answers.Job:
+        return await self._send(job_calls.job(id))
 
-    async def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> answers.JobFailures:
-        return await self._send(calls.job_failures(id, offset, limit))
+    async def stop_job(self, id: str) -> job_answers.Job:
+        return await self._send(job_calls.stop_job(id))
+
+    async def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> job_answers.JobFailures:
+        return await self._send(job_calls.job_failures(id, offset, limit))
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -9,9 +9,11 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from graph.client import answers, calls
-from graph.client.calls import Call, IdFrom, OnConflict, OnKnownFile
+from graph.client import answers, calls, job_answers, job_calls
+from graph.client.annotations import Tag
+from graph.client.calls import Call, OnConflict
 from graph.client.image_source import ImageSource, image_bytes
+from graph.client.job_calls import IdFrom, OnKnownFile
 from graph.client.session import Outcome, session
 
 Answer = TypeVar("Answer")
@@ -96,6 +98,7 @@ class Client:
         *,
         id: str | None = None,
         text: str | None = None,
+        text_not: Sequence[str] | str | None = None,
         features: Sequence[str] | None = None,
         k: int = 20,
         weights: Mapping[str, float] | None = None,
@@ -104,14 +107,15 @@ class Client:
     ) -> answers.SearchAnswer:
         """Pictures like this one: a file, a stored id, a sentence, or several of them together.
 
-        features: those to ask; None asks all that can answer. weights: how much each counts, 1 unless said.
-        max_distance: leaves out what is farther, by feature. params: each feature's own settings, such as
-        ``{"phash": {"orientations": "all"}}``.
+        text_not: sentences to keep away from. features: those to ask; None asks all that can answer. weights: how much
+        each counts, 1 unless said. max_distance: leaves out what is farther, by feature. params: each feature's own
+        settings, such as ``{"phash": {"orientations": "all"}}``.
         """
         call = calls.search(
             None if image is None else image_bytes(image),
             id=id,
             text=text,
+            text_not=text_not,
             features=features,
             k=k,
             weights=weights,
@@ -124,10 +128,16 @@ class Client:
         """Pictures like a stored one."""
         return self._send(calls.similar(id, features, k))
 
-    def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
+    def tags(self, image: ImageSource) -> tuple[Tag, ...]:
+        """What the service sees in a picture, best first.
+
+        Raises `storage.errors.NotFound` where the configuration has no such annotator, and
+        `storage.errors.ExtractorUnavailable` where its model is missing.
+        """
         return self._send(calls.tags(image_bytes(image)))
 
     def caption(self, image: ImageSource) -> str:
+        """A picture in a sentence. Raises as `tags` does."""
         return self._send(calls.caption(image_bytes(image)))
 
     def features(self) -> tuple[answers.FeatureReport, ...]:
@@ -169,22 +179,29 @@ class Client:
         on_conflict: what to do with a file that changed since it was indexed. watch: go on with files that appear
         later.
         """
-        return self._send(calls.submit_index(paths, id_from, on_conflict, watch))
+        return self._send(job_calls.submit_index(paths, id_from, on_conflict, watch))
 
-    def jobs(self) -> tuple[answers.Job, ...]:
-        return self._send(calls.jobs())
+    def submit_backfill(self, feature: str | None = None) -> str:
+        """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
 
-    def job(self, id: str) -> answers.Job:
+        Raises `storage.errors.UnknownFeature`.
+        """
+        return self._send(job_calls.submit_backfill(feature))
+
+    def jobs(self) -> tuple[job_answers.Job, ...]:
+        return self._send(job_calls.jobs())
+
+    def job(self, id: str) -> job_answers.Job:
         """A job's progress. Raises `storage.errors.JobNotFound`."""
-        return self._send(calls.job(id))
+        return self._send(job_calls.job(id))
 
-    def stop_job(self, id: str) -> answers.Job:
+    def stop_job(self, id: str) -> job_answers.Job:
         """Stop a job; what it has done stays, and the same job submitted again goes on from there."""
-        return self._send(calls.stop_job(id))
+        return self._send(job_calls.stop_job(id))
 
-    def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> answers.JobFailures:
-        """A page of the files that the job could not take."""
-        return self._send(calls.job_failures(id, offset, limit))
+    def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> job_answers.JobFailures:
+        """A page of what the job failed at."""
+        return self._send(job_calls.job_failures(id, offset, limit))
 
     def close(self) -> None:
         self._http.close()

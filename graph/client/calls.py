@@ -12,12 +12,11 @@ from urllib.parse import quote
 import httpx
 
 from graph.client import answers, parsing
+from graph.client.annotations import Tag
 from storage.errors import InvalidField
 
 Answer = TypeVar("Answer")
 OnConflict = Literal["error", "skip", "replace"]
-OnKnownFile = Literal["skip", "replace"]
-IdFrom = Literal["path", "stem", "sha256", "int"]
 
 VERIFY_TIMEOUT_S = 3600.0  # reads every row of every shard
 TRAIN_TIMEOUT_S = 3600.0
@@ -27,9 +26,9 @@ TRAIN_TIMEOUT_S = 3600.0
 class Call(Generic[Answer]):
     """One request.
 
-    path: percent-encoded. form: fields sent beside ``image`` as multipart. repeatable: sending it twice does no more
-    than sending it once. expected: statuses beyond 2xx that are answers, not errors. timeout_s: None takes that of the
-    client.
+    path: percent-encoded. form: fields sent beside ``image`` as multipart, each as often as it has values. repeatable:
+    sending it twice does no more than sending it once. expected: statuses beyond 2xx that are answers, not errors.
+    timeout_s: None takes that of the client.
     """
 
     method: str
@@ -37,7 +36,7 @@ class Call(Generic[Answer]):
     parse: Callable[[httpx.Response], Answer]
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: Any = None
-    form: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     image: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
@@ -83,6 +82,7 @@ def search(
     *,
     id: str | None,
     text: str | None,
+    text_not: Sequence[str] | str | None,
     features: Sequence[str] | None,
     k: int,
     weights: Mapping[str, float] | None,
@@ -91,10 +91,12 @@ def search(
 ) -> Call[answers.SearchAnswer]:
     if image is None and id is None and text is None:
         raise InvalidField("a search needs an image, an id or a text", "give at least one of them")
+    avoided = [text_not] if isinstance(text_not, str) else list(text_not or ()) or None
     if image is not None:
         form = _present(
             id=id,
             text=text,
+            text_not=avoided,
             features=_listed(features),
             k=str(k),
             weights=_json(weights),
@@ -105,6 +107,7 @@ def search(
     body = _present(
         id=id,
         text=text,
+        text_not=avoided,
         features=None if features is None else list(features),
         k=k,
         weights=weights,
@@ -119,7 +122,7 @@ def similar(id: str, features: Sequence[str] | None, k: int) -> Call[answers.Sea
     return Call("GET", f"{_image_path(id)}/similar", parsing.search_answer, params=params)
 
 
-def tags(image: bytes) -> Call[tuple[answers.Tag, ...]]:
+def tags(image: bytes) -> Call[tuple[Tag, ...]]:
     return Call("POST", "/v1/tags", parsing.tags, image=image)
 
 
@@ -153,33 +156,12 @@ def ready() -> Call[answers.Readiness]:
     return Call("GET", "/readyz", parsing.readiness, expected=(503,))
 
 
-def submit_index(paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile, watch: bool) -> Call[str]:
-    body = {"kind": "index", "paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
-    return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
-
-
-def jobs() -> Call[tuple[answers.Job, ...]]:
-    return Call("GET", "/v1/jobs", parsing.jobs)
-
-
-def job(id: str) -> Call[answers.Job]:
-    return Call("GET", f"/v1/jobs/{_encoded(id)}", parsing.job)
-
-
-def stop_job(id: str) -> Call[answers.Job]:
-    return Call("POST", f"/v1/jobs/{_encoded(id)}/stop", parsing.job)
-
-
-def job_failures(id: str, offset: int, limit: int) -> Call[answers.JobFailures]:
-    params = {"offset": offset, "limit": limit}
-    return Call("GET", f"/v1/jobs/{_encoded(id)}/failures", parsing.job_failures, params=params)
-
-
 def _image_path(id: str) -> str:
-    return f"/v1/images/{_encoded(id)}"
+    return f"/v1/images/{segment(id)}"
 
 
-def _encoded(id: str) -> str:
+def segment(id: str) -> str:
+    """An id as one percent-encoded segment of a path. Raises InvalidField."""
     if not id:
         raise InvalidField("an id has no characters", "give an id of 1 to 256 characters")
     try:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from graph.client import answers
+from graph.client import answers, job_answers
+from graph.client.annotations import Tag
 
 T = TypeVar("T")
 
@@ -63,8 +64,8 @@ def service_stats(response: httpx.Response) -> answers.ServiceStats:
     )
 
 
-def tags(response: httpx.Response) -> tuple[answers.Tag, ...]:
-    return tuple(_build(answers.Tag, tag) for tag in response.json()["tags"])
+def tags(response: httpx.Response) -> tuple[Tag, ...]:
+    return tuple(_build(Tag, tag) for tag in response.json()["tags"])
 
 
 def caption(response: httpx.Response) -> str:
@@ -81,18 +82,18 @@ def job_id(response: httpx.Response) -> str:
     return str(response.json()["id"])
 
 
-def job(response: httpx.Response) -> answers.Job:
+def job(response: httpx.Response) -> job_answers.Job:
     return _job(response.json())
 
 
-def jobs(response: httpx.Response) -> tuple[answers.Job, ...]:
+def jobs(response: httpx.Response) -> tuple[job_answers.Job, ...]:
     return tuple(_job(body) for body in response.json()["jobs"])
 
 
-def job_failures(response: httpx.Response) -> answers.JobFailures:
+def job_failures(response: httpx.Response) -> job_answers.JobFailures:
     body = response.json()
-    failures = tuple(_build(answers.JobFailure, row) for row in body["failures"])
-    return answers.JobFailures(failures, next_offset=body["next_offset"])
+    failures = tuple(_build(job_answers.JobFailure, row) for row in body["failures"])
+    return job_answers.JobFailures(failures, next_offset=body["next_offset"])
 
 
 def verification(response: httpx.Response) -> answers.Verification:
@@ -115,10 +116,10 @@ def _image_row(body: Mapping[str, Any]) -> answers.ImageRow:
     return _build(answers.ImageRow, body, byte_size=body.get("bytes"), added_at=_moment(body["added_at"]))
 
 
-def _job(body: Mapping[str, Any]) -> answers.Job:
+def _job(body: Mapping[str, Any]) -> job_answers.Job:
     started = body.get("started_at")
     return _build(
-        answers.Job,
+        job_answers.Job,
         body,
         submitted_at=_moment(body["submitted_at"]),
         updated_at=_moment(body["updated_at"]),

@@ -59,6 +59,7 @@ def image_row(record: ImageRecord) -> dict[str, Any]:
         "added_at": utc(record.added_at),
         "features": dict(record.features),
         "metadata": dict(record.metadata),
+        "annotations": dict(record.annotations),
         "path": None if record.source is None else record.source.path,
     }
 
@@ -87,6 +88,7 @@ def search_answer(answer: SearchAnswer) -> dict[str, Any]:
                 "score": result.score,
                 "matches": result.matches,
                 "metadata": result.metadata,
+                "annotations": result.annotations,
                 "width": result.width,
                 "height": result.height,
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -12,15 +12,16 @@ from starlette.requests import Request
 from graph.http.fields import (
     AddFields,
     Fields,
-    JobFields,
     SearchFields,
     TrainFields,
     check_at_most,
     check_features,
     checked,
     json_fields,
+    json_object,
 )
 from graph.http.forms import Form, read_form, text_of
+from graph.http.job_fields import BackfillFields, IndexFields, JobFields, job_fields_of
 from graph.image_ids import check_image_id
 from graph.requests import AddRequest, SearchRequest
 from graph.settings import AppSettings, Limits
@@ -28,6 +29,7 @@ from storage.errors import BodyTooLarge, InvalidField, InvalidRequest, Unsupport
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
+LISTS = ("features", "text_not")  # fields of a search that a form may repeat
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -71,15 +73,16 @@ async def search_request(request: Request, settings: AppSettings) -> SearchReque
         fields = json_fields(await _small_body(request, settings.limits), SearchFields)
     elif kind == MULTIPART:
         known = ("image", *SearchFields.model_fields)
-        form = read_form(await request.body(), header, settings.limits.max_form_fields, known, repeatable=("features",))
+        form = read_form(await request.body(), header, settings.limits.max_form_fields, known, repeatable=LISTS)
         image = _image(form) if "image" in form else None
         values: dict[str, Any] = _texts(form)
-        if "features" in form:
-            values["features"] = [text_of("features", value) for value in form["features"]]
+        values |= {name: [text_of(name, value) for value in form[name]] for name in LISTS if name in form}
         fields = checked(SearchFields, values)
     else:
         raise InvalidRequest(f"the Content-Type is {kind or 'missing'}", f"send {MULTIPART} or {JSON}")
     if image is None and fields.id is None and fields.text is None:
+        if fields.text_not:
+            raise InvalidField("text_not: there is nothing to search for", "say what to look for: image, id or text")
         raise InvalidRequest("nothing to search for", "send one or more of image, id and text")
     return search_of(fields, settings, image)
 
@@ -89,12 +92,13 @@ def search_of(fields: SearchFields, settings: AppSettings, image: bytes | None =
     limits = settings.limits
     check_at_most("k", fields.k, limits.max_results)
     check_features(settings.extractors, fields.features, fields.weights, fields.max_distance, fields.params)
-    if fields.text is not None and len(fields.text) > limits.max_text_characters:
-        raise InvalidField(f"text: {len(fields.text)} characters", f"send at most {limits.max_text_characters}")
+    _check_sentences("text", () if fields.text is None else (fields.text,), limits.max_text_characters)
+    _check_sentences("text_not", fields.text_not or (), limits.max_text_characters)
     return SearchRequest(
         image=image,
         id=None if fields.id is None else check_image_id(fields.id),
         text=fields.text,
+        text_not=tuple(fields.text_not or ()),
         features=None if fields.features is None else tuple(fields.features),
         k=fields.k,
         weights=fields.weights,
@@ -103,14 +107,22 @@ def search_of(fields: SearchFields, settings: AppSettings, image: bytes | None =
     )
 
 
-async def job_fields(request: Request, limits: Limits) -> JobFields:
-    """Raises InvalidRequest, InvalidField."""
-    fields = json_fields(await _json_body(request, limits), JobFields)
-    check_at_most("paths", len(fields.paths), limits.max_job_paths)
-    for path in fields.paths:
+async def job_fields(request: Request, settings: AppSettings) -> JobFields:
+    """Raises InvalidRequest, InvalidField, UnknownFeature."""
+    fields = job_fields_of(json_object(await _json_body(request, settings.limits)))
+    match fields:
+        case IndexFields():
+            _check_paths(fields.paths, settings.limits.max_job_paths)
+        case BackfillFields():
+            check_features({**settings.extractors, **settings.annotators}, (fields.feature,) if fields.feature else ())
+    return fields
+
+
+def _check_paths(paths: Sequence[str], limit: int) -> None:
+    check_at_most("paths", len(paths), limit)
+    for path in paths:
         if "\0" in path:
             raise InvalidField(f"paths: {path!r} has a null character", "send paths of files and folders")
-    return fields
 
 
 async def train_fields(request: Request, settings: AppSettings) -> TrainFields:
@@ -146,6 +158,12 @@ def _image(form: Form) -> bytes:
 
 def _texts(form: Form) -> dict[str, Any]:
     return {name: text_of(name, values[0]) for name, values in form.items() if name != "image"}
+
+
+def _check_sentences(name: str, sentences: Sequence[str], limit: int) -> None:
+    for sentence in sentences:
+        if len(sentence) > limit:
+            raise InvalidField(f"{name}: {len(sentence)} characters", f"send at most {limit}")
 
 
 def _check_metadata(metadata: Mapping[str, Any], limit: int) -> None:

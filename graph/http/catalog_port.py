@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from deployments.extractor import Annotation
 from graph.ports import JobPort
 from graph.requests import (
     AddAnswer,
@@ -39,6 +40,10 @@ class CatalogPort(Protocol):
     async def original(self, image_id: str) -> tuple[bytes, str]: ...
 
     async def search(self, request: SearchRequest) -> SearchAnswer: ...
+
+    async def annotate(self, annotator: str, image: bytes) -> Annotation:
+        """Raises NotFound for an annotator that is not configured, ExtractorUnavailable."""
+        ...
 
     async def features(self) -> Sequence[FeatureReport]: ...
 

@@ -48,11 +48,17 @@ def _names(value: Any) -> Any:
     return list(dict.fromkeys(name.strip() for one in given for name in one.split(",") if name.strip()))
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 WholeNumber = Annotated[int, BeforeValidator(_not_boolean)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_not_boolean)]
 Numbers = Annotated[dict[str, Positive], BeforeValidator(_json_if_text)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_if_text)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(_names)]
+Sentence = Annotated[str, Field(min_length=1)]
+Sentences = Annotated[list[Sentence], Field(max_length=16), BeforeValidator(_listed)]
 
 
 class Fields(BaseModel):
@@ -63,7 +69,10 @@ class SearchFields(Fields):
     """What to search with, beside the picture itself."""
 
     id: str | None = Field(default=None, description="search with the stored features of this image")
-    text: str | None = Field(default=None, min_length=1, description="search with a sentence")
+    text: Sentence | None = Field(default=None, description="search with a sentence")
+    text_not: Sentences | None = Field(
+        default=None, description="sentences to keep away from: one, or a list of at most 16"
+    )
     features: Names | None = Field(
         default=None, description="features to ask: a list or comma-separated; all that can answer unless said"
     )
@@ -106,22 +115,6 @@ class SliceFields(Fields):
     limit: WholeNumber = Field(default=100, ge=1, description="rows wanted, at most limits.max_page_size")
 
 
-class JobFields(Fields):
-    """A batch job."""
-
-    kind: Literal["index"] = Field(description="index: take in files and folders that the service can read")
-    paths: list[Annotated[str, Field(min_length=1, max_length=4096)]] = Field(
-        min_length=1, description="files and folders"
-    )
-    id_from: Literal["path", "stem", "sha256", "int"] = Field(
-        default="path", description="where an image's id comes from"
-    )
-    on_conflict: Literal["skip", "replace"] = Field(
-        default="skip", description="what to do with an id that is taken by another picture"
-    )
-    watch: bool = Field(default=False, description="stay, and take in files as they appear")
-
-
 class TrainFields(Fields):
     """Which index to train."""
 
@@ -157,13 +150,18 @@ def query_fields(request: Request, model: type[Model], repeatable: frozenset[str
 
 def json_fields(body: bytes, model: type[Model]) -> Model:
     """A JSON body as fields. Raises InvalidRequest for one that is not a JSON object, InvalidField for a bad field."""
+    return checked(model, json_object(body))
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Raises InvalidRequest for a body that is not a JSON object."""
     try:
         value = parse_json(body)
     except ValueError as error:
         raise InvalidRequest(f"the body is not JSON: {error}", "send a JSON object") from error
     if not isinstance(value, dict):
         raise InvalidRequest("the body is not a JSON object", "send {...}")
-    return checked(model, value)
+    return value
 
 
 def check_at_most(name: str, value: int, limit: int) -> None:

@@ -60,8 +60,10 @@ def form_body(model: type[BaseModel], *, image_required: bool = True) -> dict[st
     return {"multipart/form-data": {"schema": form}}
 
 
-def json_body(model: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": model.model_json_schema()}}
+def json_body(*models: type[BaseModel]) -> dict[str, Any]:
+    """A JSON body with the fields of one of the models."""
+    schemas = [model.model_json_schema() for model in models]
+    return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}}
 
 
 def request_body(*contents: dict[str, Any]) -> dict[str, Any]:

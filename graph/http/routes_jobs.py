@@ -12,7 +12,8 @@ from starlette.responses import Response
 from graph.http.answers import job_row, json_response
 from graph.http.bodies import job_fields
 from graph.http.catalog_port import CatalogProvider
-from graph.http.fields import JobFields, SliceFields, check_at_most, query_fields
+from graph.http.fields import SliceFields, check_at_most, query_fields
+from graph.http.job_fields import BackfillFields, IndexFields
 from graph.http.openapi import documented, json_body, query_parameters, request_body
 from graph.http.schemas import JobFailures, JobList, JobRow, JobSubmitted
 from graph.settings import AppSettings, Limits
@@ -22,24 +23,28 @@ JobId = Annotated[str, Path(alias="id", min_length=1, max_length=200, descriptio
 
 def job_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
     router = APIRouter(tags=["jobs"])
-    _add_control_routes(router, catalog, settings.limits)
+    _add_control_routes(router, catalog, settings)
     _add_progress_routes(router, catalog, settings.limits)
     return router
 
 
-def _add_control_routes(router: APIRouter, catalog: CatalogProvider, limits: Limits) -> None:
+def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:
     @router.post(
         "/v1/jobs",
         summary="Start a batch job",
         responses=documented({202: ("started", JobSubmitted)}, 400, 413),
-        openapi_extra=request_body(json_body(JobFields)),
+        openapi_extra=request_body(json_body(IndexFields, BackfillFields)),
         status_code=202,
     )
     async def submit(request: Request) -> Response:
-        fields = await job_fields(request, limits)
-        job_id = await catalog().jobs.submit_index(
-            fields.paths, id_from=fields.id_from, on_conflict=fields.on_conflict, watch=fields.watch
-        )
+        jobs = catalog().jobs
+        match await job_fields(request, settings):
+            case IndexFields() as index:
+                job_id = await jobs.submit_index(
+                    index.paths, id_from=index.id_from, on_conflict=index.on_conflict, watch=index.watch
+                )
+            case BackfillFields() as backfill:
+                job_id = await jobs.submit_backfill(backfill.feature)
         return json_response({"id": job_id}, 202)
 
     @router.post("/v1/jobs/{id}/stop", summary="Stop a job", responses=documented({200: ("the job", JobRow)}, 404))

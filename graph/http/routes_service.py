@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from graph.http.answers import feature_report, json_response, service_stats, training_answer, verify_report
-from graph.http.bodies import train_fields
+from graph.http.bodies import read_image_form, train_fields
 from graph.http.catalog_port import CatalogProvider
 from graph.http.errors import REQUEST_ID, RETRY_AFTER_S
 from graph.http.fields import Fields, TrainFields
@@ -18,7 +18,7 @@ from graph.http.limits import PACE
 from graph.http.openapi import documented, form_body, json_body, request_body
 from graph.http.schemas import Alive, Caption, FeatureList, Ready, Stats, Tags, Trained, Verified
 from graph.settings import AppSettings
-from storage.errors import ExtractorUnavailable, LookalikeError, NotFound
+from storage.errors import LookalikeError, NotFound
 
 HEALTH_PATHS = ("/healthz", "/readyz")
 
@@ -28,8 +28,8 @@ def service_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter
     _add_health_routes(router, catalog)
     _add_report_routes(router, catalog, settings)
     _add_train_route(router, catalog, settings)
-    _add_annotator_route(router, settings, "/v1/tags", "tags", Tags)
-    _add_annotator_route(router, settings, "/v1/caption", "caption", Caption)
+    _add_annotator_route(router, catalog, settings, "tags", Tags)
+    _add_annotator_route(router, catalog, settings, "caption", Caption)
     return router
 
 
@@ -101,16 +101,17 @@ def _add_train_route(router: APIRouter, catalog: CatalogProvider, settings: AppS
 
 
 def _add_annotator_route(
-    router: APIRouter, settings: AppSettings, path: str, name: str, answer: type[BaseModel]
+    router: APIRouter, catalog: CatalogProvider, settings: AppSettings, name: str, answer: type[BaseModel]
 ) -> None:
     @router.post(
-        path,
+        f"/v1/{name}",
         name=name,
         summary=f"Annotate a picture: {name}",
         responses=documented({200: ("the annotation", answer)}, 400, 404, 413, 415),
         openapi_extra=request_body(form_body(Fields)),
     )
-    async def annotate() -> Response:
+    async def annotate(request: Request) -> Response:
         if name not in settings.annotators:
             raise NotFound(f"no annotator {name!r} is configured", "list it under args.annotators in the configuration")
-        raise ExtractorUnavailable(f"the annotator {name!r} is not loaded", "GET /v1/features says what is missing")
+        image, _ = await read_image_form(request, Fields, settings.limits)
+        return json_response({name: await catalog().annotate(name, image)})

@@ -24,6 +24,8 @@ class ErrorAnswer(Schema):
     error: ErrorDetail
 
 
+Annotations = dict[str, Any]
+ANNOTATIONS = "by annotator: tags a list of {label, score}, caption a text; empty where there are none"
 FeatureStates = dict[str, Literal["ok", "pending"]]
 
 
@@ -46,6 +48,7 @@ class ImageRow(Schema):
     added_at: str = Field(description="ISO 8601, UTC")
     features: FeatureStates
     metadata: dict[str, Any]
+    annotations: Annotations = Field(description=ANNOTATIONS)
     path: str | None = Field(description="the file it was indexed from, on the service's machine")
 
 
@@ -61,6 +64,7 @@ class SearchHit(Schema):
         description="by feature, its evidence: distance or inliers, rank, view, ..."
     )
     metadata: dict[str, Any]
+    annotations: Annotations = Field(description=ANNOTATIONS)
     width: int
     height: int
 
@@ -68,7 +72,7 @@ class SearchHit(Schema):
 class FeatureOutcome(Schema):
     status: Literal["ok", "unavailable", "timeout", "error", "no_match", "pending"]
     took_ms: float = Field(description="extraction plus the slowest shard")
-    reason: str | None = Field(default=None, description="why it is not ok")
+    reason: str | None = Field(default=None, description="why it is not ok, or what it left out")
 
 
 class SearchResults(Schema):
@@ -81,6 +85,7 @@ class SearchResults(Schema):
 
 class FeatureInfo(Schema):
     name: str
+    role: Literal["extractor", "annotator"]
     state: str = Field(description="ready, loading or unavailable")
     reason: str = Field(description="why it is not ready, and what fixes it")
     model: str | None
@@ -90,6 +95,9 @@ class FeatureInfo(Schema):
     metric: str | None
     index_kind: str | None
     replicas: int
+    next_version: str | None = Field(
+        description="of the model that is to take over, while its index is built beside the one in use"
+    )
 
 
 class FeatureList(Schema):
@@ -141,19 +149,19 @@ class Ready(Schema):
 
 class JobRow(Schema):
     id: str
-    kind: str
+    kind: str = Field(description="index or backfill")
     state: str = Field(description="queued, running, succeeded, failed or stopped")
     submitted_at: str = Field(description="ISO 8601, UTC")
     started_at: str | None = Field(description="when work on the first file began")
     updated_at: str = Field(description="ISO 8601, UTC")
     arguments: dict[str, Any]
-    total: int
+    total: int = Field(description="files; of a backfill, images with something to compute")
     done: int
-    added: int
+    added: int = Field(description="images; of a backfill, features filled in")
     replaced: int
     unchanged: int
     skipped: int
-    failed: int
+    failed: int = Field(description="files that could not be taken; of a backfill, images that could not be filled in")
     message: str
 
 

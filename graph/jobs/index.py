@@ -1,32 +1,32 @@
 """The indexing job: ``python -m graph.jobs.index JOB_ID``, started by Ray inside the cluster.
 
 Lists files, leaves out those that are indexed and unchanged, indexes the rest, and keeps the job's durable record. It
-begins at once with the cores of its own node, and spreads over the cluster what would take long that way. It can be
-killed at any moment: what is in the shards is the progress, and the next job goes on from there.
+begins at once with the cores of its own node, and spreads over the cluster what would take long that way; where models
+have GPUs of their own (`batch.gpus`), it goes through three stages on the cluster from the start. It can be killed at
+any moment: what is in the shards is the progress, and the next job goes on from there.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from types import FrameType
-
-import ray
+from collections.abc import Iterator, Sequence
 
 from deployments.profile import extractor_profiles
-from graph.jobs.environment import settings_from
-from graph.jobs.fleet_shards import FleetShards
-from graph.jobs.index_worker import FileOutcome, ImageFile, IndexPlan, IndexWorker, settle
+from graph.jobs.fleet_shards import ShardCalls
+from graph.jobs.gpu_share import loadable_models
+from graph.jobs.index_plan import FileOutcome, ImageFile, IndexPlan
+from graph.jobs.index_worker import IndexWorker, settle
 from graph.jobs.listing import ListedFile, list_images
+from graph.jobs.model_parts import model_names
 from graph.jobs.progress import JobProgress
+from graph.jobs.running import run_job
 from graph.jobs.spread import BATCH_FILES, cluster_cpus, index_on_the_cluster, own_cores
 from graph.settings import AppSettings
-from graph.shard_plan import fleet_plan
+from graph.shard_plan import fleet_plan, stored_annotators
 from storage.placement import shard_of
 from storage.types import JobRecord, OnConflict, SourceFile
 
@@ -40,11 +40,10 @@ RATE_KNOWN_AFTER_S = 2.0
 class IndexJob:
     """One run of the job, from the listing to the last record."""
 
-    def __init__(self, record: JobRecord, settings: AppSettings) -> None:
-        profiles = extractor_profiles(settings.extractors)
+    def __init__(self, record: JobRecord, settings: AppSettings, shards: ShardCalls) -> None:
         self._settings = settings
-        self._fleet = fleet_plan(settings, profiles)
-        self._shards = FleetShards(self._fleet)
+        self._fleet = fleet_plan(settings, extractor_profiles(settings.extractors))
+        self._shards = shards
         self._arguments = record.arguments
         self._on_conflict: OnConflict = record.arguments["on_conflict"]
         self.progress = JobProgress(self._shards, record)
@@ -104,6 +103,9 @@ class IndexJob:
     def _process(self, files: Sequence[ListedFile]) -> Iterator[list[FileOutcome]]:
         """The outcomes of a batch of files at a time."""
         work = [(file.id, file.source) for file in files]
+        if self._settings.batch.gpus and model_names(self._plan()):
+            yield from self._process_in_stages(work, self._settings.batch.gpus)
+            return
         done = 0
         for outcomes in self._process_here(work):
             yield outcomes
@@ -111,6 +113,14 @@ class IndexJob:
         if done < len(work):
             logger.info("%d of %d files are left to the workers of the cluster", len(work) - done, len(work))
             yield from index_on_the_cluster(work[done:], self._plan(), self._fleet)
+
+    def _process_in_stages(self, work: Sequence[ImageFile], gpus: float) -> Iterator[list[FileOutcome]]:
+        """Raises `Unavailable` where the cluster has no GPU for it."""
+        from graph.jobs.gpu_stages import index_in_stages  # with pyarrow, for which other jobs need not wait
+
+        models = loadable_models(self._plan(), self._fleet, gpus)
+        self.progress.began(time.time())
+        yield from index_in_stages(work, self._plan(), self._fleet, models, gpus)
 
     def _process_here(self, work: Sequence[ImageFile]) -> Iterator[list[FileOutcome]]:
         """Until all is done, or the rest is worth the start of workers elsewhere."""
@@ -133,6 +143,7 @@ class IndexJob:
             job_id=self.progress.record.id,
             shard_count=self._settings.shards,
             extractors=self._settings.extractors,
+            annotators={name: self._settings.annotators[name] for name in stored_annotators(self._settings)},
             max_pixels=self._settings.limits.max_pixels,
             on_conflict=self._on_conflict,
         )
@@ -143,35 +154,5 @@ def seconds_left(took_s: float, done: int, left: int) -> float:
     return took_s / done * left if took_s >= RATE_KNOWN_AFTER_S else 0.0
 
 
-class Stopped(BaseException):
-    """The job was told to stop. No ``Exception``: whoever goes on after one must not go on after this."""
-
-
-def main(job_id: str, environment: Mapping[str, str]) -> int:
-    """0 when every file was taken or listed as failed, 1 otherwise."""
-    logging.basicConfig(level=logging.INFO)
-    settings = settings_from(environment)
-    ray.init(namespace="lookalike", log_to_driver=False)
-    profiles = extractor_profiles(settings.extractors)
-    record = FleetShards(fleet_plan(settings, profiles)).ask_patiently(0, "job", job_id)
-    job = IndexJob(record, settings)
-    signal.signal(signal.SIGTERM, _stop)
-    try:
-        job.run()
-    except Stopped:
-        job.progress.end("stopped", "stopped on request; run it again to go on from there")
-        return 1
-    except Exception as failure:
-        logger.exception("the job failed")
-        job.progress.end("failed", f"{type(failure).__name__}: {failure}"[:1000])
-        return 1
-    job.progress.end("succeeded")
-    return 0
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], os.environ))
+    sys.exit(run_job(sys.argv[1], os.environ, IndexJob))

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graph.jobs.fleet_shards import FleetShards
-from graph.jobs.index_worker import FileOutcome
+from graph.jobs.fleet_shards import ShardCalls
+from graph.jobs.index_plan import FileOutcome
 from storage.types import JobFailure, JobRecord
 
 RECORD_INTERVAL_S = 0.5
@@ -16,7 +16,7 @@ RECORD_INTERVAL_S = 0.5
 class JobProgress:
     """The job's record, written to shard 0 now and then and at every turn of its life."""
 
-    def __init__(self, shards: FleetShards, record: JobRecord) -> None:
+    def __init__(self, shards: ShardCalls, record: JobRecord) -> None:
         self._shards = shards
         self._record = record
         self._failures: list[JobFailure] = []
@@ -66,6 +66,19 @@ class JobProgress:
         )
         if time.monotonic() - self._written > RECORD_INTERVAL_S:
             self.write()
+
+    def filled(self, *, images: int, features: int) -> None:
+        """Pictures that had something filled in, and how many features and annotations that were."""
+        record = self._record
+        self._record = replace(record, done=record.done + images, added=record.added + features)
+        if time.monotonic() - self._written > RECORD_INTERVAL_S:
+            self.write()
+
+    def failed(self, failures: Sequence[JobFailure]) -> None:
+        """Pictures for which nothing could be done."""
+        self._failures += failures
+        record = self._record
+        self._record = replace(record, done=record.done + len(failures), failed=record.failed + len(failures))
 
     def end(self, state: str, message: str = "") -> None:
         self._record = replace(self._record, state=state, message=message)

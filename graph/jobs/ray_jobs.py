@@ -12,14 +12,15 @@ import shlex
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import ray
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from graph.jobs.environment import job_environment
+from graph.jobs.gpu_share import require_gpus
 from graph.ray_shard_port import RayShardPort
 from graph.settings import AppSettings
 from storage.errors import JobNotFound, Unavailable
@@ -27,6 +28,7 @@ from storage.types import JobFailure, JobRecord
 
 logger = logging.getLogger(__name__)
 
+JobKind = Literal["index", "backfill"]  # the modules of this folder
 RECORD_TIMEOUT_S = 10.0
 UNFINISHED = ("queued", "running")
 SILENT_AFTER_S = 2.0  # one that said something since is at work: Ray need not be asked, through processes of its own
@@ -42,14 +44,24 @@ class RayJobs:
         self._ray_jobs: JobSubmissionClient | None = None
 
     async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str:
-        """Starts an indexing job; its id. The record is there before the job is, so that it can be followed at once."""
-        job_id = f"index-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+        """Starts an indexing job; its id."""
         arguments = {"paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
+        return await self._start("index", arguments)
+
+    async def submit_backfill(self, feature: str | None) -> str:
+        """Starts a job that computes what is pending; its id. Raises `Unavailable` where it could never start."""
+        if self._settings.batch.gpus:
+            await asyncio.to_thread(require_gpus, self._settings.batch.gpus)
+        return await self._start("backfill", {"feature": feature})
+
+    async def _start(self, kind: JobKind, arguments: Mapping[str, Any]) -> str:
+        """The record is there before the job is, so that it can be followed at once."""
+        job_id = f"{kind}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
         now = time.time()
-        record = JobRecord(job_id, "index", "queued", now, now, arguments)
+        record = JobRecord(job_id, kind, "queued", now, now, arguments)
         await self._put(record)
         try:
-            await asyncio.to_thread(self._submit, job_id)
+            await asyncio.to_thread(self._submit, kind, job_id)
         except Exception as failure:
             await self._put(
                 replace(record, state="failed", updated_at=time.time(), message=f"Ray refused the job: {failure}")
@@ -104,12 +116,13 @@ class RayJobs:
             self._ray_jobs = JobSubmissionClient(ray.get_runtime_context().gcs_address)
         return self._ray_jobs
 
-    def _submit(self, job_id: str) -> None:
+    def _submit(self, kind: JobKind, job_id: str) -> None:
         self._client().submit_job(
-            entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.index {job_id}",
+            entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.{kind} {job_id}",
             submission_id=job_id,
             runtime_env=cast(dict[str, Any], {"env_vars": job_environment(self._settings)}),
             entrypoint_num_cpus=0,
+            entrypoint_num_gpus=self._settings.batch.gpus if kind == "backfill" else 0,  # its models are in its process
         )
 
     def _stop(self, job_id: str) -> None:

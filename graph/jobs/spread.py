@@ -10,7 +10,8 @@ import numpy as np
 import ray
 
 from graph.jobs.fleet_shards import FleetShards
-from graph.jobs.index_worker import FileOutcome, ImageFile, IndexPlan, IndexWorker, settle
+from graph.jobs.index_plan import FileOutcome, ImageFile, IndexPlan
+from graph.jobs.index_worker import IndexWorker, settle
 from storage.shard_plan import FleetPlan
 from storage.types import SourceFile
 
@@ -65,9 +66,9 @@ def index_on_the_cluster(files: Sequence[ImageFile], plan: IndexPlan, shards: Fl
         yield [FileOutcome(*map(str, row)) for row in zip(*columns, strict=True)]
 
 
-def worker_size(cluster_cpus: float, free_cpus: float, files: int) -> tuple[int, float]:
+def worker_size(cluster_cpus: float, free_cpus: float, files: int, batch_files: int = BATCH_FILES) -> tuple[int, float]:
     """(workers, CPUs each): as many as the cluster has cores, or the files fill, on the CPUs that are free now."""
-    workers = max(1, min(int(cluster_cpus), -(-files // BATCH_FILES)))
+    workers = max(1, min(int(cluster_cpus), -(-files // batch_files)))
     return workers, max(0.05, min(1.0, 0.9 * free_cpus / workers))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.client import JobFailure, PartReport, ShardTraining, ShardUsage
+from graph.client import JobFailure, PartReport, ShardTraining, ShardUsage, Tag
 from storage.errors import (
     Busy,
     DeadlineExceeded,
+    ExtractorUnavailable,
     ImageExists,
     ImageNotFound,
     LookalikeError,
@@ -40,6 +42,7 @@ ADDED = {
 ROW = ADDED | {
     "added_at": "2024-05-01T12:00:00Z",
     "metadata": {"year": 1998},
+    "annotations": {},
     "format": "jpeg",
     "bytes": 1500,
     "path": None,
@@ -51,6 +54,7 @@ ANSWER = {
             "score": 0.93,
             "matches": {"phash": {"distance": 4, "rank": 1}},
             "metadata": {},
+            "annotations": {},
             "width": 640,
             "height": 480,
         }
@@ -62,6 +66,10 @@ ANSWER = {
     "partial": True,
     "missing_shards": [1],
     "took_ms": 18.4,
+}
+ANNOTATIONS: dict[str, Any] = {
+    "tags": [{"label": "airliner", "score": 0.93}, {"label": "wing", "score": 0.41}],
+    "caption": "an airliner over the sea",
 }
 JOB = {
     "id": "job-1",
@@ -181,6 +189,20 @@ class ClientSuite:
         assert row.added_at == datetime(2024, 5, 1, 12, tzinfo=UTC)
         assert row.metadata == {"year": 1998}
 
+    async def test_reads_the_annotations_of_a_row_and_of_a_result(self) -> None:
+        row = await self.ask(Service(reply(ROW | {"annotations": ANNOTATIONS})), "get", "a/b.jpg")
+        answer = ANSWER | {"results": [ANSWER["results"][0] | {"annotations": ANNOTATIONS}]}  # type: ignore[index]
+        [result] = (await self.ask(Service(reply(answer)), "search", id="x")).results
+        for found in (row, result):
+            assert found.annotations == ANNOTATIONS
+            assert found.tags == (Tag("airliner", 0.93), Tag("wing", 0.41))
+            assert found.caption == "an airliner over the sea"
+
+    @pytest.mark.parametrize("body", [ROW, {name: value for name, value in ROW.items() if name != "annotations"}])
+    async def test_a_row_without_annotations_has_none(self, body: dict[str, Any]) -> None:
+        row = await self.ask(Service(reply(body)), "get", "a/b.jpg")
+        assert (row.annotations, row.tags, row.caption) == ({}, (), None)
+
     async def test_deletes(self) -> None:
         service = Service(httpx.Response(204))
         assert await self.ask(service, "delete", "x") is None
@@ -227,6 +249,22 @@ class ClientSuite:
         await self.ask(service, "search", id="x", text="a bridge", params={"phash": {"orientations": "all"}})
         assert service.body == {"id": "x", "text": "a bridge", "k": 20, "params": {"phash": {"orientations": "all"}}}
 
+    @pytest.mark.parametrize(
+        ("given", "sent"), [("at night", ["at night"]), (["rain", "at night"], ["rain", "at night"]), ((), None)]
+    )
+    async def test_sends_sentences_to_keep_away_from_in_json_and_in_a_form(
+        self, given: Any, sent: list[str] | None
+    ) -> None:
+        service = Service(reply(ANSWER))
+        await self.ask(service, "search", text="a bridge", text_not=given)
+        assert service.body.get("text_not") == sent
+        await self.ask(service, "search", b"img", text_not=given)
+        assert re.findall('name="text_not"\r\n\r\n([^\r]*)\r\n', service.form) == (sent or [])
+
+    async def test_refuses_a_search_for_nothing_but_what_to_keep_away_from(self) -> None:
+        with pytest.raises(ValueError, match="an image, an id or a text"):
+            await self.ask(Service(reply(ANSWER)), "search", text_not="at night")
+
     async def test_refuses_a_search_for_nothing(self) -> None:
         with pytest.raises(ValueError, match="an image, an id or a text"):
             await self.ask(Service(reply(ANSWER)), "search")
@@ -239,11 +277,21 @@ class ClientSuite:
     async def test_labels_and_describes(self) -> None:
         tags = await self.ask(Service(reply({"tags": [{"label": "bridge", "score": 0.5}]})), "tags", b"img")
         assert [(tag.label, tag.score) for tag in tags] == [("bridge", 0.5)]
-        assert await self.ask(Service(reply({"caption": "a bridge"})), "caption", b"img") == "a bridge"
+        service = Service(reply({"caption": "a bridge"}))
+        assert await self.ask(service, "caption", b"img") == "a bridge"
+        assert (service.request.method, service.request.url.path) == ("POST", "/v1/caption")
+        assert "img" in service.form
+
+    async def test_says_why_an_annotator_cannot_answer(self) -> None:
+        with pytest.raises(ExtractorUnavailable, match="what to do"):
+            await self.ask(Service(failure("extractor_unavailable", 503)), "tags", b"img")
 
     async def test_reads_features_and_stats(self) -> None:
         report = {"name": "phash", "state": "ready", "reason": "", "model": None, "dim": 576, "replicas": 1}
-        assert (await self.ask(Service(reply({"features": [report]})), "features"))[0].dim == 576
+        tags = {"name": "tags", "role": "annotator", "state": "ready", "next_version": "2"}
+        first, second = await self.ask(Service(reply({"features": [report, tags]})), "features")
+        assert (first.dim, first.role, first.next_version) == (576, "extractor", None)
+        assert (second.role, second.next_version) == ("annotator", "2")
         shard = {"shard": 0, "images": 2, "disk_bytes": 3, "features": {"phash": {"memory_bytes": 4}}}
         body = {
             "images": 2,
@@ -274,6 +322,15 @@ class ClientSuite:
         job = await self.ask(Service(reply(JOB)), "job", "job-1")
         assert (job.done, job.total, job.finished) == (4, 10, False)
         assert [job.id for job in await self.ask(Service(reply({"jobs": [JOB]})), "jobs")] == ["job-1"]
+
+    @pytest.mark.parametrize(("feature", "named"), [("global", {"feature": "global"}), (None, {})])
+    async def test_submits_a_backfill_of_one_feature_or_of_all(
+        self, feature: str | None, named: dict[str, str]
+    ) -> None:
+        service = Service(reply({"id": "job-2"}, 202))
+        assert await self.ask(service, "submit_backfill", feature) == "job-2"
+        assert (service.request.method, service.request.url.path) == ("POST", "/v1/jobs")
+        assert service.body == {"kind": "backfill", **named}
 
     async def test_stops_a_job_and_lists_its_failures(self) -> None:
         service = Service(reply(JOB | {"state": "stopped"}))
@@ -351,10 +408,11 @@ class ClientSuite:
         await self.ask(service, "add", b"img")
         assert service.request.headers["Idempotency-Key"] != first
 
-    async def test_never_submits_a_job_twice(self) -> None:
+    @pytest.mark.parametrize(("method", "arguments"), [("submit_index", [["/photos"]]), ("submit_backfill", [])])
+    async def test_never_submits_a_job_twice(self, method: str, arguments: list[Any]) -> None:
         service = Service(failure("unavailable", 503))
         with pytest.raises(Unavailable):
-            await self.ask(service, "submit_index", ["/photos"])
+            await self.ask(service, method, *arguments)
         assert len(service.requests) == 1
 
     async def test_does_not_repeat_what_was_refused(self) -> None:

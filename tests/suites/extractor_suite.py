@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from deployments.extractor import EmbedsText, Extractor, Pixels, QueryViews
+from deployments.extractor import Annotator, EmbedsText, Extractor, Pixels, QueryViews
 from storage.errors import InvalidField
 from storage.types import FeatureRows
 from storage.vectors import row_dtype, row_width
@@ -17,11 +17,11 @@ from storage.vectors import row_dtype, row_width
 WORKING_SIZE = (320, 240)  # (width, height) of a made picture where the extractor takes the working image
 
 
-def make_pictures(extractor: Extractor, count: int, seed: int = 0) -> list[Pixels]:
-    """Pictures in the form that the extractor asks for: coarse, so of low frequencies, and all different."""
+def make_pictures(part: Extractor | Annotator, count: int, seed: int = 0) -> list[Pixels]:
+    """Pictures in the form that the part asks for: coarse, so of low frequencies, and all different."""
     rng = np.random.default_rng(seed)
-    width, height = extractor.image_input.size or WORKING_SIZE
-    shape = (height, width) if extractor.image_input.color == "gray" else (height, width, 3)
+    width, height = part.image_input.size or WORKING_SIZE
+    shape = (height, width) if part.image_input.color == "gray" else (height, width, 3)
     pictures = []
     for _ in range(count):
         coarse = rng.integers(0, 256, (4, 4, *shape[2:])).astype(np.float64)
@@ -117,9 +117,13 @@ class ExtractorSuite(ABC):
     def test_texts_lie_among_the_pictures(self, extractor: Extractor) -> None:
         if not isinstance(extractor, EmbedsText):
             pytest.skip("understands no texts")
-        rows = extractor.embed_texts(["a red bridge", "a dog"])
-        assert rows.shape == (2, extractor.spec.dim)
-        np.testing.assert_array_equal(rows[1], extractor.embed_texts(["a dog"])[0])
+        bridge, dog = extractor.embed_texts(["a red bridge", "a dog"])
+        assert bridge.rows.shape == (1, extractor.spec.dim)
+        assert bridge.rows.dtype == row_dtype(extractor.spec)
+        assert np.isfinite(bridge.rows).all()
+        assert not np.array_equal(bridge.rows, dog.rows)
+        assert_same_features(dog, extractor.embed_texts(["a dog"])[0])
+        assert extractor.embed_texts([]) == []
 
 
 def assert_same_features(one: FeatureRows, other: FeatureRows) -> None:

@@ -91,6 +91,68 @@ class KeyValueStoreSuite:
         store.add_tables(["a", "c"])
         assert (get(store, "a", "x"), get(store, "c", "x")) == (b"1", None)
 
+    def test_a_key_is_there_or_not_whatever_its_value(self, store: KeyValueStore) -> None:
+        put(store, "a", x=b"", y=b"1" * 10_000)
+        with store.read() as transaction:
+            assert [key for key in (b"w", b"x", b"xx", b"y", b"z") if transaction.has("a", key)] == [b"x", b"y"]
+            assert not transaction.has("b", b"x")
+
+    def test_dropped_tables_are_gone_and_the_others_are_not(self, store: KeyValueStore) -> None:
+        put(store, "a", x=b"1" * 10_000)
+        put(store, "b", x=b"2")
+        store.drop_tables(["a", "never there"])
+        store.drop_tables(["a"])
+        assert get(store, "b", "x") == b"2"
+        with pytest.raises(KeyError), store.read() as transaction:
+            transaction.get("a", b"x")
+
+    def test_a_table_that_was_dropped_comes_back_empty(self, store: KeyValueStore) -> None:
+        for number in range(3):
+            put(store, "a", **{f"x{number}": b"1"})
+            store.drop_tables(["a"])
+            store.add_tables(["a"])
+            with store.read() as transaction:
+                assert (transaction.count("a"), list(transaction.items("a"))) == (0, [])
+        put(store, "a", y=b"2")
+        assert get(store, "a", "y") == b"2"
+
+    def test_tables_come_and_go_only_between_reads(self, store: KeyValueStore) -> None:
+        put(store, "a", x=b"1")
+        for change in (lambda: store.add_tables(["c"]), lambda: store.drop_tables(["a", "c"])):
+            changed = threading.Event()
+            changing = threading.Thread(target=lambda change=change, changed=changed: (change(), changed.set()))
+            with store.read() as transaction:
+                changing.start()
+                assert not changed.wait(0.05)
+                assert list(transaction.items("a")) == [(b"x", b"1")]
+            changing.join()
+            assert changed.is_set()
+        assert get(store, "b", "x") is None
+
+    def test_a_crowd_of_readers_is_not_disturbed_by_tables_that_come_and_go(self, store: KeyValueStore) -> None:
+        put(store, "a", x=b"1")
+        done, wrong = threading.Event(), list[object]()
+
+        def read() -> None:
+            while not done.is_set():
+                try:
+                    if get(store, "a", "x") != b"1" or get(store, "b", "x") is not None:
+                        wrong.append("another value")
+                except BaseException as error:
+                    wrong.append(error)
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        for number in range(10):
+            store.add_tables(["a", f"c{number}"])
+            put(store, f"c{number}", x=b"2")
+            store.drop_tables([f"c{number}"])
+        done.set()
+        for reader in readers:
+            reader.join()
+        assert wrong == []
+
     def test_writers_take_turns_and_lose_nothing(self, store: KeyValueStore) -> None:
         def increase(transaction: WriteTransaction) -> None:
             transaction.put("a", b"n", b"%d" % (int(transaction.get("a", b"n") or b"0") + 1))
@@ -113,3 +175,6 @@ class KeyValueStoreSuite:
             pass
         with pytest.raises(StorageFailure, match="closed"):
             store.write(lambda transaction: None)
+        for change in (store.add_tables, store.drop_tables):
+            with pytest.raises(StorageFailure, match="closed"):
+                change(["a"])

@@ -23,7 +23,7 @@ RAY_FILES = {
     "deployments/extractor_service.py",
     "graph/app.py",
     "graph/router.py",
-    "graph/ray_extractor_port.py",
+    "graph/ray_part.py",
     "graph/ray_shard_port.py",
     "graph/ray_metrics.py",
     "graph/cli/local_ray.py",
@@ -35,6 +35,7 @@ ENVIRONMENT_FILES = {
     "graph/cli/reporting.py",  # whether an unexpected error shows its traceback
     "graph/cli/serve.py",  # which Ray cluster to join
     "graph/jobs/index.py",  # a process's entry point hands it on
+    "graph/jobs/backfill.py",  # likewise
     "graph/ray_environment.py",  # Ray's own flags, which it reads from the environment of the process that starts it
 }
 YAML_READERS = {"graph/yaml_source.py"}

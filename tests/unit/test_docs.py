@@ -13,7 +13,8 @@ import typer.main
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from deployments.extractors.registry import known_extractors, validate_config
+from deployments.annotators.registry import annotator_configs, known_annotators
+from deployments.extractors.registry import extractor_configs, known_extractors
 from graph.cli.main import app
 from graph.http.app import create_http_app
 from graph.settings import API_KEYS_VARIABLE, AppSettings, Limits, SnapshotSettings
@@ -88,7 +89,14 @@ def test_every_extractor_is_documented_with_its_options(name: str) -> None:
     assert f"| `{name}` |" in text("README.md")
     section = text("docs/configuration.md").partition("## Extractors")[2].partition("\n## ")[0]
     assert f"`{name}`" in section
-    assert not {option for option in type(validate_config(name)).model_fields if f"`{option}`" not in section}
+    assert not {option for option in extractor_configs()[name].model_fields if f"`{option}`" not in section}
+
+
+@pytest.mark.parametrize("name", known_annotators())
+def test_every_annotator_is_documented_with_its_options(name: str) -> None:
+    sections = text("docs/configuration.md").partition("### Models")[2].partition("\n## Deployments")[0]
+    assert f"`{name}`" in sections
+    assert not {option for option in annotator_configs()[name].model_fields if f"`{option}`" not in sections}
 
 
 def test_the_environment_variables_are_documented() -> None:

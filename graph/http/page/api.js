@@ -59,21 +59,24 @@ export const stats = () => getJson("v1/stats");
 export const jobs = async () => (await getJson("v1/jobs")).jobs;
 export const someImages = async (limit) => (await getJson(`v1/images?limit=${limit}`)).images;
 
-/** `options`: {k, features: names or null for the service's choice, params}. */
-export async function searchByPhoto(file, options, signal) {
+/** `options`: {k, features: names or null for the service's choice, params or null, avoid: a sentence or null}. */
+export async function searchByPhoto(file, { k, features: names, params, avoid }, signal) {
   const body = new FormData();
   body.append("image", file);
-  body.append("k", options.k);
-  if (options.features) body.append("features", options.features.join(","));
-  if (options.params) body.append("params", JSON.stringify(options.params));
+  body.append("k", k);
+  if (names) body.append("features", names.join(","));
+  if (params) body.append("params", JSON.stringify(params));
+  if (avoid) body.append("text_not", avoid);
   return (await send("v1/search", { method: "POST", body, signal })).json();
 }
 
-export async function searchById(id, options, signal) {
-  const { k, features: names, params } = options;
-  const body = JSON.stringify({ id, k, ...(names && { features: names }), ...(params && { params }) });
+export const searchById = (id, options, signal) => searchByJson({ id }, options, signal);
+export const searchByText = (text, options, signal) => searchByJson({ text }, options, signal);
+
+async function searchByJson(query, { k, features: names, params, avoid }, signal) {
+  const asked = { ...query, k, ...(names && { features: names }), ...(params && { params }), ...(avoid && { text_not: [avoid] }) };
   const headers = { "Content-Type": "application/json" };
-  return (await send("v1/search", { method: "POST", body, headers, signal })).json();
+  return (await send("v1/search", { method: "POST", body: JSON.stringify(asked), headers, signal })).json();
 }
 
 /**

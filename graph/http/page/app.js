@@ -1,16 +1,17 @@
 // Joins the parts: an address says what is shown, every search goes through it.
 
-import { currentPlace, forgetPlace, placeOfId, placeOfPhoto } from "./address.js";
-import { searchById, searchByPhoto } from "./api.js";
+import { currentPlace, forgetPlace, placeOfId, placeOfPhoto, placeOfText } from "./address.js";
+import { searchById, searchByPhoto, searchByText } from "./api.js";
 import { watchCollection } from "./collection.js";
 import { byId, element } from "./dom.js";
-import { acceptPhotos } from "./intake.js";
+import { acceptPhotos, acceptWords } from "./intake.js";
 import { clearNotices, showError, showGaps, showRefusal } from "./notices.js";
-import { areOptionsValid, chosenOptions, watchOptions } from "./options.js";
+import { areOptionsValid, chosenOptions, ofThoseThatRead, watchOptions } from "./options.js";
 import { thumbnail } from "./pictures.js";
 import { clearResults, showResults } from "./results.js";
 
 const photos = []; // this visit's own, by the number in the address
+const TITLES = { id: (id) => `Photos like ${id}`, photo: () => "Photos like yours", text: (text) => `Photos of “${text}”` };
 let running = new AbortController();
 let previewAddress = null;
 
@@ -20,6 +21,7 @@ function goTo(place) {
 }
 
 const searchFrom = (id) => goTo(placeOfId(id));
+const searchFor = (text) => goTo(placeOfText(text));
 const searchWith = (file) => goTo(placeOfPhoto(photos.push(file) - 1));
 
 /** Show what the address says. */
@@ -63,6 +65,7 @@ async function search(place, signal) {
 }
 
 function ask(place, options, signal) {
+  if (place.kind === "text") return searchByText(place.text, ofThoseThatRead(options), signal);
   return place.kind === "id" ? searchById(place.id, options, signal) : searchByPhoto(photos[place.number], options, signal);
 }
 
@@ -72,6 +75,7 @@ function showHome() {
   document.title = "Lookalike";
   byId("answer-title").textContent = "";
   showPreview(null);
+  byId("words").value = "";
   clearNotices();
   clearResults();
 }
@@ -79,11 +83,17 @@ function showHome() {
 function showQuery(place) {
   const wasHome = document.body.dataset.view === "home";
   document.body.dataset.view = "results";
-  const name = place.kind === "id" ? place.id : photos[place.number].name || "your photo";
-  byId("answer-title").textContent = place.kind === "id" ? `Photos like ${name}` : "Photos like yours";
+  const name = nameOf(place);
+  byId("answer-title").textContent = TITLES[place.kind](name);
   document.title = `${name} - Lookalike`;
-  showPreview(place, name);
+  byId("words").value = place.kind === "text" ? place.text : "";
+  showPreview(place.kind === "text" ? null : place, name);
   if (wasHome && matchMedia("(min-width: 60rem)").matches) byId("options").open = true;
+}
+
+function nameOf(place) {
+  if (place.kind === "photo") return photos[place.number].name || "your photo";
+  return place.kind === "id" ? place.id : place.text;
 }
 
 function showPreview(place, name) {
@@ -101,6 +111,7 @@ function showPreview(place, name) {
 }
 
 acceptPhotos(searchWith, showRefusal);
+acceptWords(searchFor);
 watchOptions(searchAgain);
 window.addEventListener("hashchange", show);
 watchCollection(searchFrom);

@@ -1,4 +1,4 @@
-// The three ways in for a photo: picked, dropped anywhere on the page, pasted.
+// The ways in: a photo picked, dropped anywhere on the page or pasted, and words.
 
 import { byId } from "./dom.js";
 
@@ -14,6 +14,15 @@ export function acceptPhotos(take, refuse) {
   acceptPicked(take);
   acceptPasted(take, refuse);
   acceptDropped(take, refuse);
+}
+
+/** `take` is given what was written. */
+export function acceptWords(take) {
+  byId("words-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = byId("words").value.trim();
+    if (text) take(text);
+  });
 }
 
 function acceptPicked(take) {

@@ -66,15 +66,26 @@ function newRow(job) {
   return row;
 }
 
-function numbersOf({ id, state, total, done, added, replaced, unchanged, failed, message }) {
-  if (state === "queued") return "Waiting to start";
-  const parts = [
+function numbersOf(job) {
+  if (job.state === "queued") return "Waiting to start";
+  const parts = job.kind === "backfill" ? countsOfBackfill(job) : countsOfIndexing(job);
+  return [...parts, job.state === "failed" && job.message ? job.message : null].filter(Boolean).join(" · ");
+}
+
+function countsOfIndexing({ id, total, done, added, replaced, unchanged, failed }) {
+  return [
     total > 0 ? `${grouped(done)} of ${counted(total, "file")}` : "Looking for files",
     added ? `${grouped(added)} added` : null,
     replaced ? `${grouped(replaced)} replaced` : null,
     unchanged ? `${grouped(unchanged)} unchanged` : null,
     failed ? `${grouped(failed)} could not be read (\`lookalike jobs ${id}\` lists them)` : null,
-    state === "failed" && message ? message : null,
   ];
-  return parts.filter(Boolean).join(" · ");
+}
+
+function countsOfBackfill({ id, total, done, added, failed }) {
+  return [
+    total > 0 ? `${grouped(done)} of ${counted(total, "photo")}` : "Looking for photos",
+    added ? `${counted(added, "feature")} filled in` : null,
+    failed ? `${grouped(failed)} could not be filled in (\`lookalike jobs ${id}\` lists them)` : null,
+  ];
 }

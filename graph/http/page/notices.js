@@ -38,10 +38,12 @@ export function showRefusal(message, hint) {
   show("error", message, [hint]);
 }
 
-/** What of a search did not answer: shards, and features that did not take part. */
+/** What of a search did not answer: shards, features that did not take part, and what others left out. */
 export function showGaps(answer) {
   const silent = Object.entries(answer.features ?? {}).filter(([, { status }]) => status !== "ok");
   const lines = silent.map(([name, { status, reason }]) => `${name} ${WORDS[status] ?? status}${reason ? `: ${reason}` : "."}`);
+  const cut = Object.entries(answer.features ?? {}).filter(([, { status, reason }]) => status === "ok" && reason);
+  lines.push(...cut.map(([name, { reason }]) => `${name}: ${reason}`));
   const shards = answer.missing_shards ?? [];
   if (answer.partial || shards.length) {
     const missing = shards.length ? [`${shardsText(shards)} did not answer: the photos kept there were not searched.`] : [];

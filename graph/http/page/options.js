@@ -1,4 +1,4 @@
-// How to search: by which features, how many results, in all orientations or not.
+// How to search: by which features, how many results, in all orientations or not, without what.
 
 import { byId, element, prose } from "./dom.js";
 
@@ -10,6 +10,7 @@ const EXPLAINED = {
   image_text: "The same meaning",
   text: "The same words in the picture",
 };
+const READS = new Set(["image_text"]); // features that understand a sentence
 const EVERY_ORIENTATION = { phash: { orientations: "all" } };
 
 const unwanted = new Set(); // names that the user switched off; kept while the list is drawn anew
@@ -33,11 +34,13 @@ function remember(box) {
 
 /** Draw the list of features as the service reports them; nothing happens where it did not change. */
 export function showFeatures(features) {
-  const searchable = features.filter(({ kind }) => kind !== "annotator");
+  const searchable = features.filter(({ role }) => role !== "annotator");
   const news = JSON.stringify(searchable.map(({ name, state, reason }) => [name, state, reason]));
   if (news === drawn) return;
   drawn = news;
   byId("features").replaceChildren(...searchable.map(featureLine));
+  const reads = searchable.some(({ name, state }) => READS.has(name) && state === "ready");
+  byId("words-form").hidden = byId("avoid-line").hidden = !reads;
   checkChoice();
 }
 
@@ -54,10 +57,11 @@ const boxes = () => [...byId("features").querySelectorAll("input:not(:disabled)"
 function checkChoice() {
   const chosen = boxes().filter((box) => box.checked);
   boxes()[0]?.setCustomValidity(chosen.length ? "" : "Choose at least one feature.");
+  byId("avoid").disabled = !chosen.some((box) => READS.has(box.value));
   byId("orientations").disabled = !chosen.some((box) => box.value === "phash");
 }
 
-/** {k, features, params}; features is null, the service's own choice, unless some were switched off. */
+/** {k, features, params, avoid}; features is null, the service's own choice, unless some were switched off. */
 export function chosenOptions() {
   const all = boxes();
   const chosen = all.filter((box) => box.checked).map((box) => box.value);
@@ -66,7 +70,14 @@ export function chosenOptions() {
     k: byId("count").valueAsNumber,
     features: chosen.length === all.length ? null : chosen,
     params: orientations.checked && !orientations.disabled ? EVERY_ORIENTATION : null,
+    avoid: byId("avoid").disabled ? null : byId("avoid").value.trim() || null,
   };
+}
+
+/** The same options for a search by words alone, which the other features cannot answer. */
+export function ofThoseThatRead(options) {
+  const reading = options.features?.filter((name) => READS.has(name));
+  return { ...options, features: reading?.length ? reading : null, params: null };
 }
 
 export const areOptionsValid = () => byId("options-form").checkValidity();

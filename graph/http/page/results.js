@@ -5,6 +5,8 @@ import { closeness, measure, orientation, score } from "./evidence.js";
 import { originalLink, thumbnail } from "./pictures.js";
 import { inWords, isWhole, placement } from "./placement.js";
 
+const MOST_TAGS = 5;
+
 /** `queryId`: the stored photo that was asked about, or null. `actions`: {searchFrom(id), failed(error)}. */
 export function showResults(answer, queryId, actions) {
   const asked = Object.keys(answer.features ?? {}).filter((name) => answer.features[name].status === "ok");
@@ -37,6 +39,7 @@ function card(result, context) {
     button,
     element("div", { className: "caption" },
       idText(id),
+      ...annotations(result.annotations),
       place ? element("p", { className: "placement", textContent: inWords(place) }) : null,
       evidence(result.matches, context.asked),
       metadata(result.metadata),
@@ -70,6 +73,16 @@ function evidenceLine(name, match) {
     element("span", { className: "feature", textContent: name }), " ",
     meter,
     element("span", { className: amount ? "amount" : "amount none", textContent: amount ?? (match ? "found" : "not near") }));
+}
+
+/** What annotators said of the photo, in words. */
+function annotations(said) {
+  const { caption, tags } = said ?? {};
+  const labels = (tags ?? []).slice(0, MOST_TAGS).map(({ label }) => label).join(", ");
+  return [
+    caption ? element("p", { textContent: caption }) : null,
+    labels ? element("p", { className: "tags", textContent: labels }) : null,
+  ];
 }
 
 function metadata(values) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deployments.extractor_wire import (
+    Annotated,
     ExtractorAnswer,
     ExtractorCall,
     decode_calls,
@@ -21,25 +22,26 @@ def test_calls_come_back_equal() -> None:
     calls = [
         ExtractorCall("extract", gray, {}),
         ExtractorCall("query_views", gray[:, ::2], {"orientations": "all"}),
-        ExtractorCall("embed_text", "a réd circle", {}),
+        ExtractorCall("embed_text", "a réd circle", {}, {"model": "older"}),
     ]
     back = decode_calls(encode_calls(calls))
     assert [(call.ability, dict(call.params)) for call in back] == [(call.ability, dict(call.params)) for call in calls]
+    assert [call.origin for call in back] == [None, None, {"model": "older"}]
     np.testing.assert_array_equal(back[0].subject, gray)
     np.testing.assert_array_equal(back[1].subject, gray[:, ::2])
     assert back[2].subject == "a réd circle"
 
 
 def test_answers_come_back_equal_and_errors_as_their_own_class() -> None:
-    rows = np.random.default_rng(0).standard_normal((2, 16)).astype(np.float32)
+    said = Annotated([{"label": "bicyclette à eau", "score": 0.75}])
     hashes = np.arange(72, dtype=np.uint8)[None]
-    feature = FeatureRows(hashes, np.repeat(hashes, 8, 0))
-    answers: list[ExtractorAnswer] = [rows, feature, InvalidField("bad", "good"), ExtractorFailed("x", "y")]
+    feature = FeatureRows(hashes, np.repeat(hashes, 8, 0), fingerprint="phash-1")
+    answers: list[ExtractorAnswer] = [said, feature, InvalidField("bad", "good"), ExtractorFailed("x", "y")]
     first, second, third, fourth = decode_extractor_answers(encode_extractor_answers(answers))
-    assert isinstance(first, np.ndarray)
-    np.testing.assert_array_equal(first, rows)
+    assert first == said
     assert isinstance(second, FeatureRows)
     np.testing.assert_array_equal(second.rows, hashes)
+    assert second.fingerprint == "phash-1"
     assert second.query_rows is not None
     assert second.query_rows.shape == (8, 72)
     assert isinstance(third, InvalidField)

@@ -17,8 +17,9 @@ from deployments.extractor import Pixels
 from deployments.images import DecodeLimits
 from graph.catalog import Catalog, Timeouts
 from graph.local_ports import LocalExtractorPort, LocalShardPort
+from graph.model_keeper import ModelKeeper
 from graph.pending import PendingFeatures
-from graph.ports import ExtractorStatus, JobPort
+from graph.ports import AnnotatorPort, ExtractorStatus, JobPort
 from storage.errors import LookalikeError
 from storage.shard import Shard
 from storage.types import FeatureRows, Mutation, MutationResult, ShardAnswer, ShardQuery, ShardStats
@@ -80,32 +81,50 @@ class LocalService:
     extractors: dict[str, BreakableExtractor]
     shards: list[BreakableShard]
     pending: PendingFeatures
+    models: ModelKeeper
 
 
 @contextmanager
-def local_service(folder: Path, extractors: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[LocalService]:
-    ports = {
-        name: BreakableExtractor(name, options) for name, options in (extractors or {"phash": {}, "color": {}}).items()
-    }
+def local_service(
+    folder: Path,
+    extractors: Mapping[str, Mapping[str, Any]] | None = None,
+    annotators: Mapping[str, AnnotatorPort] | None = None,
+) -> Iterator[LocalService]:
+    options = extractors or {"phash": {}, "color": {}}
+    ports = {name: BreakableExtractor(name, of_one) for name, of_one in options.items()}
+    late = [name for name, port in ports.items() if port.is_late]
     with ExitStack() as resources:
+        for port in ports.values():
+            resources.callback(port.close)
         shards = []
         for index in range(SHARDS):
             shard = Shard.open(
-                folder / str(index), index=index, shard_count=SHARDS, features=[port.spec for port in ports.values()]
+                folder / str(index),
+                index=index,
+                shard_count=SHARDS,
+                features=[port.served.spec for port in ports.values() if port.served.spec is not None],
+                late=late,
+                annotations=[name for name, port in (annotators or {}).items() if port.is_stored],
+                keeps_originals=bool(late),
             )
             resources.callback(shard.close)
             shards.append(BreakableShard(index, shard))
         decoders = resources.enter_context(ThreadPoolExecutor(1))
         catalog = Catalog(
             extractors=ports,
+            annotators=annotators,
             shards=shards,
             jobs=cast(JobPort, None),
             decoders=decoders,
             decode_limits=DecodeLimits(),
             timeouts=Timeouts(search_s=5, extractor_s=5, shard_s=5, write_s=2),
+            keeps_originals=bool(late),
         )
-        pending = PendingFeatures(extractors=ports, shards=shards, prepare=catalog.prepare, timeout_s=5)
-        yield LocalService(catalog, ports, shards, pending)
+        pending = PendingFeatures(
+            extractors=ports, annotators=annotators, shards=shards, prepare=catalog.prepare, timeout_s=5
+        )
+        models = ModelKeeper(extractors=ports, shards=shards, options=options, timeout_s=5)
+        yield LocalService(catalog, ports, shards, pending, models)
 
 
 def photo(seed: int, size: tuple[int, int] = (160, 120)) -> bytes:

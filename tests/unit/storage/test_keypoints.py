@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from storage.codec import decode_rows, encode_rows
 from storage.errors import InvalidRequest
+from storage.generations import Generations
 from storage.keypoints import check_keypoints, keypoint_feature, sides, stored_side
 from storage.shard_checks import check_mutation, check_query
 from storage.types import FeatureQuery, FeatureRows, FillFeatures
@@ -128,7 +129,7 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 def test_extras_that_do_not_fit_the_rows_are_refused_at_every_door(wrong: Callable[[Extras], Extras]) -> None:
     asked = query(scene(6, count=8))
-    specs = {"local": LOCAL}
+    specs = Generations.of([LOCAL])
     assert check_query(asked, specs) is None
     extras = wrong(asked.extras)
     with pytest.raises(InvalidRequest, match="here"):

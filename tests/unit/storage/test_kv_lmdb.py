@@ -138,3 +138,19 @@ def test_an_engine_failure_becomes_a_storage_failure(tmp_path: Path) -> None:
     with pytest.raises(StorageFailure, match="free space"):
         store.write(work)
     store.close()
+
+
+def test_tables_that_were_dropped_stay_so_and_their_places_are_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.kv_lmdb.MAX_TABLES", 4)
+    store = LmdbStore(tmp_path, ["a"])
+    for number in range(9):
+        store.add_tables([f"t{number}"])
+        put(store, f"t{number}", x=b"1")
+        store.drop_tables([f"t{number}"])
+    store.close()
+    store = LmdbStore(tmp_path, ["a", "t8"])
+    assert get(store, "t8", "x") is None
+    store.close()
+    check_file(tmp_path)

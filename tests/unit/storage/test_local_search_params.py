@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from storage.errors import InvalidField
+from storage.generations import Generations
 from storage.local_search import CANDIDATES_FOR_K, LocalParams, locate
 from storage.shard_checks import check_query
 from storage.types import FeatureRows
@@ -97,7 +98,7 @@ def test_a_bad_parameter_is_refused_with_what_is_allowed(params: dict[str, Any],
         LocalParams.of(params)
     assert message in refusal.value.message
     assert allowed in refusal.value.hint
-    assert check_query(query(PICTURES[1], **params), {"local": LOCAL}) == refusal.value.message
+    assert check_query(query(PICTURES[1], **params), Generations.of([LOCAL])) == refusal.value.message
 
 
 def test_the_ends_of_every_range_are_allowed() -> None:

@@ -27,11 +27,13 @@ RECORD = ImageRecord(
     features={"phash": "ok", "color": "pending"},
     metadata={"title": "x", "n": [1, 10**30, None]},
     source=SourceFile("/in/\udcff.jpg", 12, 1_700_000_000_123_456_789),
+    annotations={"caption": {"text": "a caf\u00e9", "score": 0.5}, "tags": []},
 )
 ROWS = FeatureRows(
     np.arange(72, dtype=np.uint8)[None],
     np.arange(144, dtype=np.uint8).reshape(2, 72),
     {"positions": np.ones((3, 2), np.float32)},
+    "phash-1",
 )
 
 
@@ -41,6 +43,7 @@ def assert_equal_features(given: FeatureRows, got: FeatureRows) -> None:
     assert (got.query_rows is None) == (given.query_rows is None)
     if got.query_rows is not None and given.query_rows is not None:
         np.testing.assert_array_equal(got.query_rows, given.query_rows)
+    assert got.fingerprint == given.fingerprint
     assert got.extras.keys() == given.extras.keys()
     for name, array in given.extras.items():
         np.testing.assert_array_equal(got.extras[name], array)
@@ -61,11 +64,14 @@ def test_puts_come_back_equal() -> None:
 
 
 def test_deletes_and_fills_come_back_equal() -> None:
-    fill = FillFeatures("op-2", "b", "cd" * 32, {"color": FeatureRows(np.ones((1, 512), np.float32))})
+    fill = FillFeatures(
+        "op-2", "b", "cd" * 32, {"color": FeatureRows(np.ones((1, 512), np.float32))}, {"tags": ["x", None]}
+    )
     delete, back = decode_mutations(encode_mutations([DeleteImage("op-1", "a"), fill]))
     assert delete == DeleteImage("op-1", "a")
     assert isinstance(back, FillFeatures)
     assert (back.operation_id, back.id, back.sha256) == (fill.operation_id, fill.id, fill.sha256)
+    assert back.annotations == {"tags": ["x", None]}
     assert_equal_features(fill.features["color"], back.features["color"])
 
 

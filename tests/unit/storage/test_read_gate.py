@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
+from storage.errors import StorageFailure
 from storage.read_gate import ReadGate
 
 
@@ -30,6 +33,16 @@ def test_waiting_ends_with_the_last_reader_or_with_the_time() -> None:
         assert not gate.wait_until_empty(0.01)
     with gate.closed():
         assert gate.wait_until_empty(0.01)
+
+
+def test_a_reader_that_stays_too_long_is_told_of_and_the_gate_opens_again() -> None:
+    gate = ReadGate()
+    with gate.reading(), pytest.raises(StorageFailure, match="a read has not ended"), gate.alone(0.01):
+        pass
+    with gate.alone(0.01):
+        pass
+    with gate.reading():
+        pass
 
 
 def test_a_crowd_of_readers_does_not_starve_the_writer() -> None:

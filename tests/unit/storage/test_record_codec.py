@@ -29,6 +29,7 @@ records = st.builds(
     features=st.dictionaries(st.text(), st.sampled_from(["ok", "pending"]), max_size=3),
     metadata=st.dictionaries(st.text(), json_values, max_size=3),
     source=st.none() | st.builds(SourceFile, st.text(), st.integers(0), st.integers()),
+    annotations=st.dictionaries(st.text(), json_values, max_size=2),
 )
 
 
@@ -41,6 +42,12 @@ def test_a_record_comes_back_as_it_was(record: ImageRecord) -> None:
 def test_an_outcome_comes_back_with_its_record(record: ImageRecord, outcome: Outcome) -> None:
     assert decode_result(encode_result(outcome, encode_record(record))) == MutationResult(outcome, record)
     assert decode_result(encode_result(outcome, None)) == MutationResult(outcome, None)
+
+
+def test_a_record_without_annotations_is_as_it_was_before_there_were_any() -> None:
+    plain = ImageRecord("a", 1, 1, "", "jpeg", 1, 0.0, {})
+    assert b"annotations" not in encode_record(plain)
+    assert decode_record(encode_record(plain)).annotations == {}
 
 
 def test_a_path_of_bytes_that_are_not_utf8_survives() -> None:

@@ -16,7 +16,7 @@ def test_queries_come_back_equal() -> None:
     histogram = np.linspace(0, 1, 512, dtype=np.float32)[None]
     query = ShardQuery(
         (
-            FeatureQuery("phash", hashes, 20, 64.0, {"orientations": "all"}),
+            FeatureQuery("phash", hashes, 20, 64.0, {"orientations": "all"}, fingerprint="phash-1"),
             FeatureQuery("color", histogram, 5),
         )
     )
@@ -25,6 +25,7 @@ def test_queries_come_back_equal() -> None:
     for given, got in zip(query.features, back.features, strict=True):
         assert (got.feature, got.k, got.max_distance) == (given.feature, given.k, given.max_distance)
         assert dict(got.params) == dict(given.params)
+        assert got.fingerprint == given.fingerprint
         assert got.rows.dtype == given.rows.dtype
         np.testing.assert_array_equal(got.rows, given.rows)
 
@@ -54,7 +55,10 @@ def test_rows_that_are_not_contiguous_come_back_equal() -> None:
 def test_answers_come_back_equal() -> None:
     answer = ShardAnswer(
         hits={"phash": (Hit("a/ü", 4.0, 1), Hit("b", 5.0)), "color": ()},
-        summaries={"a/ü": ImageSummary(640, 480, "ab" * 32, {"title": "x", "n": [1, 2.5, None, 10**30]})},
+        summaries={
+            "a/ü": ImageSummary(640, 480, "ab" * 32, {"title": "x", "n": [1, 2.5, None, 10**30]}),
+            "b": ImageSummary(1, 2, "", {}, {"caption": {"text": "ü", "score": 0.5}}),
+        },
         took_ms={"phash": 1.5},
         errors={"local": "not here"},
     )

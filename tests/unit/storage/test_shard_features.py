@@ -77,7 +77,7 @@ def test_feature_names_are_plain_and_different(tmp_path: Path, names: list[str])
 def test_a_new_feature_is_pending_for_every_image_and_can_be_filled(
     reopen: Reopen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.shard_features.MARKED_AT_ONCE", 2)
+    monkeypatch.setattr("storage.shard_features.CHANGED_AT_ONCE", 2)
     only_phash = [replace(put(name), features={"phash": put(name).features["phash"]}) for name in "abcde"]
     only_phash = [replace(one, record=replace(one.record, features={"phash": "ok"})) for one in only_phash]
     reopen([PHASH]).apply(only_phash)
@@ -92,7 +92,7 @@ def test_a_new_feature_is_pending_for_every_image_and_can_be_filled(
 def test_marking_that_was_interrupted_is_made_good_at_the_next_opening(
     reopen: Reopen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.shard_features.MARKED_AT_ONCE", 1)
+    monkeypatch.setattr("storage.shard_features.CHANGED_AT_ONCE", 1)
     shard = reopen([PHASH])
     for name in "abc":
         one = put(name)

@@ -26,7 +26,7 @@ def snapshots(tmp_path: Path) -> Path:
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saying anything to the disk, as a killed process does."""
-    shard._saved_sequence = shard.sequence
+    shard._upkeep._saved_sequence = shard.sequence
     shard.close()
 
 

@@ -101,13 +101,13 @@ def test_what_is_written_while_centroids_are_made_is_not_lost(full: Shard, monke
         changes(full, "meanwhile")
         return train_partition(index)
 
-    monkeypatch.setattr("storage.shard.train_partition", slow)
+    monkeypatch.setattr("storage.index_upkeep.train_partition", slow)
     full.train("local")
     assert_changed(full, "meanwhile")
 
 
 def test_what_is_written_just_before_the_index_is_published_is_not_lost(full: Shard) -> None:
-    full._write_lock = WritesFirst(full._write_lock, lambda: changes(full, "late"))  # type: ignore[assignment]
+    full._upkeep._write_lock = WritesFirst(full._upkeep._write_lock, lambda: changes(full, "late"))  # type: ignore[assignment]
     full.train("local")
     assert_changed(full, "late")
 
@@ -157,8 +157,8 @@ def test_closing_does_not_wait_for_a_training(
         except StorageFailure as failure:
             failures.append(failure)
 
-    monkeypatch.setattr("storage.shard.train_partition", slow)
-    monkeypatch.setattr("storage.shard.CLOSING_PATIENCE_S", 0.01)
+    monkeypatch.setattr("storage.index_upkeep.train_partition", slow)
+    monkeypatch.setattr("storage.index_upkeep.CLOSING_PATIENCE_S", 0.01)
     thread = threading.Thread(target=train)
     thread.start()
     assert training.wait(30)

@@ -64,7 +64,7 @@ def saved(tmp_path: Path) -> Path:
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saying anything to the disk, as a killed process does."""
-    shard._saved_sequence = shard.sequence
+    shard._upkeep._saved_sequence = shard.sequence
     shard.close()
 
 

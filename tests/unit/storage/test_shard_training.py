@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from storage.errors import InvalidRequest, UnknownFeature
 from storage.index_kinds import IndexConfig
+from storage.shard_tables import META
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.samples import SPECS, delete, put
 from tests.unit.storage.scenes import LOCAL, find_scene, put_scene, query, scene
@@ -70,3 +74,24 @@ def test_what_has_nothing_to_train_is_refused(
     with pytest.raises(error, match=message) as refusal:
         shard.train(name)
     assert refusal.value.hint
+
+
+def test_of_a_late_feature_the_generation_in_use_is_trained_under_its_name(reopen: Reopen) -> None:
+    options: dict[str, Any] = {"late": ["local"], "index_configs": {"local": IndexConfig(train_after_rows=500)}}
+    shard = reopen([], **options)
+    shard.generations.adopt(replace(LOCAL, fingerprint="points of old"), {})
+    shard.generations.adopt(LOCAL, {}, replaces_empty=True)
+    shard.apply(PUTS)
+    assert shard.training_due() == ["local"]
+    assert shard.train("local").rows == 24 * 40
+    assert shard.training_due() == []
+    shard = reopen([], **options)
+    assert shard.stats().features["local"].index_kind == "inverted_file"
+    assert [hit.id for hit in find_scene(shard, query(SCENES[7]))] == ["s7"]
+    shard.generations.begin(replace(LOCAL, fingerprint="points to come"), {})
+    assert shard.training_due() == []
+    shard.generations.take_over("local", "points to come")
+    shard.generations.drop_replaced("local")
+    with shard._store.read() as transaction:
+        assert [key for key in transaction.keys(META) if key.startswith(b"centroids:")] == []
+    assert shard.verify().problems == ()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from storage.codec import encode_rows
-from storage.index_views import IndexView
 from storage.keys import number_key, text_key
 from storage.kv import WriteTransaction
 from storage.shard import Shard
@@ -72,7 +72,7 @@ def test_an_index_that_lacks_or_adds_rows_is_found_out(full: Shard) -> None:
         (index.with_changes(remove=np.array([1]), add=none, rows=rows[:0]), "other rows of handle 1"),
         (index.with_changes(remove=none, add=np.array([77]), rows=rows), "1 rows that the store does not"),
     ):
-        full._views._views = (IndexView(view.sequence, {**view.indexes, "phash": changed}),)
+        full._views._views = (replace(view, indexes={**view.indexes, "phash": changed}),)
         assert any(problem in line for line in full.verify().problems)
 
 

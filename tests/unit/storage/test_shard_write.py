@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from storage.kv import MemoryStore, WriteTransaction
 from storage.shard_tables import LOG, LOG_START, OPERATION_ORDER, OPERATIONS, TABLES, feature_table, meta_number
@@ -17,7 +18,7 @@ def make_store() -> MemoryStore:
     return MemoryStore([*TABLES, *map(feature_table, FEATURES)])
 
 
-def run(store: MemoryStore, mutations: Sequence[Mutation], **bounds: int) -> list[MutationResult]:
+def run(store: MemoryStore, mutations: Sequence[Mutation], **bounds: Any) -> list[MutationResult]:
     def work(transaction: WriteTransaction) -> list[MutationResult]:
         batch = MutationBatch(transaction, FEATURES, **bounds)
         results = [batch.apply(prepare_mutation(mutation, FEATURES)) for mutation in mutations]

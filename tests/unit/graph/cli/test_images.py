@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.suites.client_suite import ADDED, ROW, Service, failure, reply
+from tests.suites.client_suite import ADDED, ANNOTATIONS, ROW, Service, failure, reply
 from tests.unit.graph.cli.conftest import Run
 
 
@@ -71,6 +71,12 @@ def test_show_names_every_part_of_a_row(run: Run) -> None:
 def test_show_on_a_terminal_keeps_markup_as_text(run: Run) -> None:
     result = run(Service(reply(ROW | {"metadata": {"note": "[red]\x1b[31m"}})), "show", "a/b.jpg")
     assert '{"note": "[red]\\u001b[31m"}' in result.stdout
+
+
+def test_show_says_what_the_picture_shows(run: Run) -> None:
+    lines = run(Service(reply(ROW | {"annotations": ANNOTATIONS})), "show", "a/b.jpg").stdout.splitlines()
+    assert "tags\tairliner 0.93, wing 0.41" in lines
+    assert "caption\tan airliner over the sea" in lines
 
 
 def test_show_writes_json_when_asked(run: Run) -> None:

@@ -33,6 +33,15 @@ def test_shows_one_job_with_every_failed_file(run: Run) -> None:
     assert lines.count("/p/x.jpg\tunsupported_image\tnot a picture") == 3
 
 
+def test_shows_a_backfill_by_images_and_what_was_filled_in(run: Run) -> None:
+    backfill = JOB | {"kind": "backfill", "added": 7, "failed": 1, "arguments": {"feature": "global"}}
+    failures = {"failures": [FAILURE | {"path": "a/b.jpg"}], "next_offset": None}
+    lines = run(Service(reply(backfill), reply(failures)), "jobs", "job-1").stdout.splitlines()
+    assert {"images\t4/10", "filled in\t7", "failed\t1", "feature\tglobal"} <= set(lines)
+    assert not {line for line in lines if line.startswith(("files", "replaced", "unchanged"))}
+    assert lines[-2:] == ["image\tcode\treason", "a/b.jpg\tunsupported_image\tnot a picture"]
+
+
 def test_writes_a_job_as_json(run: Run) -> None:
     shown = json.loads(run(one_job, "jobs", "job-1", "--json").stdout)
     assert shown["job"]["id"] == "job-1"

@@ -8,33 +8,44 @@ import pytest
 from graph.cli.main import app
 from tests.unit.graph.cli.conftest import Run
 
-COMMANDS = ["serve", "index", "jobs", "search", "add", "rm", "show", "status", "verify", "train"]
+COMMANDS = [
+    *("serve", "index", "jobs", "search", "add", "rm", "show", "tags", "caption", "status", "verify", "train"),
+    *("backfill", "models", "models pull"),
+]
+LOCAL = {"serve", "models", "models pull"}  # these speak to no service
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_with_an_example(run: Run, command: str) -> None:
-    result = run(None, command, "--help")
+    result = run(None, *command.split(), "--help")
     assert result.exit_code == 0
     assert f"Example:\n    lookalike {command}" in result.stdout
-    if command != "serve":
+    if command not in LOCAL:
         assert "LOOKALIKE_SERVER" in result.stdout
         assert "LOOKALIKE_API_KEY" in result.stdout
 
 
 def test_no_command_is_left_untested() -> None:
-    assert {command.name for command in app.registered_commands} == set(COMMANDS)
+    found = {command.name for command in app.registered_commands}
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        name = group.typer_instance.info.name
+        found |= {name, *(f"{name} {command.name}" for command in group.typer_instance.registered_commands)}
+    assert found == set(COMMANDS)
 
 
 def test_without_a_command_it_shows_what_there_is(run: Run) -> None:
     result = run(None)
     assert result.exit_code == 0
-    assert all(f"\n  {command} " in result.stdout for command in COMMANDS)
+    assert all(f"\n  {command} " in result.stdout for command in COMMANDS if " " not in command)
+    assert "\n  pull " in run(None, "models").stdout
 
 
 def test_client_commands_load_neither_ray_nor_the_numeric_libraries() -> None:
     code = (
         "import sys, graph.cli.main, graph.client, rich.progress\n"
         "heavy = {'ray', 'numpy', 'faiss', 'pandas', 'cv2', 'PIL', 'pydantic', 'fastapi', 'lmdb'}\n"
+        "heavy |= {'huggingface_hub', 'torch', 'transformers'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.suites.client_suite import ANSWER, Service, reply
+from tests.suites.client_suite import ANNOTATIONS, ANSWER, Service, reply
 from tests.unit.graph.cli.conftest import Run
 
 WHOLE = ANSWER | {"partial": False, "missing_shards": []}
@@ -42,6 +42,32 @@ def test_an_image_is_sent_with_all_that_was_asked(run: Run, tmp_path: Path) -> N
         "text": "a bridge",
     }.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n' in form
+
+
+def test_sentences_to_keep_away_from_are_sent(run: Run) -> None:
+    service = Service(reply(WHOLE))
+    run(service, "search", "--text", "a bridge", "--text-not", "at night", "--text-not", "rain")
+    assert service.body == {"text": "a bridge", "text_not": ["at night", "rain"], "k": 10}
+
+
+SHOWN = [{"annotations": ANNOTATIONS}, {"annotations": {"tags": ANNOTATIONS["tags"] * 2}}, {}]
+
+
+def test_what_pictures_show_is_a_column_where_any_result_says_it(run: Run) -> None:
+    results = [ANSWER["results"][0] | shown for shown in SHOWN]  # type: ignore[index]
+    lines = run(Service(reply(WHOLE | {"results": results})), "search", "--id", "x").stdout.splitlines()
+    assert [line.split("\t")[-1] for line in lines] == [
+        "shows",
+        "an airliner over the sea",
+        "airliner 0.93, wing 0.41, airliner 0.93",
+        "",
+    ]
+
+
+def test_a_feature_that_left_something_out_says_so(run: Run) -> None:
+    features = {"phash": {"status": "ok"}, "image_text": {"status": "ok", "reason": "the text was cut: 12 tokens"}}
+    result = run(Service(reply(WHOLE | {"features": features})), "search", "--id", "x")
+    assert (result.exit_code, result.stderr) == (0, "lookalike: image_text: the text was cut: 12 tokens\n")
 
 
 def test_json_is_the_answer_itself(run: Run) -> None:

@@ -11,6 +11,8 @@ from tests.unit.graph.cli.conftest import Run
 FEATURES = [
     {"name": "phash", "state": "ready", "kind": "binary", "dim": 576, "index_kind": "flat", "replicas": 2},
     {"name": "image_text", "state": "unavailable", "reason": "no weights: run `lookalike models pull`", "dim": None},
+    {"name": "tags", "role": "annotator", "state": "ready", "replicas": 1},
+    {"name": "global", "state": "ready", "kind": "dense", "dim": 384, "replicas": 1, "next_version": "2"},
 ]
 STATS = {
     "images": 620,
@@ -38,7 +40,10 @@ def test_shows_the_service_its_extractors_and_its_shards(run: Run) -> None:
     assert "state\tnot ready: shard 1 does not answer" in lines
     assert "images\t620" in lines
     assert "jobs running\tjob-1 (4/10)" in lines
-    assert "phash\tready\tbinary\t576\tflat\t2\t3\t" in lines
+    assert "part\trole\tstate\tkind\tdim\tindex\treplicas\tpending images\treason" in lines
+    assert "phash\textractor\tready\tbinary\t576\tflat\t2\t3\t" in lines
+    assert "tags\tannotator\tready\t\t\t\t1\t0\t" in lines
+    assert "global\textractor\tready\tdense\t384\t\t1\t0\tits index is being built for version 2" in lines
     assert "0\t620\t5000000\t70000" in lines
     assert result.stderr.startswith("lookalike: shard 1 does not answer, so its images are not counted; ")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.cli.text import bytes_text, figure, one_line, printable
+from graph.cli.text import bytes_text, counted, figure, one_line, printable
 
 
 @given(st.text())
@@ -32,3 +32,7 @@ def test_sizes_are_readable(count: int, text: str) -> None:
 
 def test_distances_are_short() -> None:
     assert (figure(4), figure(0.123456), figure(12.0)) == ("4", "0.1235", "12")
+
+
+def test_a_number_of_things_has_its_plural() -> None:
+    assert [counted(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]

@@ -24,6 +24,7 @@ RECORD = ImageRecord(
     features={"phash": "ok", "image_text": "pending"},
     metadata={"year": 1998},
     source=SourceFile("/photos/橋.jpg", 1500, 1),
+    annotations={"tags": [{"label": "橋", "score": 0.5}], "caption": "a bridge"},
 )
 
 
@@ -35,6 +36,7 @@ def sent(body: Any) -> httpx.Response:
 def test_a_row() -> None:
     row = parsing.image_row(sent(written.image_row(RECORD)))
     assert (row.id, row.byte_size, row.path, row.features) == (RECORD.id, 1500, "/photos/橋.jpg", RECORD.features)
+    assert row.annotations == RECORD.annotations
     assert row.added_at == datetime.fromtimestamp(RECORD.added_at, UTC)
 
 
@@ -49,14 +51,19 @@ def test_an_added_picture() -> None:
 
 
 def test_a_search_answer() -> None:
-    found = requests.SearchResult("x", 0.5, {"phash": {"distance": 4, "rank": 1}}, {"a": 1}, 640, 480)
-    parts = {"phash": requests.PartReport("ok", 2.0), "color": requests.PartReport("timeout", 9.0, "late")}
+    found = requests.SearchResult("x", 0.5, {"phash": {"distance": 4, "rank": 1}}, {"a": 1}, 640, 480, {"caption": "x"})
+    parts = {
+        "phash": requests.PartReport("ok", 2.0, "a text was cut"),
+        "color": requests.PartReport("timeout", 9.0, "late"),
+    }
     answer = requests.SearchAnswer((found,), parts, True, (1,), 18.4)
     assert asdict(parsing.search_answer(sent(written.search_answer(answer)))) == asdict(answer)
 
 
 def test_a_feature_report() -> None:
-    report = requests.FeatureReport("phash", "ready", "", None, "v1", "binary", 576, "hamming", "flat", 2)
+    report = requests.FeatureReport(
+        "phash", "extractor", "ready", "", None, "v1", "binary", 576, "hamming", "flat", 2, "v2"
+    )
     body = {"features": [written.feature_report(report)]}
     assert [asdict(read) for read in parsing.feature_reports(sent(body))] == [asdict(report)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from graph.requests import (
     AddAnswer,
@@ -26,6 +27,10 @@ from storage.types import ImageRecord, JobFailure, JobRecord, SourceFile, Verify
 JPEG = b"\xff\xd8picture"
 THUMBNAIL = b"\xff\xd8small"
 ADDED_AT = 1_700_000_000.0
+ANNOTATIONS: dict[str, Any] = {
+    "tags": [{"label": "airliner", "score": 0.93}, {"label": "wing", "score": 0.41}],
+    "caption": "an airliner over the sea",
+}
 
 
 class FakeJobs:
@@ -33,6 +38,7 @@ class FakeJobs:
 
     def __init__(self) -> None:
         self.submitted: list[tuple[Sequence[str], str, str, bool]] = []
+        self.backfills: list[str | None] = []
         self.records: dict[str, JobRecord] = {}
         self.failed = [JobFailure(f"/photos/{number}.jpg", "unsupported_image", "not a picture") for number in range(5)]
 
@@ -41,6 +47,13 @@ class FakeJobs:
         job_id = f"job-{len(self.submitted)}"
         moment = ADDED_AT + len(self.submitted)
         self.records[job_id] = JobRecord(job_id, "index", "running", moment, moment, {"paths": list(paths)}, total=10)
+        return job_id
+
+    async def submit_backfill(self, feature: str | None) -> str:
+        self.backfills.append(feature)
+        job_id = f"backfill-{len(self.backfills)}"
+        arguments = {"feature": feature}
+        self.records[job_id] = JobRecord(job_id, "backfill", "running", ADDED_AT, ADDED_AT, arguments, total=10)
         return job_id
 
     async def stop(self, job_id: str) -> None:
@@ -69,6 +82,7 @@ class FakeCatalog:
         self.added: list[AddRequest] = []
         self.searched: list[SearchRequest] = []
         self.trained: list[str] = []
+        self.annotated: list[tuple[str, bytes]] = []
         self.originals: dict[str, tuple[bytes, str]] = {}
         self.ready = Readiness(True, ())
         self.problems: tuple[str, ...] = ()
@@ -105,6 +119,7 @@ class FakeCatalog:
             features={"phash": "ok", "color": "pending"},
             metadata=request.metadata,
             source=source,
+            annotations=ANNOTATIONS,
         )
         self.images[image_id] = record
         self.originals[image_id] = (request.image, "jpeg")
@@ -142,12 +157,27 @@ class FakeCatalog:
         self.searched.append(request)
         if request.id is not None:
             await self.get(request.id)
-        result = SearchResult("a/b.jpg", 0.93, {"phash": {"distance": 4, "rank": 1}}, {"title": "ü"}, 640, 480)
-        parts = {"phash": PartReport("ok", 2.1), "color": PartReport("unavailable", 0.0, "no weights")}
-        return SearchAnswer((result,), parts, True, (1,), 18.4)
+        matches = {"phash": {"distance": 4, "rank": 1}}
+        result = SearchResult("a/b.jpg", 0.93, matches, {"title": "ü"}, 640, 480, ANNOTATIONS)
+        bare = SearchResult("c.jpg", 0.5, matches, {}, 640, 480)
+        parts = {
+            "phash": PartReport("ok", 2.1),
+            "color": PartReport("unavailable", 0.0, "no weights"),
+            "image_text": PartReport("ok", 3.0, "the text was cut: 12 tokens were left out"),
+        }
+        return SearchAnswer((result, bare), parts, True, (1,), 18.4)
+
+    async def annotate(self, annotator: str, image: bytes) -> Any:
+        await self._enter()
+        self.annotated.append((annotator, image))
+        if not image.startswith(b"\xff\xd8"):
+            raise UnsupportedImage("not a picture", "send a JPEG")
+        return ANNOTATIONS[annotator]
 
     async def features(self) -> list[FeatureReport]:
-        return [FeatureReport("phash", "ready", "", None, "1", "binary", 576, "hamming", "exact", 1)]
+        phash = FeatureReport("phash", "extractor", "ready", "", None, "1", "binary", 576, "hamming", "exact", 1)
+        tags = FeatureReport("tags", "annotator", "ready", "", "a/model", "1", None, None, None, None, 1, "2")
+        return [phash, tags]
 
     async def stats(self) -> ServiceStats:
         await self._enter()

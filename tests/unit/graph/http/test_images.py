@@ -7,7 +7,7 @@ import hashlib
 import httpx
 
 from graph.http.schemas import AddedImage, ImageRow, ImageRows
-from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog
+from tests.unit.graph.http.fake_catalog import ANNOTATIONS, JPEG, FakeCatalog
 
 PICTURE = {"image": ("a.jpg", JPEG, "image/jpeg")}
 
@@ -59,6 +59,9 @@ async def test_a_row_shows_what_is_known_of_an_image(client: httpx.AsyncClient) 
     assert row["added_at"] == "2023-11-14T22:13:20.000Z"
     assert row["path"] == "/photos/a"
     assert row["bytes"] == len(JPEG)
+    assert row["annotations"] == ANNOTATIONS
+    [listed] = (await client.get("/v1/images")).json()["images"]
+    assert listed == row
 
 
 async def test_pages_walk_through_every_image_once(client: httpx.AsyncClient) -> None:

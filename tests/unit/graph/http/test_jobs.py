@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from graph.http.schemas import JobFailures, JobList, JobRow
+from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import FakeCatalog
 
 JOB = {"kind": "index", "paths": ["/photos"]}
@@ -61,6 +62,8 @@ async def test_an_unknown_job_is_404(client: httpx.AsyncClient, path: str) -> No
         {"on_conflict": "error"},
         {"watch": "sometimes"},
         {"pathz": ["/photos"]},
+        {"feature": "phash"},
+        {"kind": ["index"]},
     ],
 )
 async def test_a_bad_job_is_422(client: httpx.AsyncClient, catalog: FakeCatalog, change: dict[str, Any]) -> None:
@@ -75,3 +78,55 @@ async def test_a_job_is_json_only_so_that_no_plain_form_can_start_one(client: ht
             "/v1/jobs", content=b'{"kind":"index","paths":["/"]}', headers={"Content-Type": kind}
         )
         assert answer.status_code == 400
+
+
+async def test_a_backfill_is_of_one_feature_or_of_all(make_client: MakeClient, catalog: FakeCatalog) -> None:
+    client = make_client({"annotators": {"tags": {}}})
+    answer = await client.post("/v1/jobs", json={"kind": "backfill", "feature": "phash"})
+    assert (answer.status_code, answer.json()) == (202, {"id": "backfill-1"})
+    await client.post("/v1/jobs", json={"kind": "backfill", "feature": "tags"})
+    await client.post("/v1/jobs", json={"kind": "backfill", "feature": None})
+    await client.post("/v1/jobs", json={"kind": "backfill"})
+    assert catalog.jobs.backfills == ["phash", "tags", None, None]
+    shown = JobRow.model_validate((await client.get("/v1/jobs/backfill-1")).json())
+    assert (shown.kind, shown.arguments) == ("backfill", {"feature": "phash"})
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "message", "hint"),
+    [
+        ({"feature": "phsh"}, "unknown_feature", "no feature is called 'phsh'", "did you mean 'phash'?"),
+        ({"feature": "tag"}, "unknown_feature", "no feature is called 'tag'", "did you mean 'tags'?"),
+        ({"feature": ""}, "invalid_field", "feature: String should have at least 1 character", "the extractor"),
+        ({"feature": ["phash"]}, "invalid_field", "feature: Input should be a valid string", "the extractor"),
+        ({"featur": "phash"}, "invalid_field", "unknown field 'featur'", "did you mean 'feature'?"),
+        ({"paths": ["/photos"]}, "invalid_field", "unknown field 'paths'", "known: feature, kind"),
+        ({"kind": "backfil"}, "invalid_field", "kind: no kind of job is 'backfil'", "did you mean 'backfill'?"),
+    ],
+)
+async def test_a_bad_backfill_is_422_with_the_nearest_name(
+    make_client: MakeClient, catalog: FakeCatalog, change: dict[str, Any], code: str, message: str, hint: str
+) -> None:
+    client = make_client({"annotators": {"tags": {}}})
+    answer = await client.post("/v1/jobs", json={"kind": "backfill", **change})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["message"]) == (422, code, message)
+    assert error["hint"].startswith(hint)
+    assert not catalog.jobs.backfills
+
+
+async def test_a_job_without_a_kind_is_422(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/jobs", json={"paths": ["/photos"]})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["message"], error["hint"]) == (
+        422,
+        "kind: Field required",
+        "known: backfill, index",
+    )
+
+
+async def test_openapi_describes_each_kind_of_job(client: httpx.AsyncClient) -> None:
+    operation = (await client.get("/openapi.json")).json()["paths"]["/v1/jobs"]["post"]
+    index, backfill = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    assert set(index["properties"]) == {"kind", "paths", "id_from", "on_conflict", "watch"}
+    assert (set(backfill["properties"]), backfill["required"]) == ({"kind", "feature"}, ["kind"])

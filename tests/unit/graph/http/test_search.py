@@ -12,7 +12,7 @@ import pytest
 
 from graph.http.schemas import SearchResults
 from graph.requests import SearchRequest
-from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog
+from tests.unit.graph.http.fake_catalog import ANNOTATIONS, JPEG, FakeCatalog
 
 PICTURE = {"image": ("a.jpg", JPEG, "image/jpeg")}
 
@@ -32,8 +32,14 @@ async def test_the_answer_has_the_documented_shape(client: httpx.AsyncClient) ->
     SearchResults.model_validate(answer)
     assert answer["results"][0]["matches"] == {"phash": {"distance": 4, "rank": 1}}
     assert answer["results"][0]["metadata"] == {"title": "ü"}
+    assert [result["annotations"] for result in answer["results"]] == [ANNOTATIONS, {}]
     assert answer["features"]["phash"] == {"status": "ok", "took_ms": 2.1}
     assert answer["features"]["color"]["reason"] == "no weights"
+    assert answer["features"]["image_text"] == {
+        "status": "ok",
+        "took_ms": 3.0,
+        "reason": "the text was cut: 12 tokens were left out",
+    }
     assert (answer["partial"], answer["missing_shards"]) == (True, [1])
 
 
@@ -70,6 +76,44 @@ async def test_a_json_search_by_id_and_text(client: httpx.AsyncClient, catalog: 
 async def test_a_json_search_takes_features_with_commas_too(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
     request = await asked(client, catalog, json={"text": "x", "features": "phash,color"})
     assert request.features == ("phash", "color")
+
+
+NIGHT, RAIN = "at night", "rain"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentences"), [(NIGHT, (NIGHT,)), ([NIGHT, RAIN], (NIGHT, RAIN)), ([], ()), (None, ())]
+)
+async def test_sentences_to_keep_away_from_are_one_or_a_list_in_json(
+    client: httpx.AsyncClient, catalog: FakeCatalog, given: Any, sentences: tuple[str, ...]
+) -> None:
+    request = await asked(client, catalog, json={"text": "a bridge", "text_not": given})
+    assert request == SearchRequest(text="a bridge", text_not=sentences)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentences"), [(NIGHT, (NIGHT,)), ([NIGHT, RAIN], (NIGHT, RAIN)), ("a, b", ("a, b",))]
+)
+async def test_sentences_to_keep_away_from_may_be_repeated_in_a_form(
+    client: httpx.AsyncClient, catalog: FakeCatalog, given: Any, sentences: tuple[str, ...]
+) -> None:
+    request = await asked(client, catalog, files=PICTURE, data={"text_not": given})
+    assert request == SearchRequest(image=JPEG, text_not=sentences)
+
+
+async def test_a_search_for_nothing_but_what_to_keep_away_from_is_422(
+    client: httpx.AsyncClient, catalog: FakeCatalog
+) -> None:
+    form = [("text_not", (None, NIGHT))]
+    for answer in (
+        await client.post("/v1/search", json={"text_not": [NIGHT]}),
+        await client.post("/v1/search", files=form),
+    ):
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (422, "invalid_field")
+        assert error["message"] == "text_not: there is nothing to search for"
+        assert error["hint"] == "say what to look for: image, id or text"
+    assert not catalog.searched
 
 
 async def test_similar_searches_by_the_stored_image(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
@@ -117,6 +161,13 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"text": ""}, "invalid_field", "text: "),
     ({"text": "x" * 2001}, "invalid_field", "text: 2001 characters"),
     ({"text": "\ud800"}, "invalid_field", "text: "),
+    ({"text_not": ""}, "invalid_field", "text_not.0: "),
+    ({"text_not": ["x", ""]}, "invalid_field", "text_not.1: "),
+    ({"text_not": ["x"] * 17}, "invalid_field", "text_not: "),
+    ({"text_not": ["x", "y" * 2001]}, "invalid_field", "text_not: 2001 characters"),
+    ({"text_not": [1]}, "invalid_field", "text_not.0: "),
+    ({"text_not": {"x": 1}}, "invalid_field", "text_not: "),
+    ({"text_not": "\ud800"}, "invalid_field", "text_not.0: "),
     ({"featurs": ["phash"]}, "invalid_field", "unknown field 'featurs'"),
 ]
 

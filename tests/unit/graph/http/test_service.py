@@ -13,7 +13,6 @@ from graph.http.page import HERE, static_files
 from graph.http.schemas import FeatureList, Stats, Verified
 from graph.requests import Readiness
 from storage.errors import Unavailable
-from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog
 from tests.unit.graph.http.test_errors import raising
 
@@ -71,7 +70,7 @@ async def test_openapi_describes_every_route_field_and_the_error_shape(client: h
 
 async def test_openapi_lists_the_fields_of_a_search_in_both_forms(client: httpx.AsyncClient) -> None:
     body = (await openapi(client))["paths"]["/v1/search"]["post"]["requestBody"]["content"]
-    fields = {"id", "text", "features", "k", "weights", "max_distance", "params"}
+    fields = {"id", "text", "text_not", "features", "k", "weights", "max_distance", "params"}
     assert set(body["application/json"]["schema"]["properties"]) == fields
     assert set(body["multipart/form-data"]["schema"]["properties"]) == {"image", *fields}
 
@@ -87,7 +86,9 @@ async def test_features_stats_and_verification_have_their_documented_shapes(
     client: httpx.AsyncClient, catalog: FakeCatalog
 ) -> None:
     features = FeatureList.model_validate((await client.get("/v1/features")).json())
-    assert features.features[0].name == "phash"
+    phash, tags = features.features
+    assert (phash.name, phash.role, phash.next_version) == ("phash", "extractor", None)
+    assert (tags.name, tags.role, tags.next_version) == ("tags", "annotator", "2")
     stats = Stats.model_validate((await client.get("/v1/stats")).json())
     assert stats.pending == {"color": 3}
     assert Verified.model_validate((await client.post("/v1/verify")).json()).ok
@@ -107,13 +108,11 @@ async def test_readiness_is_503_with_what_is_missing(client: httpx.AsyncClient, 
     assert (await client.get("/healthz")).json() == {"status": "ok"}
 
 
-@pytest.mark.parametrize("name", ["tags", "caption"])
-async def test_an_annotator_that_is_not_there_is_said_to_be_missing(make_client: MakeClient, name: str) -> None:
-    absent = await make_client().post(f"/v1/{name}", files=PICTURE)
-    assert (absent.status_code, absent.json()["error"]["code"]) == (404, "not_found")
-    assert "no annotator" in absent.json()["error"]["message"]
-    down = await make_client({"annotators": {name: {}}}).post(f"/v1/{name}", files=PICTURE)
-    assert (down.status_code, down.json()["error"]["code"]) == (503, "extractor_unavailable")
+def test_every_element_that_the_pages_scripts_look_for_is_there() -> None:
+    page = HERE / "page"
+    there = set(re.findall(r'\bid="([\w-]+)"', (page / "index.html").read_text()))
+    for script in page.glob("*.js"):
+        assert set(re.findall(r'byId\("([\w-]+)"\)', script.read_text())) <= there, script.name
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

@@ -10,8 +10,9 @@ import pytest
 
 from deployments.extractors.phash import Phash
 from deployments.profile import extractor_profiles
-from graph.jobs.index import Stopped
-from graph.jobs.index_worker import FileOutcome, IndexPlan, IndexWorker
+from graph.jobs.index_plan import FileOutcome, IndexPlan
+from graph.jobs.index_worker import IndexWorker
+from graph.jobs.running import Stopped
 from storage.errors import LookalikeError, ShardUnavailable
 from storage.shard import Shard
 from storage.shard_actor import apply_each

@@ -1,0 +1,1 @@
+"""What labels pictures, and the registry of it: tags and captions."""

@@ -1,0 +1,89 @@
+"""Pictures to unit vectors by a checkpoint's image tower, and the fingerprint of what comes out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.extractor import Pixels
+from deployments.images import DECODE_VERSION
+from deployments.models.files import ModelFiles
+from deployments.models.loading import guarded
+from deployments.models.preprocessing import Preprocessing, preprocessing_of
+from deployments.models.towers import ImageTower
+from storage.types import FloatVectors
+
+NO_PART_OF_THE_FUNCTION = frozenset(  # keys of a config.json that say nothing of what the model computes
+    {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "torch_dtype", "transformers_version"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEncoder:
+    """dim: numbers that the tower gives for a picture."""
+
+    preprocessing: Preprocessing
+    tower: ImageTower
+    dim: int
+
+    def outputs(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
+        """(N, D) as the tower gives them."""
+        if not images:
+            return np.empty((0, self.dim), np.float32)
+        return self.tower(self.preprocessing.pixels(images))
+
+    def unit_rows(self, images: Sequence[Pixels]) -> FloatVectors:
+        """(N, D) unit norm."""
+        return unit_rows(self.outputs(images))
+
+
+def read_preprocessing(files: ModelFiles) -> Preprocessing:
+    """How the checkpoint wants its pictures. Raises `ExtractorUnavailable`."""
+    return preprocessing_of(files.image_processor(), files.config, files.family.processor)
+
+
+def image_encoder(files: ModelFiles, preprocessing: Preprocessing, tower: ImageTower) -> ImageEncoder:
+    """With the tower run once, so that the first picture does not wait for it to warm up. Raises `ExtractorUnavailable`
+    where it cannot run, as on pictures of a size that it does not take.
+    """
+    blank = preprocessing.pixels([blank_form(preprocessing)])
+    return ImageEncoder(preprocessing, tower, guarded(files, lambda: tower(blank)).shape[1])
+
+
+def blank_form(preprocessing: Preprocessing) -> Pixels:
+    """(H, W, 3) gray, as large as the model sees it."""
+    width, height = preprocessing.size
+    return np.full((height, width, 3), 127, np.uint8)
+
+
+def unit_rows(rows: NDArray[np.float32]) -> FloatVectors:
+    """(N, D) at unit norm; a row of zeros stays one. Row by row: no row depends on those around it."""
+    wide = rows.astype(np.float64)
+    norms = np.sqrt(np.square(wide).sum(axis=1, keepdims=True))
+    return np.asarray(wide / np.where(norms > 0, norms, 1.0), np.float32)
+
+
+def fingerprint(name: str, files: ModelFiles, preprocessing: Preprocessing, precision: str, *details: object) -> str:
+    """name: the feature's and its method's version, "global-1". precision: the numbers that are computed with.
+
+    details: whatever else changes what comes out, as JSON can hold it.
+    Of the weights' bytes and the settings, so the same in whatever folder they lie.
+    """
+    parts = [_function_part(files.config), asdict(preprocessing), list(details)]
+    rest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    weights = files.weights_digest()
+    return f"{name}/{weights[:16]}/{rest[:8]}/{precision}/decode-{DECODE_VERSION}"
+
+
+def _function_part(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _function_part(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if key not in NO_PART_OF_THE_FUNCTION
+    }

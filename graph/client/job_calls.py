@@ -1,0 +1,39 @@
+"""The requests that have to do with batch jobs, as `graph.client.calls` has the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from graph.client import job_answers, parsing
+from graph.client.calls import Call, segment
+
+OnKnownFile = Literal["skip", "replace"]
+IdFrom = Literal["path", "stem", "sha256", "int"]
+
+
+def submit_index(paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile, watch: bool) -> Call[str]:
+    body = {"kind": "index", "paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
+    return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
+
+
+def submit_backfill(feature: str | None) -> Call[str]:
+    body = {"kind": "backfill"} if feature is None else {"kind": "backfill", "feature": feature}
+    return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
+
+
+def jobs() -> Call[tuple[job_answers.Job, ...]]:
+    return Call("GET", "/v1/jobs", parsing.jobs)
+
+
+def job(id: str) -> Call[job_answers.Job]:
+    return Call("GET", f"/v1/jobs/{segment(id)}", parsing.job)
+
+
+def stop_job(id: str) -> Call[job_answers.Job]:
+    return Call("POST", f"/v1/jobs/{segment(id)}/stop", parsing.job)
+
+
+def job_failures(id: str, offset: int, limit: int) -> Call[job_answers.JobFailures]:
+    params = {"offset": offset, "limit": limit}
+    return Call("GET", f"/v1/jobs/{segment(id)}/failures", parsing.job_failures, params=params)

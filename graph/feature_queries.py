@@ -1,0 +1,190 @@
+"""From a search request to what each feature asks the shards: pictures and sentences turned into rows.
+
+Whatever cannot make its rows is reported under its feature, and the others go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from deployments.extractor import TOKENS_CUT, ImageInput
+from deployments.prepared import PreparedPicture
+from graph.gather import all_of
+from graph.homographies import PictureSize
+from graph.ports import ExtractorPort, ShardPort
+from graph.requests import PartReport, PartStatus, SearchRequest
+from graph.vector_query import VectorParams, weighted_query
+from storage.errors import (
+    DeadlineExceeded,
+    ExtractorFailed,
+    ExtractorUnavailable,
+    ImageNotFound,
+    InvalidRequest,
+    LookalikeError,
+)
+from storage.types import FeatureQuery, FeatureRows
+
+if TYPE_CHECKING:
+    from graph.catalog import CatalogMetrics, Timeouts
+
+
+class Prepare(Protocol):
+    def __call__(self, data: bytes, inputs: set[ImageInput], /) -> Awaitable[PreparedPicture]: ...
+
+
+@dataclass(slots=True)
+class FeatureQueries:
+    """home: the shard of the id that is searched by. reports: how each feature fared so far.
+
+    sha256, pictures: of the request's pictures, once they are known.
+    """
+
+    request: SearchRequest
+    extractors: Mapping[str, ExtractorPort]
+    home: ShardPort | None
+    prepare: Prepare
+    timeouts: Timeouts
+    metrics: CatalogMetrics
+    deadline: float
+    reports: dict[str, PartReport] = field(default_factory=dict)
+    sha256: str | None = None
+    pictures: list[PictureSize] = field(default_factory=list)
+
+    async def made(self, asked: Sequence[str]) -> list[FeatureQuery]:
+        """Those of the asked features that could make their rows; the others are in ``reports``."""
+        prepared = None
+        if self.request.image is not None:
+            inputs = {self.extractors[name].served.image_input for name in asked}
+            prepared = await self.prepare(self.request.image, {one for one in inputs if one is not None})
+            self.sha256 = prepared.facts.sha256
+            self.pictures.append((prepared.facts.width, prepared.facts.height))
+        stored = await self._stored_features(asked)
+        found = await all_of([self._feature_query(name, prepared, stored) for name in asked])
+        return [query for query in found if query is not None]
+
+    async def _stored_features(self, asked: Sequence[str]) -> Mapping[str, FeatureRows]:
+        if self.request.id is None or self.home is None:
+            return {}
+        timeout_s = time_left(self.deadline, self.timeouts.shard_s)
+        stored = await self.home.features(self.request.id, asked, timeout_s=timeout_s)
+        if stored is not None and any(is_local(self.extractors[name]) for name in stored):
+            [record] = await self.home.records([self.request.id], timeout_s=timeout_s)  # whose pixels a homography maps
+            if record is None:
+                stored = None
+            else:
+                self.pictures.append((record.width, record.height))
+        if stored is None:
+            raise ImageNotFound(f"no image has the id {self.request.id!r}", "GET /v1/images lists the ids")
+        return stored
+
+    async def _feature_query(
+        self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows]
+    ) -> FeatureQuery | None:
+        started = time.perf_counter()
+        try:
+            asked = await self._query_rows(name, prepared, stored)
+        except InvalidRequest:
+            raise
+        except LookalikeError as failure:
+            self.reports[name] = PartReport(_status_of(failure), ms_since(started), str(failure))
+            return None
+        finally:
+            self.metrics.extractor_seconds(name, time.perf_counter() - started)
+        if asked is None:
+            self.reports[name] = PartReport("pending", 0.0, "not computed yet for this image; it will be filled in")
+            return None
+        left_out = self.reports[name].reason if name in self.reports else ""
+        self.reports[name] = PartReport("ok", ms_since(started), left_out)
+        request = self.request
+        params, most = request.params.get(name, {}), request.max_distance.get(name)
+        return FeatureQuery(name, asked.rows, request.k, most, params, asked.extras, asked.fingerprint)
+
+    async def _query_rows(
+        self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows]
+    ) -> FeatureRows | None:
+        port, params = self.extractors[name], self.request.params.get(name, {})
+        is_vector = is_vector_feature(port)
+        vector_params = VectorParams.of(name, params) if is_vector else VectorParams()
+        pictures: list[FeatureRows] = []
+        if prepared is not None:
+            pictures.append(await self._extracted(port, prepared))
+        if name in stored:
+            pictures.append(port.select_views(stored[name], params))
+        texts, not_texts = await self._embedded(port)
+        if not pictures and not texts:
+            return None
+        if is_vector:
+            return weighted_query(pictures, texts, not_texts, vector_params)
+        return _together(pictures) if len(pictures) > 1 else pictures[0]
+
+    async def _extracted(self, port: ExtractorPort, prepared: PreparedPicture) -> FeatureRows:
+        timeout_s = time_left(self.deadline, self.timeouts.extractor_s)
+        want = port.served.image_input
+        if want is None or want not in prepared.forms:
+            raise await explained(port)
+        params = self.request.params.get(port.name, {})
+        return await port.query_views(prepared.forms[want], params, timeout_s=timeout_s)
+
+    async def _embedded(self, port: ExtractorPort) -> tuple[list[FeatureRows], list[FeatureRows]]:
+        """Of the sentence, and of those to keep away from."""
+        request = self.request
+        if not port.embeds_text or (request.text is None and not request.text_not):
+            return [], []
+        if port.served.spec is None or port.served.refusal is not None:
+            raise await explained(port)
+        timeout_s = time_left(self.deadline, self.timeouts.extractor_s)
+        wanted = [] if request.text is None else [request.text]
+        sentences = [*wanted, *request.text_not]
+        rows = await all_of([port.embed_text(sentence, timeout_s=timeout_s) for sentence in sentences])
+        cut = sum(int(one.extras[TOKENS_CUT][0]) for one in rows if TOKENS_CUT in one.extras)
+        if cut:
+            self.reports[port.name] = PartReport(
+                "ok", 0.0, f"the text is too long for the model: {cut} tokens at its end were left out"
+            )
+        return rows[: len(wanted)], rows[len(wanted) :]
+
+
+async def explained(port: ExtractorPort) -> LookalikeError:
+    """Why the feature has no model to ask."""
+    if port.served.refusal is not None:
+        return ExtractorUnavailable(port.served.refusal.message, port.served.refusal.hint)
+    status = await port.status()
+    if status.state == "unavailable":
+        return ExtractorUnavailable(status.reason)
+    return ExtractorFailed(status.reason or f"the model of {port.name!r} has just changed", "try again in a second")
+
+
+def is_local(port: ExtractorPort) -> bool:
+    """Whether the feature is keypoints."""
+    return port.served.spec is not None and port.served.spec.kind == "local"
+
+
+def is_vector_feature(port: ExtractorPort) -> bool:
+    """Whether the feature is one vector of a model."""
+    return port.is_late or (port.served.spec is not None and port.served.spec.metric == "cosine")
+
+
+def time_left(deadline: float, at_most: float) -> float:
+    return max(0.001, min(at_most, deadline - time.perf_counter()))
+
+
+def ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1e3, 2)
+
+
+def _together(parts: Sequence[FeatureRows]) -> FeatureRows:
+    """The rows of all, one after the other, with what belongs to them."""
+    shared = set.intersection(*(set(part.extras) for part in parts))
+    extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in sorted(shared)}
+    return FeatureRows(np.concatenate([part.rows for part in parts]), extras=extras, fingerprint=parts[0].fingerprint)
+
+
+def _status_of(failure: LookalikeError) -> PartStatus:
+    if isinstance(failure, DeadlineExceeded):
+        return "timeout"
+    return "unavailable" if isinstance(failure, ExtractorUnavailable) else "error"

@@ -1,0 +1,146 @@
+"""The backfill job: ``python -m graph.jobs.backfill JOB_ID``, started by Ray inside the cluster.
+
+Computes what pictures wait for: features and annotations whose model was not there when they were added. Where the
+configured model of a feature is not the one that its index was made with, it builds an index for it beside the one in
+use, lets it take over when it is complete, and drops the old one; searches are answered all the while. It can be killed
+at any moment: what is in the shards is the progress, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from deployments.images import DecodeLimits
+from deployments.prepared import warm_up
+from graph.jobs.fleet_shards import GenerationBuilder, ShardCalls
+from graph.jobs.index_worker import settle
+from graph.jobs.pending_work import PendingWork, WaitingPicture
+from graph.jobs.progress import JobProgress
+from graph.jobs.running import run_job
+from graph.jobs.spread import own_cores
+from graph.jobs.worker_parts import WorkerParts, load_parts
+from graph.settings import AppSettings
+from graph.shard_plan import stored_annotators
+from graph.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
+from storage.errors import ExtractorUnavailable, InvalidRequest
+from storage.types import JobFailure, JobRecord, PendingImage
+
+logger = logging.getLogger(__name__)
+
+PAGE = 32
+GRACE_S = 10.0  # until every router asks the model that has taken over
+LISTED_WITHOUT_FILE = 1000
+
+
+class BackfillJob:
+    """One run of the job."""
+
+    def __init__(
+        self, record: JobRecord, settings: AppSettings, shards: ShardCalls, *, grace_s: float = GRACE_S
+    ) -> None:
+        """Raises `ExtractorUnavailable` where the model of a feature that was named is not there."""
+        warm_up()
+        self._settings = settings
+        self._shards = shards
+        self._grace_s = grace_s
+        self._builder = GenerationBuilder(shards)
+        self.progress = JobProgress(shards, record)
+        parts = load_asked_parts(settings, record.arguments.get("feature"), self._builder)
+        self._work = PendingWork(parts, DecodeLimits(max_pixels=settings.limits.max_pixels))
+        self._failed: set[str] = set()
+
+    def run(self) -> None:
+        self.progress.start(self._shards.count_pending(self._work.asked), 0, 0, [])
+        settle()
+        self.progress.began(time.time())
+        threads = self._settings.batch.threads or own_cores()
+        with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
+            while self._pass(pool):
+                logger.info("once more, for what was added meanwhile")
+        self._list_those_without_file()
+        for name in self._builder.following:
+            self._take_over(name, self._work.fingerprints[name])
+
+    def _pass(self, pool: ThreadPoolExecutor) -> int:
+        """Features and annotations filled in, over all shards."""
+        return sum(self._fill_shard(pool, shard) for shard in range(self._settings.shards))
+
+    def _fill_shard(self, pool: ThreadPoolExecutor, shard: int) -> int:
+        """One page is computed while the next one is read and decoded."""
+        filled = 0
+        ahead = pool.map(self._work.read, [])
+        for page in self._pages(shard):
+            following = pool.map(self._work.read, page)
+            filled += self._fill(shard, list(ahead))
+            ahead = following
+        return filled + self._fill(shard, list(ahead))
+
+    def _pages(self, shard: int) -> Iterator[list[PendingImage]]:
+        """Pictures that wait for something that can be computed here."""
+        after: str | None = None
+        while True:
+            page: Sequence[PendingImage] = self._shards.ask_patiently(shard, "pending", after, PAGE)
+            yield [image for image in page if image.id not in self._failed and self._work.wanted(image)]
+            if len(page) < PAGE:
+                return
+            after = page[-1].id
+
+    def _fill(self, shard: int, pictures: Sequence[WaitingPicture]) -> int:
+        self._work.compute(pictures)
+        fills = [fill for one in pictures if (fill := one.fill()) is not None]
+        if fills:
+            self._shards.apply_patiently(shard, fills)
+        self._fail([one.failure for one in pictures if one.failure is not None])
+        filled = sum(len(fill.features) + len(fill.annotations) for fill in fills)
+        self.progress.filled(images=len(fills), features=filled)
+        return filled
+
+    def _fail(self, failures: Sequence[JobFailure]) -> None:
+        new = [failure for failure in failures if failure.path not in self._failed]
+        self._failed.update(failure.path for failure in new)
+        self.progress.failed(new)
+
+    def _list_those_without_file(self) -> None:
+        """Pictures that wait, but were uploaded when nobody thought of another model."""
+        for image_id in self._shards.without_file(self._work.asked, LISTED_WITHOUT_FILE):
+            self._fail([JobFailure(image_id, "no_file", "its file was not kept when it was uploaded: add it again")])
+
+    def _take_over(self, name: str, fingerprint: str) -> None:
+        """Raises `InvalidRequest` where the new index is empty though the old one is not."""
+        images = {"in_use": 0, "following": 0}
+        for generation in self._shards.generations(name):
+            images[generation.role] = images.get(generation.role, 0) + generation.images
+        if images["in_use"] and not images["following"]:
+            raise InvalidRequest(
+                f"no picture of {name!r} could be computed by the new model", "look at the failures of this job"
+            )
+        self._shards.take_over(name, fingerprint)
+        self.progress.write()
+        time.sleep(self._grace_s)
+        self._shards.drop_replaced(name)
+
+
+def load_asked_parts(settings: AppSettings, feature: str | None, builder: GenerationBuilder) -> WorkerParts:
+    """The models of one feature or annotator, or of all. Raises `ExtractorUnavailable` where the one is not there."""
+    extractors = {name: options for name, options in settings.extractors.items() if feature in (None, name)}
+    stored = {name: settings.annotators[name] for name in stored_annotators(settings)}
+    annotators = {name: options for name, options in stored.items() if feature in (None, name)}
+    if feature is not None and feature not in {**extractors, **annotators}:
+        raise InvalidRequest(
+            f"nothing of {feature!r} is kept with the pictures", f"set annotators.{feature}.store: true"
+        )
+    if any(map(is_zero_shot, annotators.values())):
+        extractors.setdefault(TEXT_EXTRACTOR, settings.extractors[TEXT_EXTRACTOR])
+    parts = load_parts(extractors, annotators, builder)
+    if feature is not None and feature in parts.missing:
+        raise ExtractorUnavailable(f"{feature!r} cannot be computed: {parts.missing[feature]}")
+    return parts
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(sys.argv[1], os.environ, BackfillJob))

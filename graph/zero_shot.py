@@ -1,0 +1,97 @@
+"""Tags by labels: the extractor of sentences embeds the labels once, and a picture's vector says which fit it.
+
+No replica of its own: it costs a picture one product with the labels' matrix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.annotators.label_files import read_labels
+from deployments.annotators.zero_shot import ZeroShotTagger, label_matrix, label_prompts
+from deployments.extractor import LOGITS, Annotation, ImageInput
+from deployments.prepared import PreparedPicture
+from graph.feature_queries import explained
+from graph.ports import ExtractorPort, ExtractorStatus
+from graph.zero_shot_options import TEXT_EXTRACTOR
+from storage.errors import ExtractorFailed, LookalikeError, Unavailable
+from storage.types import FeatureRows
+
+logger = logging.getLogger(__name__)
+
+LABELS_TIMEOUT_S = 120.0  # a few hundred sentences on a busy CPU
+
+
+class ZeroShotPort:
+    """config: of `deployments.annotators.tags`, with labels. extractor: that of sentences."""
+
+    def __init__(self, name: str, config: Any, extractor: ExtractorPort) -> None:
+        self.name = name
+        self.is_stored: bool = config.store
+        self._config = config
+        self._extractor = extractor
+        self._taggers: Mapping[str, tuple[ZeroShotTagger, NDArray[np.float64]]] = {}  # by the model's fingerprint
+        self._labels_mark = ""
+        self._reading: asyncio.Future[None] | None = None
+        self._failure = ""
+
+    @property
+    def image_input(self) -> ImageInput | None:
+        return self._extractor.served.image_input
+
+    async def annotate(
+        self, picture: PreparedPicture, features: Mapping[str, FeatureRows], *, timeout_s: float
+    ) -> Annotation:
+        rows = features.get(TEXT_EXTRACTOR)
+        if rows is None:
+            want = self.image_input
+            if want is None or want not in picture.forms:
+                raise await explained(self._extractor)
+            rows = await self._extractor.extract(picture.forms[want], timeout_s=timeout_s)
+        known = self._taggers.get(rows.fingerprint)
+        if known is None:
+            raise ExtractorFailed(f"{self.name!r} reads its labels", "try again in a few seconds")
+        tagger, logits = known
+        return tagger.tags_of(rows.rows, logits)
+
+    async def status(self) -> ExtractorStatus:
+        """The labels are embedded beside it, as soon as the model is there."""
+        text = await self._extractor.status()
+        status = replace(text, name=self.name, role="annotator", spec=None)
+        if text.state != "ready" or text.version is None:
+            return replace(status, reason=f"{TEXT_EXTRACTOR}: {text.reason}")
+        if text.version in self._taggers:
+            return replace(status, reason="", version=f"{text.version}/{self._labels_mark}")
+        if self._failure:
+            return replace(status, state="unavailable", reason=self._failure)
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self._read_labels())
+        return replace(status, state="loading", reason="its labels are being embedded")
+
+    async def _read_labels(self) -> None:
+        """Into one matrix for the model that answers now. A failure of the file is told; of the model, tried again."""
+        try:
+            labels = await asyncio.to_thread(read_labels, self._config.labels)
+            self._labels_mark = hashlib.sha256("\n".join(labels).encode()).hexdigest()[:8]
+            rows = await asyncio.gather(
+                *(self._extractor.embed_text(one, timeout_s=LABELS_TIMEOUT_S) for one in label_prompts(labels))
+            )
+        except Unavailable as failure:
+            logger.info("the labels of %s are embedded later: %s", self.name, failure)
+        except LookalikeError as failure:
+            self._failure = str(failure)
+        else:
+            self._taggers = {**self._taggers, rows[0].fingerprint: self._tagger(labels, rows)}
+
+    def _tagger(self, labels: Sequence[str], rows: Sequence[FeatureRows]) -> tuple[ZeroShotTagger, NDArray[np.float64]]:
+        matrix = label_matrix(np.concatenate([one.rows for one in rows]).astype(np.float32))
+        tagger = ZeroShotTagger(labels, matrix, threshold=self._config.threshold, top_k=self._config.top_k)
+        return tagger, np.asarray(rows[0].extras[LOGITS], np.float64)

@@ -1,0 +1,52 @@
+"""The shards of a job in one process: the actors' own methods, without Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from deployments.profile import extractor_profiles
+from graph.jobs.fleet_shards import ShardCalls
+from graph.settings import AppSettings
+from graph.shard_plan import fleet_plan
+from storage.errors import LookalikeError
+from storage.shard_actor import ShardActor
+from storage.shard_plan import ShardPlan
+from tests.e2e.running_service import wait_for
+
+
+class LocalFleet(ShardCalls):
+    """Closed with `close`; the data stays."""
+
+    def __init__(self, folder: Path, settings: AppSettings) -> None:
+        plan = fleet_plan(settings, extractor_profiles(settings.extractors))
+        self.count = plan.shard_count
+        self.actors = [
+            ShardActor(
+                ShardPlan(
+                    str(folder / str(index)),
+                    index,
+                    plan.shard_count,
+                    plan.features,
+                    late=plan.late,
+                    annotations=plan.annotations,
+                    keeps_originals=plan.keeps_originals,
+                )
+            )
+            for index in range(plan.shard_count)
+        ]
+        for actor in self.actors:
+            wait_for(lambda actor=actor: actor._shard is not None, "the shard is open")  # type: ignore[misc]
+
+    def ask(self, shard: int, method: str, *arguments: Any) -> Any:
+        answer = getattr(self.actors[shard], method)(*arguments)
+        if isinstance(answer, LookalikeError):
+            raise answer
+        return answer
+
+    def ask_patiently(self, shard: int, method: str, *arguments: Any) -> Any:
+        return self.ask(shard, method, *arguments)
+
+    def close(self) -> None:
+        for actor in self.actors:
+            actor.close()
