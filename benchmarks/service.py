@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "local.yaml"
-EXTRACTORS = ("phash", "color")
+EXTRACTORS: Mapping[str, Mapping[str, Any]] = {"phash": {}, "color": {}}
 MARK = "LOOKALIKE_BENCHMARK"  # inherited by every process of the service, so that all of them can be found again
 
 
@@ -47,14 +48,14 @@ class Memory:
 
 
 @contextmanager
-def lookalike_service(data: Path) -> Iterator[RunningService]:
-    """With `EXTRACTORS` alone: what is measured is the way that pictures take, beside the same work without it."""
+def lookalike_service(data: Path, extractors: Mapping[str, Mapping[str, Any]] = EXTRACTORS) -> Iterator[RunningService]:
+    """With these extractors alone: what is measured is the way that pictures take, beside the same work without it."""
     port = free_port()
     config = data.with_suffix(".yaml")
     document = yaml.safe_load(CONFIG.read_text("utf-8"))
     [application] = document["applications"]
-    application["args"]["extractors"] = {name: {} for name in EXTRACTORS}
-    application["deployments"] = [one for one in application["deployments"] if one["name"] in ("router", *EXTRACTORS)]
+    application["args"]["extractors"] = {name: dict(options) for name, options in extractors.items()}
+    application["deployments"] = [one for one in application["deployments"] if one["name"] in ("router", *extractors)]
     config.write_text(yaml.safe_dump(document), "utf-8")
     command = [lookalike(), "serve", str(config), "--data", str(data), "--host", "127.0.0.1", "--port", str(port)]
     with running(command, port, "/readyz", data.with_suffix(".log"), timeout_s=300) as service:

@@ -131,7 +131,7 @@ class LocalShardPort:
     async def adopt(
         self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool, timeout_s: float
     ) -> str:
-        keeper = self._shard.generations
+        keeper = self._shard.keeper
         return await in_thread(lambda: keeper.adopt(spec, origin, replaces_empty=replaces_empty), timeout_s)
 
     async def sample_rows(self, feature: str, count: int, *, timeout_s: float) -> FloatVectors:

@@ -98,7 +98,7 @@ class Shard:
         self._write_lock = threading.Lock()
         self._summaries = SummaryCache()
         snapshot_lock = threading.Lock()
-        self.generations = GenerationKeeper(
+        self.keeper = GenerationKeeper(
             store=store,
             views=self._views,
             snapshots=directory / SNAPSHOTS_FOLDER,
@@ -136,7 +136,7 @@ class Shard:
     ) -> Self:
         """Opens or creates the shard, bringing its indexes up to date before it returns.
 
-        late: features whose spec comes with a model, see `generations`. annotations: of annotators, kept in the rows.
+        late: features whose spec comes with a model, see `keeper`. annotations: of annotators, kept in the rows.
         keeps_originals: of uploads, for models that come later.
 
         Raises `DataFolderInUse` where another process still has it after ``lock_timeout_s``, `FingerprintMismatch`

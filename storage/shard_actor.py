@@ -213,19 +213,19 @@ class ShardActor:
         self, spec: FeatureSpec, origin: Mapping[str, Any], replaces_empty: bool = False
     ) -> GenerationRole | LookalikeError:
         """This and the three that follow: see `storage.generation_keeper`."""
-        return self._ask(lambda shard: shard.generations.adopt(spec, origin, replaces_empty=replaces_empty))
+        return self._ask(lambda shard: shard.keeper.adopt(spec, origin, replaces_empty=replaces_empty))
 
     @ray.method(concurrency_group="upkeep")
     def begin_generation(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> GenerationRole | LookalikeError:
-        return self._ask(lambda shard: shard.generations.begin(spec, origin))
+        return self._ask(lambda shard: shard.keeper.begin(spec, origin))
 
     @ray.method(concurrency_group="upkeep")
     def take_over(self, feature: str, fingerprint: str) -> LookalikeError | None:
-        return self._ask(lambda shard: shard.generations.take_over(feature, fingerprint))
+        return self._ask(lambda shard: shard.keeper.take_over(feature, fingerprint))
 
     @ray.method(concurrency_group="upkeep")
     def drop_replaced(self, feature: str) -> int | LookalikeError:
-        return self._ask(lambda shard: shard.generations.drop_replaced(feature))
+        return self._ask(lambda shard: shard.keeper.drop_replaced(feature))
 
     @ray.method(concurrency_group="write")
     def put_job(self, record: JobRecord) -> LookalikeError | None:

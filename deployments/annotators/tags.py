@@ -17,7 +17,7 @@ from deployments.annotators.tag_scores import best_tags, sigmoid, softmax
 from deployments.extractor import ImageInput, Pixels
 from deployments.models.families import BACKBONES
 from deployments.models.files import ModelFiles, files_mark, find_model
-from deployments.models.image_encoder import fingerprint, image_encoder, read_preprocessing
+from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
 from deployments.models.image_modules import load_classifier
 from deployments.models.loading import placement_of
 from deployments.models.settings import MODEL, RuntimeConfig
@@ -51,7 +51,7 @@ class Tags:
         preprocessing = read_preprocessing(files)
         module, settings = load_classifier(files, placement)
         self.config = config
-        tower = choose_tower(module, placement, config, preprocessing)
+        tower = choose_tower(module, placement, config, preprocessing, digest=module_digest(files, "classes"))
         self._encoder = image_encoder(files, preprocessing, tower)
         self._labels = [str(settings.id2label.get(i, i)) for i in range(self._encoder.dim)]
         self._scores = sigmoid if settings.problem_type == "multi_label_classification" else softmax

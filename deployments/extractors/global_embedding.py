@@ -13,7 +13,7 @@ import numpy as np
 from deployments.extractor import ImageInput, Pixels
 from deployments.models.families import GLOBAL
 from deployments.models.files import files_mark, find_model
-from deployments.models.image_encoder import fingerprint, image_encoder, read_preprocessing
+from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
 from deployments.models.image_modules import load_backbone
 from deployments.models.loading import placement_of
 from deployments.models.settings import ModelConfig
@@ -34,7 +34,9 @@ class Global:
         placement = placement_of(config)
         preprocessing = read_preprocessing(files)
         module, pooling = load_backbone(files, placement)
-        tower = choose_tower(module, placement, config, preprocessing)
+        tower = choose_tower(
+            module, placement, config, preprocessing, digest=module_digest(files, f"image features by {pooling}")
+        )
         self._encoder = image_encoder(files, preprocessing, tower)
         mark = fingerprint(f"global-{METHOD_VERSION}", files, preprocessing, tower.precision, pooling)
         self._spec = FeatureSpec("global", "dense", self._encoder.dim, "cosine", mark)

@@ -14,7 +14,7 @@ from pydantic import Field
 from deployments.extractor import LOGITS, TOKENS_CUT, ImageInput, Pixels
 from deployments.models.families import DUAL_ENCODERS
 from deployments.models.files import files_mark, find_model
-from deployments.models.image_encoder import fingerprint, image_encoder, read_preprocessing, unit_rows
+from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing, unit_rows
 from deployments.models.image_modules import image_features
 from deployments.models.loading import guarded, load_model, load_tokenizer, placement_of
 from deployments.models.settings import ModelConfig
@@ -38,7 +38,9 @@ class ImageText:
         tokenizer = load_tokenizer(files)
         model = load_model(files, "AutoModel", placement).model
         module = image_features(model, files.model_type)
-        tower = choose_tower(module, placement, config, preprocessing)
+        tower = choose_tower(
+            module, placement, config, preprocessing, digest=module_digest(files, "image features by pooler")
+        )
         self._encoder = image_encoder(files, preprocessing, tower)
         self._texts = TextTower(model, tokenizer, placement)
         self._logits = np.array(self._texts.logits(), np.float64)

@@ -75,10 +75,17 @@ def fingerprint(name: str, files: ModelFiles, preprocessing: Preprocessing, prec
     details: whatever else changes what comes out, as JSON can hold it.
     Of the weights' bytes and the settings, so the same in whatever folder they lie.
     """
-    parts = [_function_part(files.config), asdict(preprocessing), list(details)]
-    rest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-    weights = files.weights_digest()
-    return f"{name}/{weights[:16]}/{rest[:8]}/{precision}/decode-{DECODE_VERSION}"
+    rest = _digest(_function_part(files.config), asdict(preprocessing), list(details))
+    return f"{name}/{files.weights_digest()[:16]}/{rest[:8]}/{precision}/decode-{DECODE_VERSION}"
+
+
+def module_digest(files: ModelFiles, part: str) -> str:
+    """SHA-256, hex, of what makes ``part`` of the model the function of pixels that it is."""
+    return _digest(files.weights_digest(), _function_part(files.config), part)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _function_part(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,8 +51,9 @@ def placement_of(config: RuntimeConfig) -> Placement:
     if device != "cpu" and int(device.partition(":")[2] or 0) >= torch.cuda.device_count():
         message = f"there is no device {device!r}: torch sees {torch.cuda.device_count()} GPUs"
         raise ExtractorUnavailable(message, "set device: auto or cpu, or give the replica a GPU")
-    dtype = config.dtype if config.dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
-    return Placement(device, dtype)
+    if config.precision == "int8":  # made from float32
+        return Placement(device, "float32")
+    return Placement(device, config.dtype if config.dtype != "auto" else "float32" if device == "cpu" else "bfloat16")
 
 
 def load_model(files: ModelFiles, model_class: str, placement: Placement, config: Any = None) -> LoadedModel:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 
 @cache
 def cpu_cores() -> int:
-    """How many this process may use: what torch takes, before `one_core_here` tells it otherwise. Ray sets it to the
-    replica's ``num_cpus``.
+    """How many this process may use. Not what torch would take: Ray has it count the replica's ``num_cpus``, which is a
+    share that is set aside and no limit.
     """
-    import torch
-
-    return torch.get_num_threads()
+    return len(os.sched_getaffinity(0))
 
 
 def one_core_here() -> None:
@@ -21,5 +20,4 @@ def one_core_here() -> None:
     """
     import torch
 
-    cpu_cores()
     torch.set_num_threads(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
@@ -19,8 +19,8 @@ from deployments.models.settings import RuntimeConfig
 from storage.errors import ExtractorUnavailable
 
 LOGGER = logging.getLogger(__name__)
-OPENVINO_PACKAGES = ("openvino", "nncf")
-OPENVINO_TOWER = "deployments.models.openvino_tower"
+INTEGER_RUNTIME = "deployments.models.integer_tower"
+INTEGER_CACHE = Path("~/.cache/lookalike/int8")  # quantising takes longer than loading
 
 
 class ImageTower(Protocol):
@@ -64,15 +64,16 @@ class TorchTower:
 
 
 def choose_tower(
-    module: ImageModule, placement: Placement, config: RuntimeConfig, preprocessing: Preprocessing
+    module: ImageModule, placement: Placement, config: RuntimeConfig, preprocessing: Preprocessing, *, digest: str
 ) -> ImageTower:
     """int8 where it is asked for, or where ``auto`` can have it on a CPU and finds it exact enough; else torch.
 
-    Raises `ExtractorUnavailable` where int8 is asked for and cannot be had.
+    digest: changes with whatever makes the module another function; names what is kept of an int8 one. Raises
+    `ExtractorUnavailable` where int8 is asked for and cannot be had.
     """
     if config.may_quantise and (placement.on_cpu or config.precision == "int8"):
         try:
-            return _quantised_tower(module, placement, preprocessing)
+            return _integer_tower(module, placement, preprocessing, digest)
         except ExtractorUnavailable as unavailable:
             if config.precision == "int8":
                 raise
@@ -80,13 +81,11 @@ def choose_tower(
     return TorchTower(module, placement, config.batch_size)
 
 
-def _quantised_tower(module: ImageModule, placement: Placement, preprocessing: Preprocessing) -> ImageTower:
-    """Raises `ExtractorUnavailable` where the packages are missing or the result is too far from float."""
+def _integer_tower(module: ImageModule, placement: Placement, preprocessing: Preprocessing, digest: str) -> ImageTower:
+    """Raises `ExtractorUnavailable` where a package is missing or the result is too far from float."""
     if not placement.on_cpu:
         raise ExtractorUnavailable("int8 is computed on a CPU only", "write device: cpu, or precision: float")
-    missing = [name for name in OPENVINO_PACKAGES if find_spec(name) is None]
-    if missing:
-        message = f"int8 needs packages that are not installed: {', '.join(missing)}"
-        raise ExtractorUnavailable(message, "install the extra: pip install 'lookalike[openvino]'")
-    seam = import_module(OPENVINO_TOWER)
-    return cast(ImageTower, seam.openvino_tower(module, preprocessing.size, preprocessing.pixels, None))
+    runtime = import_module(INTEGER_RUNTIME)
+    samples = preprocessing.pixels(list(runtime.sample_pictures(preprocessing.size)))
+    cache, threads = INTEGER_CACHE.expanduser(), cpu_cores()
+    return cast(ImageTower, runtime.integer_tower(module, samples, digest=digest, cache=cache, threads=threads))

@@ -16,7 +16,7 @@ from graph.jobs.gpu_share import LoadableModels, most_workers
 from graph.jobs.index_plan import FileOutcome, ImageFile, IndexPlan
 from graph.jobs.index_stages import DecodeStage, ModelStage, WriteStage
 from graph.jobs.index_worker import settle
-from graph.jobs.spread import BATCH_FILES, WORKER_START_TIMEOUT_S, cluster_cpus, worker_size
+from graph.jobs.spread import BATCH_FILES, cluster_cpus, worker_size
 from graph.jobs.stage_columns import file_table, form_bytes, outcomes_of
 from storage.shard_plan import FleetPlan
 
@@ -25,6 +25,7 @@ FEWEST_FILES = 8
 BLOCK_BYTES = 32 << 20  # of forms
 ROOM_BYTES = 16 << 20  # in a block, for thumbnails and features
 BLOCKS_IN_FLIGHT = 2  # a worker's: one to work on, one at hand
+NO_PROGRESS_S = 600  # of any stage: more than a batch of captions takes
 MOST_WRITERS = 2  # one waits for the shards while the other one packs
 
 
@@ -60,7 +61,7 @@ def index_in_stages(
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.wait_for_min_actors_s = WORKER_START_TIMEOUT_S
+    context.execution_no_progress_timeout_s = NO_PROGRESS_S  # the GPU may be gone again since there was one
     context.target_max_block_size = BLOCK_BYTES + ROOM_BYTES
     size = files_a_block(len(files), cluster_cpus(), models.wants)
     blocks = [file_table(files[first : first + size]) for first in range(0, len(files), size)]
@@ -71,7 +72,7 @@ def index_in_stages(
         # At least one, so that the job begins; Ray Data starts the others where and when their GPUs are free.
         most = min(most_workers(gpus), len(blocks))
         pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, max_tasks_in_flight_per_actor=BLOCKS_IN_FLIGHT)
-        stages = _mapped(stages, ModelWorker, told | {"models": models}, pool, num_cpus=0, num_gpus=gpus)
+        stages = _mapped(stages, ModelWorker, told | {"models": models}, pool, size, num_cpus=0, num_gpus=gpus)
     stages = _mapped(stages, WriteWorker, told, min(MOST_WRITERS, len(blocks)), num_cpus=0)
     for table in stages.iter_batches(batch_size=None, batch_format="pyarrow"):
         yield outcomes_of(table)
@@ -84,8 +85,10 @@ def files_a_block(files: int, cores: float, wants: Sequence[ImageInput]) -> int:
     return max(1, min(BATCH_FILES, fit, max(FEWEST_FILES, share)))
 
 
-def _mapped(dataset: Any, stage: type, told: dict[str, Any], workers: Any, **resources: float) -> Any:
-    """workers: how many, or a pool."""
+def _mapped(
+    dataset: Any, stage: type, told: dict[str, Any], workers: Any, rows: int | None = None, **resources: float
+) -> Any:
+    """workers: how many, or a pool. rows: to a call, a block's unless said, which Ray Data insists on for GPUs."""
     from ray.data import ActorPoolStrategy
 
     if isinstance(workers, int):
@@ -93,7 +96,7 @@ def _mapped(dataset: Any, stage: type, told: dict[str, Any], workers: Any, **res
     return dataset.map_batches(
         stage,
         fn_constructor_kwargs=told,
-        batch_size=None,
+        batch_size=rows,
         batch_format="pyarrow",
         zero_copy_batch=True,
         compute=workers,

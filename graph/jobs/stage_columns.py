@@ -121,18 +121,16 @@ def form_bytes(wants: Iterable[ImageInput]) -> int:
 
 def _picture(data: bytes, computed: bytes | None) -> ReadPicture:
     [put] = decode_mutations(data)
-    fill = None if computed is None else decode_mutations(computed)[0]
-    if not isinstance(put, PutImage) or put.record.source is None or not isinstance(fill, FillFeatures | None):
+    [fill] = [FillFeatures("", "", "", {})] if computed is None else decode_mutations(computed)
+    source = put.record.source if isinstance(put, PutImage) else None
+    if not isinstance(put, PutImage) or source is None or not isinstance(fill, FillFeatures):
         raise TypeError("a row holds another mutation than the stages write")
     record = put.record
     facts = PictureFacts(
         record.width, record.height, record.format, record.sha256, record.byte_size, thumbnail=put.thumbnail
     )
-    features, annotations = dict(put.features), dict(record.annotations)
-    if fill is not None:
-        features |= fill.features
-        annotations |= fill.annotations
-    return ReadPicture(record.id, record.source, facts, {}, features, annotations)
+    features, annotations = {**put.features, **fill.features}, {**record.annotations, **fill.annotations}
+    return ReadPicture(record.id, source, facts, {}, features, annotations)
 
 
 def _form(table: pa.Table, row: int, i: int, want: ImageInput) -> Pixels:

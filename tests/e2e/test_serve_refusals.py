@@ -20,6 +20,7 @@ from deployments.extractors.registry import extractor_configs
 from deployments.profile import extractor_profiles
 from graph.client import Client
 from graph.serve_config import load_config_file
+from graph.shard_plan import fleet_plan
 from storage.manifest import MANIFEST_NAME, ensure_manifest
 from tests.e2e.running_service import LOOKALIKE, ROOT, RunningService, free_port, service, wait_for
 from tests.e2e.service_config import write_config
@@ -49,7 +50,7 @@ def refusal(data: Path, *arguments: str | Path, config: Path = TEST_CONFIG, exit
 def data_folder(path: Path) -> Path:
     """A data folder as a service leaves it, with nothing in it."""
     app = load_config_file(TEST_CONFIG, {}, part_configs=extractor_configs()).app
-    ensure_manifest(path, app.shards, [profile.spec for profile in extractor_profiles(app.extractors).values()])
+    ensure_manifest(path, app.shards, fleet_plan(app, extractor_profiles(app.extractors)).features)
     return path
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.extractor import ImageInput
+from deployments.extractor import ImageInput, Resampling
 from deployments.images import WorkingImage, decode
 from deployments.prepare import prepare, prepare_each, thumbnail
 from tests.unit.deployments.pictures import encoded, photo
@@ -18,6 +18,8 @@ FORMS = (
     ImageInput("rgb"),
     ImageInput("rgb", (224, 224)),
     ImageInput("gray", (8, 8)),
+    ImageInput("rgb", (64, 64), short_side=64, resample="bicubic"),
+    ImageInput("gray", (96, 64), short_side=80, resample="bilinear"),
 )
 
 
@@ -60,3 +62,38 @@ def test_a_thumbnail_has_a_long_side_of_192_to_256(size: tuple[int, int]) -> Non
 def test_a_small_picture_is_not_enlarged_for_its_thumbnail() -> None:
     with Image.open(io.BytesIO(thumbnail(working(31, 17)))) as picture:
         assert picture.size == (31, 17)
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (51, 64), (640, 64)])
+def test_the_middle_is_that_of_the_whole_picture_made_small(size: tuple[int, int]) -> None:
+    image = working(*size)
+    made = prepare(image, ImageInput("rgb", (48, 48), short_side=56, resample="bicubic"))
+    short = min(size)
+    width, height = (int(56 * side / short) for side in size)
+    left, top = (width - 48) // 2, (height - 48) // 2
+    whole = np.asarray(Image.fromarray(image.pixels).resize((width, height), Image.Resampling.BICUBIC))
+    difference = np.abs(made.astype(int) - whole[top : top + 48, left : left + 48])
+    assert difference.max() <= 2  # Pillow may treat rows before columns
+    assert difference.mean() < 0.3
+
+
+def test_what_a_picture_does_not_reach_is_black() -> None:
+    made = prepare(working(80, 40), ImageInput("rgb", (64, 64), short_side=20))
+    assert made.shape == (64, 64, 3)
+    assert not made[:22].any()
+    assert not made[42:].any()
+    assert not made[:, :12].any()
+    assert not made[:, 52:].any()
+    assert (made[22:42, 12:52].sum(axis=2) > 0).mean() > 0.99
+
+
+def test_a_thread_of_a_picture_is_not_made_a_poster() -> None:
+    line = WorkingImage(photo(1024, 1), 1024, 1, "png")
+    assert prepare(line, ImageInput("rgb", (224, 224), short_side=4096)).shape == (224, 224, 3)
+
+
+@pytest.mark.parametrize("resample", ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"])
+def test_a_stretched_picture_goes_through_the_filter_that_is_asked_for(resample: Resampling) -> None:
+    image = working(300, 200)
+    wanted = np.asarray(Image.fromarray(image.pixels).resize((96, 64), Image.Resampling[resample.upper()]))
+    assert_pillows_pixels(prepare(image, ImageInput("rgb", (96, 64), resample=resample)), wanted, simd_levels=2)

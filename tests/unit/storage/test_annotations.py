@@ -112,14 +112,14 @@ def test_a_put_may_bring_them(annotated: Callable[..., Shard], shard: Shard) -> 
 
 def test_features_and_annotations_are_filled_together(annotated: Callable[..., Shard]) -> None:
     shard = annotated(late=["global"])
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     shard.apply([put_seen("a", original=b"bytes", source=None)])
     shard.apply([replace(fill_seen("a", ONE), annotations={"caption": CAPTION, "tags": []})])
     assert said(shard, "a") == {"caption": CAPTION, "tags": []}
     assert shard.original("a") is None
-    shard.generations.begin(TWO, {})
-    shard.generations.take_over("global", "net-2")
-    shard.generations.drop_replaced("global")
+    shard.keeper.begin(TWO, {})
+    shard.keeper.take_over("global", "net-2")
+    shard.keeper.drop_replaced("global")
     assert said(shard, "a") == {"caption": CAPTION, "tags": []}
     assert shard.verify().problems == ()
 

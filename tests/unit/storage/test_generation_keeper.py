@@ -50,17 +50,17 @@ def late(reopen: Reopen) -> Reopen:
 def first(late: Reopen) -> Shard:
     """A shard with a, b and c, seen by the first model."""
     shard = late()
-    shard.generations.adopt(ONE, ORIGIN)
+    shard.keeper.adopt(ONE, ORIGIN)
     shard.apply([put_seen(name, ONE) for name in "abc"])
     return shard
 
 
 def migrated(shard: Shard, model: FeatureSpec = TWO, *, number: int = 0) -> Shard:
     """With the model's index begun, filled and in use; the old one is still there."""
-    shard.generations.begin(model, {})
+    shard.keeper.begin(model, {})
     records = shard.page(None, 99)
     shard.apply([fill_seen(record.id, model, operation=f"{number} {record.id}") for record in records])
-    shard.generations.take_over("global", model.fingerprint)
+    shard.keeper.take_over("global", model.fingerprint)
     return shard
 
 
@@ -105,8 +105,8 @@ def test_what_was_put_before_the_model_is_filled_and_found_afterwards(late: Reop
     shard = late()
     shard.apply([put_seen("a"), put_seen("b")])
     assert outcomes(shard.apply([fill_seen("a", ONE, operation="too soon")])) == ["skipped"]
-    assert shard.generations.adopt(ONE, ORIGIN) == "in_use"
-    assert shard.generations.adopt(ONE, {}) == "in_use"
+    assert shard.keeper.adopt(ONE, ORIGIN) == "in_use"
+    assert shard.keeper.adopt(ONE, {}) == "in_use"
     assert [dict(image.fingerprints) for image in shard.pending(9)] == [{"global": ("net-1",)}] * 2
     assert outcomes(shard.apply([fill_seen("a", ONE)])) == ["filled"]
     assert (seen_ids(shard, ONE, "a"), seen_ids(shard, ONE, "b")) == (["a"], [])
@@ -122,7 +122,7 @@ def test_after_reopening_it_is_searchable_before_the_model_says_anything(late: R
     assert seen_ids(shard, ONE, "b") == ["b"]
     assert generations(shard) == [("net-1", "in_use", 3, 0)]
     assert shard.stats().generations["global"][0].origin == ORIGIN
-    assert shard.generations.adopt(ONE, ORIGIN) == "in_use"
+    assert shard.keeper.adopt(ONE, ORIGIN) == "in_use"
     assert shard.features("a", ["global"]) is not None
     assert sound(shard)
 
@@ -136,7 +136,7 @@ def test_stored_rows_say_which_model_gave_them(first: Shard) -> None:
 @pytest.mark.parametrize("replaces_empty", [False, True])
 def test_another_model_is_refused_where_there_are_rows(first: Shard, replaces_empty: bool) -> None:
     with pytest.raises(FingerprintMismatch, match=r"'net-1'.*'net-2'") as refusal:
-        first.generations.adopt(TWO, {}, replaces_empty=replaces_empty)
+        first.keeper.adopt(TWO, {}, replaces_empty=replaces_empty)
     assert "lookalike backfill global" in refusal.value.hint
     assert generations(first) == [("net-1", "in_use", 3, 0)]
 
@@ -154,10 +154,10 @@ def test_rows_of_another_model_keep_the_picture_with_the_feature_pending(first: 
 def test_without_rows_yet_another_model_is_simply_adopted(late: Reopen) -> None:
     shard = late()
     shard.apply([put_seen("a")])
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     with pytest.raises(FingerprintMismatch, match=r"'net-1'.*'net-2'"):
-        shard.generations.adopt(TWO, {})
-    assert shard.generations.adopt(TWO, {}, replaces_empty=True) == "in_use"
+        shard.keeper.adopt(TWO, {})
+    assert shard.keeper.adopt(TWO, {}, replaces_empty=True) == "in_use"
     assert generations(shard) == [("net-2", "in_use", 0, 1)]
     assert keys_in_store(shard) == {"global@2"}
     shard.apply([fill_seen("a", TWO)])
@@ -170,19 +170,19 @@ def test_without_rows_yet_another_model_is_simply_adopted(late: Reopen) -> None:
 def test_a_third_model_is_refused_where_only_the_second_has_rows_yet(late: Reopen) -> None:
     shard = late()
     shard.apply([put_seen("a")])
-    shard.generations.adopt(ONE, {})
-    shard.generations.begin(TWO, {})
+    shard.keeper.adopt(ONE, {})
+    shard.keeper.begin(TWO, {})
     shard.apply([fill_seen("a", TWO)])
     with pytest.raises(FingerprintMismatch):
-        shard.generations.adopt(THREE, {}, replaces_empty=True)
+        shard.keeper.adopt(THREE, {}, replaces_empty=True)
     assert generations(shard) == [("net-1", "in_use", 0, 1), ("net-2", "following", 1, 0)]
 
 
 def test_a_feature_that_is_not_late_is_none_of_their_business(first: Shard) -> None:
     with pytest.raises(UnknownFeature, match="'tags'"):
-        first.generations.adopt(replace(ONE, name="tags"), {})
+        first.keeper.adopt(replace(ONE, name="tags"), {})
     with pytest.raises(UnknownFeature, match="'caption'"):
-        first.generations.begin(replace(ONE, name="caption"), {})
+        first.keeper.begin(replace(ONE, name="caption"), {})
 
 
 def test_features_that_are_not_late_are_as_before(late: Reopen, first: Shard) -> None:
@@ -197,10 +197,10 @@ def test_features_that_are_not_late_are_as_before(late: Reopen, first: Shard) ->
 
 
 def test_while_a_model_is_built_up_both_are_searched_and_records_show_the_one_in_use(first: Shard) -> None:
-    assert first.generations.begin(TWO, ORIGIN) == "following"
-    assert first.generations.begin(TWO, ORIGIN) == "following"
-    assert first.generations.adopt(TWO, ORIGIN) == "following"
-    assert first.generations.adopt(ONE, ORIGIN) == "in_use"
+    assert first.keeper.begin(TWO, ORIGIN) == "following"
+    assert first.keeper.begin(TWO, ORIGIN) == "following"
+    assert first.keeper.adopt(TWO, ORIGIN) == "following"
+    assert first.keeper.adopt(ONE, ORIGIN) == "in_use"
     assert [dict(image.fingerprints) for image in first.pending(9)] == [{"global": ("net-2",)}] * 3
     first.apply([fill_seen("a", TWO), put_seen("new", TWO), put_seen("old", ONE)])
     assert states(first, ["a", "b", "new", "old"]) == ["ok", "ok", "pending", "ok"]
@@ -215,7 +215,7 @@ def test_while_a_model_is_built_up_both_are_searched_and_records_show_the_one_in
 
 
 def test_what_a_write_answers_shows_no_key(first: Shard) -> None:
-    first.generations.begin(TWO, {})
+    first.keeper.begin(TWO, {})
     (created,) = first.apply([put_seen("d", TWO, operation="d")])
     (repeated,) = first.apply([put_seen("d", TWO, operation="d")])
     (conflict,) = first.apply([put_seen("d", TWO, operation="again")])
@@ -239,7 +239,7 @@ def test_a_query_without_a_fingerprint_asks_the_one_in_use(first: Shard) -> None
 @pytest.mark.parametrize("moved", [False, True])
 def test_a_query_of_a_model_that_is_unknown_here_is_told_so(first: Shard, moved: bool) -> None:
     if moved:
-        migrated(first).generations.drop_replaced("global")
+        migrated(first).keeper.drop_replaced("global")
     error = answer(first, THREE, "a").errors["global"]
     assert "'net-3'" in error
     assert "lookalike backfill global" in error
@@ -262,11 +262,11 @@ def test_the_old_one_can_be_asked_until_it_is_dropped(late: Reopen, first: Shard
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, ONE, seed) for seed in ("a", "c", "late")] == [["a"], [], []]
         assert [seen_ids(shard, TWO, seed) for seed in ("a", "c", "new")] == [["a"], [], ["new"]]
-        assert shard.generations.adopt(ONE, {}) == "replaced"
+        assert shard.keeper.adopt(ONE, {}) == "replaced"
         assert sound(shard)
-    shard.generations.take_over("global", "net-2")
-    assert shard.generations.drop_replaced("global") == 1
-    assert shard.generations.drop_replaced("global") == 0
+    shard.keeper.take_over("global", "net-2")
+    assert shard.keeper.drop_replaced("global") == 1
+    assert shard.keeper.drop_replaced("global") == 0
     assert generations(shard) == [("net-2", "in_use", 3, 1)]
     assert "'net-1'" in answer(shard, ONE, "a").errors["global"]
     assert sound(shard)
@@ -280,7 +280,7 @@ def test_a_dropped_one_leaves_nothing_behind(late: Reopen, first: Shard, tmp_pat
     assert (snapshots / "global").is_dir()
     assert (snapshots / "global@2").is_dir()
     first.apply([fill_seen("waits", TWO)])
-    first.generations.drop_replaced("global")
+    first.keeper.drop_replaced("global")
     assert keys_in_store(first) == {"global@2"}
     assert not (snapshots / "global").exists()
     with pytest.raises(KeyError), first._store.read() as transaction:
@@ -299,19 +299,19 @@ def test_a_dropped_one_leaves_nothing_behind(late: Reopen, first: Shard, tmp_pat
 
 def test_only_the_one_that_follows_takes_over(first: Shard) -> None:
     with pytest.raises(InvalidRequest, match="'net-2'") as refusal:
-        first.generations.take_over("global", "net-2")
+        first.keeper.take_over("global", "net-2")
     assert "lookalike backfill global" in refusal.value.hint
-    first.generations.begin(TWO, {})
+    first.keeper.begin(TWO, {})
     with pytest.raises(InvalidRequest, match="'net-3'"):
-        first.generations.take_over("global", "net-3")
-    first.generations.take_over("global", "net-1")
+        first.keeper.take_over("global", "net-3")
+    first.keeper.take_over("global", "net-1")
     assert generations(first)[0] == ("net-1", "in_use", 3, 0)
 
 
 def test_beginning_with_another_model_drops_the_first_attempt(late: Reopen, first: Shard) -> None:
-    first.generations.begin(TWO, {})
+    first.keeper.begin(TWO, {})
     first.apply([fill_seen("a", TWO), fill_seen("b", TWO)])
-    assert first.generations.begin(THREE, {}) == "following"
+    assert first.keeper.begin(THREE, {}) == "following"
     assert generations(first) == [("net-1", "in_use", 3, 0), ("net-3", "following", 0, 3)]
     assert len(keys_in_store(first)) == 2
     assert outcomes(first.apply([fill_seen("a", TWO, operation="too late"), fill_seen("a", THREE)])) == [
@@ -326,19 +326,19 @@ def test_beginning_with_another_model_drops_the_first_attempt(late: Reopen, firs
 
 def test_a_first_model_needs_no_beginning(late: Reopen) -> None:
     shard = late()
-    assert shard.generations.begin(ONE, {}) == "in_use"
+    assert shard.keeper.begin(ONE, {}) == "in_use"
     assert generations(shard) == [("net-1", "in_use", 0, 0)]
 
 
 def test_the_model_that_was_replaced_can_come_back_with_what_it_has(late: Reopen, first: Shard) -> None:
     migrated(first)
     first.apply([put_seen("new", TWO)])
-    assert first.generations.begin(ONE, {}) == "following"
+    assert first.keeper.begin(ONE, {}) == "following"
     assert generations(first) == [("net-2", "in_use", 4, 0), ("net-1", "following", 3, 1)]
     assert [(image.id, image.fingerprints["global"]) for image in first.pending(9)] == [("new", ("net-1",))]
     first.apply([fill_seen("new", ONE)])
-    first.generations.take_over("global", "net-1")
-    first.generations.drop_replaced("global")
+    first.keeper.take_over("global", "net-1")
+    first.keeper.drop_replaced("global")
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, ONE, seed) for seed in ("a", "new")] == [["a"], ["new"]]
         assert generations(shard) == [("net-1", "in_use", 4, 0)]
@@ -346,10 +346,10 @@ def test_the_model_that_was_replaced_can_come_back_with_what_it_has(late: Reopen
 
 
 def test_pictures_are_deleted_and_replaced_in_every_generation(late: Reopen, first: Shard) -> None:
-    first.generations.begin(TWO, {})
+    first.keeper.begin(TWO, {})
     first.apply([fill_seen(name, TWO) for name in "abc"])
     first.apply([delete("a"), put_seen("b", TWO, seed="other", on_conflict="replace")])
-    first.generations.take_over("global", "net-2")
+    first.keeper.take_over("global", "net-2")
     first.apply([delete("c"), put_seen("d", TWO)])
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, ONE, seed) for seed in "abcd"] == [[], [], [], []]
@@ -360,7 +360,7 @@ def test_pictures_are_deleted_and_replaced_in_every_generation(late: Reopen, fir
 def test_a_second_and_a_third_migration_go_as_the_first(late: Reopen, first: Shard) -> None:
     for number, model in enumerate([TWO, THREE, ONE, TWO]):
         shard = late()
-        migrated(shard, model, number=number).generations.drop_replaced("global")
+        migrated(shard, model, number=number).keeper.drop_replaced("global")
         shard.apply([put_seen(f"new {number}", model)])
         assert sound(shard)
     assert generations(shard) == [("net-2", "in_use", 7, 0)]
@@ -376,9 +376,9 @@ def test_what_waits_for_a_model_is_counted_where_it_can_be_filled(late: Reopen) 
     shard = late(annotations=["caption"])
     shard.apply([put_seen("a"), put_seen("b"), put_seen("lost", source=None)])
     assert shard.count_pending({"global": "net-1"}) == 2
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     shard.apply([fill_seen("a", ONE)])
-    shard.generations.begin(TWO, {})
+    shard.keeper.begin(TWO, {})
 
     def counted(**wanted: str) -> tuple[int, list[str]]:
         return shard.count_pending(wanted), shard.pending_without_file(wanted, 9)
@@ -388,7 +388,7 @@ def test_what_waits_for_a_model_is_counted_where_it_can_be_filled(late: Reopen) 
     assert counted(**{"global": "net-3"}) == counted(mood="") == counted(phash="phash-1") == (0, [])
     assert counted(caption="", **{"global": "net-1"}) == (2, ["lost"])
     assert shard.pending_without_file({"caption": ""}, 0) == []
-    shard.generations.take_over("global", "net-2")
+    shard.keeper.take_over("global", "net-2")
     assert counted(**{"global": "net-1"}) == (0, [])
 
 
@@ -396,7 +396,7 @@ def test_what_waits_for_a_model_is_counted_where_it_can_be_filled(late: Reopen) 
 
 
 def test_every_step_survives_reopening(late: Reopen, first: Shard) -> None:
-    first.generations.begin(TWO, ORIGIN)
+    first.keeper.begin(TWO, ORIGIN)
     shard = late()
     assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-2", "following", 0, 3)]
     assert shard.stats().generations["global"][1].origin == ORIGIN
@@ -405,11 +405,11 @@ def test_every_step_survives_reopening(late: Reopen, first: Shard) -> None:
     assert [seen_ids(shard, TWO, seed) for seed in "abc"] == [["a"], ["b"], []]
     assert [image.id for image in shard.pending(9)] == ["c"]
     shard.apply([fill_seen("c", TWO)])
-    shard.generations.take_over("global", "net-2")
+    shard.keeper.take_over("global", "net-2")
     shard = late()
     assert generations(shard) == [("net-2", "in_use", 3, 0), ("net-1", "replaced", 3, 0)]
     assert sound(shard)
-    shard.generations.drop_replaced("global")
+    shard.keeper.drop_replaced("global")
     shard = late()
     assert generations(shard) == [("net-2", "in_use", 3, 0)]
     assert [seen_ids(shard, TWO, seed) for seed in "abc"] == [["a"], ["b"], ["c"]]
@@ -440,13 +440,13 @@ def test_a_beginning_that_stops_while_pictures_are_marked_is_made_good(
     with monkeypatch.context() as patched:
         patched.setattr("storage.shard_features.can_be_filled", some)
         with pytest.raises(Killed):
-            first.generations.begin(TWO, {})
+            first.keeper.begin(TWO, {})
     shard = late()
     assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-2", "following", 0, 3)]
     assert [dict(image.fingerprints) for image in shard.pending(9)] == [{"global": ("net-2",)}] * 3
     assert sound(shard)
-    assert shard.generations.begin(TWO, {}) == "following"
-    assert migrated(shard).generations.drop_replaced("global") == 1
+    assert shard.keeper.begin(TWO, {}) == "following"
+    assert migrated(shard).keeper.drop_replaced("global") == 1
     assert seen_ids(shard, TWO, "c") == ["c"]
     assert sound(shard)
 
@@ -467,7 +467,7 @@ def test_a_removal_that_stops_half_way_is_finished_at_the_next_opening(
     with monkeypatch.context() as patched:
         patched.setattr(step, die)
         with pytest.raises(Killed):
-            first.generations.drop_replaced("global")
+            first.keeper.drop_replaced("global")
     assert generations(first) == [("net-2", "in_use", 3, 0)]
     shard = late()
     assert keys_in_store(shard) == {"global@2"}
@@ -480,15 +480,15 @@ def test_a_removal_that_stops_half_way_is_finished_at_the_next_opening(
 def test_a_second_attempt_after_a_crash_finds_nothing_of_the_first(
     late: Reopen, first: Shard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first.generations.begin(TWO, {})
+    first.keeper.begin(TWO, {})
     first.apply([fill_seen(name, TWO) for name in "abc"])
     with monkeypatch.context() as patched:
         patched.setattr("storage.generation_keeper.build_index", die)  # after the first attempt was dropped
         with pytest.raises(Killed):
-            first.generations.begin(THREE, {})
+            first.keeper.begin(THREE, {})
     shard = late()
     assert generations(shard) == [("net-1", "in_use", 3, 0)]
-    assert shard.generations.begin(THREE, {}) == "following"
+    assert shard.keeper.begin(THREE, {}) == "following"
     assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-3", "following", 0, 3)]
     assert [dict(image.fingerprints) for image in shard.pending(9)] == [{"global": ("net-3",)}] * 3
     assert sound(shard)
@@ -499,14 +499,14 @@ def test_another_model_adopted_half_way_is_in_use_after_reopening(
 ) -> None:
     shard = late()
     shard.apply([put_seen("a")])
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     with monkeypatch.context() as patched:
         patched.setattr("storage.generation_keeper.mark_pending_everywhere", die)
         with pytest.raises(Killed):
-            shard.generations.adopt(TWO, {}, replaces_empty=True)
+            shard.keeper.adopt(TWO, {}, replaces_empty=True)
     assert states(shard, ["a"]) == ["pending"]
     shard = late()
-    assert shard.generations.adopt(TWO, {}) == "in_use"
+    assert shard.keeper.adopt(TWO, {}) == "in_use"
     assert outcomes(shard.apply([fill_seen("a", TWO)])) == ["filled"]
     assert sound(shard)
 
@@ -536,12 +536,12 @@ def test_a_model_that_is_known_need_not_wait_for_a_change_under_way(
 
     def slow(*_: object) -> None:
         for model in (ONE, TWO):
-            other = threading.Thread(target=lambda model=model: roles.append(first.generations.adopt(model, {})))
+            other = threading.Thread(target=lambda model=model: roles.append(first.keeper.adopt(model, {})))
             other.start()
             other.join(10)
 
     monkeypatch.setattr("storage.generation_keeper.mark_pending_everywhere", slow)
-    first.generations.begin(TWO, {})
+    first.keeper.begin(TWO, {})
     assert roles == ["in_use", "following"]
 
 
@@ -585,14 +585,14 @@ def test_searches_go_on_through_a_migration_and_never_mix_two_models(first: Shar
     threads = [threading.Thread(target=work) for work in (search, search, write)]
     for thread in threads:
         thread.start()
-    first.generations.begin(TWO, {})
+    first.keeper.begin(TWO, {})
     first.apply([fill_seen(name, TWO) for name in "abc"])
-    first.generations.take_over("global", "net-2")
+    first.keeper.take_over("global", "net-2")
     taken_over.set()
     dropping.set()
-    first.generations.drop_replaced("global")
-    first.generations.begin(THREE, {})
-    first.generations.begin(ONE, {})
+    first.keeper.drop_replaced("global")
+    first.keeper.begin(THREE, {})
+    first.keeper.begin(ONE, {})
     done.set()
     for thread in threads:
         thread.join()
@@ -620,7 +620,7 @@ class FirstAsked:
 def test_rows_that_no_model_vouched_for_are_checked_once_they_have_a_place(late: Reopen) -> None:
     shard = late()
     lock = shard._write_lock
-    shard._write_lock = FirstAsked(lock, lambda: shard.generations.adopt(ONE, {}))  # type: ignore[assignment]
+    shard._write_lock = FirstAsked(lock, lambda: shard.keeper.adopt(ONE, {}))  # type: ignore[assignment]
     bad = put_seen("a", ONE)
     bad = replace(
         bad, features={**bad.features, "global": FeatureRows(np.ones((1, 3), np.float32), fingerprint="net-1")}
@@ -631,7 +631,7 @@ def test_rows_that_no_model_vouched_for_are_checked_once_they_have_a_place(late:
 
 
 def test_a_damaged_row_of_the_following_generation_is_found_out(first: Shard) -> None:
-    first.generations.begin(TWO, {})
+    first.keeper.begin(TWO, {})
     first.apply([fill_seen("a", TWO)])
     first._store.write(
         lambda transaction: transaction.put("feature:global@2", number_key(0), encode_rows(seen_by(TWO, "b")))

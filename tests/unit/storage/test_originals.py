@@ -66,17 +66,17 @@ def test_a_later_model_is_computed_from_what_was_kept(reopen: Reopen) -> None:
     options: dict[str, Any] = {"late": ["global"], "keeps_originals": True}
     shard = reopen(**options)
     shard.apply([upload("early")])
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     shard.apply([put_seen("a", ONE, original=b"bytes", source=None), fill_seen("early", ONE)])
     assert shard.pending(9) == []
-    shard.generations.begin(TWO, {})
+    shard.keeper.begin(TWO, {})
     assert [(image.id, image.original) for image in shard.pending(9)] == [
         ("early", b"bytes of early"),
         ("a", b"bytes"),
     ]
     shard.apply([fill_seen("early", TWO), fill_seen("a", TWO)])
-    shard.generations.take_over("global", "net-2")
-    shard.generations.drop_replaced("global")
+    shard.keeper.take_over("global", "net-2")
+    shard.keeper.drop_replaced("global")
     assert [shard.original(name) for name in ("early", "a")] == [b"bytes of early", b"bytes"]
     assert reopen(**options).verify().problems == ()
 
@@ -84,9 +84,9 @@ def test_a_later_model_is_computed_from_what_was_kept(reopen: Reopen) -> None:
 def test_what_was_not_kept_cannot_be_computed_later(reopen: Reopen) -> None:
     shard = reopen(late=["global"])
     shard.apply([upload("waits", pending=["global"])])
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     shard.apply([fill_seen("waits", ONE)])
-    shard.generations.begin(TWO, {})
+    shard.keeper.begin(TWO, {})
     assert shard.pending(9) == []
     assert shard.stats().generations["global"][1].pending == 1
     assert shard.verify().problems == ()
@@ -94,13 +94,13 @@ def test_what_was_not_kept_cannot_be_computed_later(reopen: Reopen) -> None:
 
 def test_a_generation_that_is_dropped_lets_go_of_the_originals_that_only_it_waited_for(reopen: Reopen) -> None:
     shard = reopen(late=["global"])
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     shard.apply([put_seen("a", TWO, original=b"bytes", source=None)])
-    shard.generations.begin(TWO, {})
+    shard.keeper.begin(TWO, {})
     shard.apply([fill_seen("a", TWO)])
     assert shard.original("a") == b"bytes"
-    shard.generations.take_over("global", "net-2")
-    shard.generations.drop_replaced("global")
+    shard.keeper.take_over("global", "net-2")
+    shard.keeper.drop_replaced("global")
     assert shard.original("a") is None
     assert shard.verify().problems == ()
 

@@ -37,7 +37,7 @@ def weighted(rows: Vectors, weights: NDArray[np.float32], k: int = 7) -> Feature
 @pytest.fixture(params=[False, True], ids=["plain", "whitened"])
 def full(request: pytest.FixtureRequest, reopen: Reopen) -> tuple[Shard, bool]:
     shard = reopen(late=["global"])
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     shard.apply([put_seen(name, ONE) for name in NAMES])
     if request.param:
         shard.whiten("global", "net-1", WHITENING)

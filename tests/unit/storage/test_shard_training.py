@@ -79,8 +79,8 @@ def test_what_has_nothing_to_train_is_refused(
 def test_of_a_late_feature_the_generation_in_use_is_trained_under_its_name(reopen: Reopen) -> None:
     options: dict[str, Any] = {"late": ["local"], "index_configs": {"local": IndexConfig(train_after_rows=500)}}
     shard = reopen([], **options)
-    shard.generations.adopt(replace(LOCAL, fingerprint="points of old"), {})
-    shard.generations.adopt(LOCAL, {}, replaces_empty=True)
+    shard.keeper.adopt(replace(LOCAL, fingerprint="points of old"), {})
+    shard.keeper.adopt(LOCAL, {}, replaces_empty=True)
     shard.apply(PUTS)
     assert shard.training_due() == ["local"]
     assert shard.train("local").rows == 24 * 40
@@ -88,10 +88,10 @@ def test_of_a_late_feature_the_generation_in_use_is_trained_under_its_name(reope
     shard = reopen([], **options)
     assert shard.stats().features["local"].index_kind == "inverted_file"
     assert [hit.id for hit in find_scene(shard, query(SCENES[7]))] == ["s7"]
-    shard.generations.begin(replace(LOCAL, fingerprint="points to come"), {})
+    shard.keeper.begin(replace(LOCAL, fingerprint="points to come"), {})
     assert shard.training_due() == []
-    shard.generations.take_over("local", "points to come")
-    shard.generations.drop_replaced("local")
+    shard.keeper.take_over("local", "points to come")
+    shard.keeper.drop_replaced("local")
     with shard._store.read() as transaction:
         assert [key for key in transaction.keys(META) if key.startswith(b"centroids:")] == []
     assert shard.verify().problems == ()

@@ -210,7 +210,7 @@ def late(reopen: Reopen) -> Callable[..., Shard]:
 @pytest.fixture
 def full(late: Callable[..., Shard]) -> Shard:
     shard = late()
-    shard.generations.adopt(ONE, {})
+    shard.keeper.adopt(ONE, {})
     shard.apply([put_seen(name, ONE) for name in NAMES])
     return shard
 
@@ -321,16 +321,16 @@ def test_whitening_can_be_switched_off_and_on_by_configuration(late: Callable[..
 
 def test_each_generation_has_its_own_whitening_and_takes_it_along(late: Callable[..., Shard], full: Shard) -> None:
     full.whiten("global", "net-1", WHITENING)
-    full.generations.begin(TWO, {})
+    full.keeper.begin(TWO, {})
     full.apply([fill_seen(name, TWO) for name in NAMES])
     whitening = train_whitening(seen(NAMES, TWO))
     full.whiten("global", "net-2", whitening)
     shard = late()
     assert_nearest(shard, WHITENING)
-    shard.generations.take_over("global", "net-2")
+    shard.keeper.take_over("global", "net-2")
     assert_nearest(shard, whitening, model=TWO)
     assert nearest(shard, NAMES[7], TWO)[0].id == NAMES[7]
-    shard.generations.drop_replaced("global")
+    shard.keeper.drop_replaced("global")
     with shard._store.read() as transaction:
         assert stored_whitening(transaction, "global") is None
         assert stored_whitening(transaction, "global@2") is not None
@@ -338,11 +338,11 @@ def test_each_generation_has_its_own_whitening_and_takes_it_along(late: Callable
 
 
 def test_a_generation_is_not_dropped_while_it_is_whitened(full: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
-    full.generations.begin(TWO, {})
+    full.keeper.begin(TWO, {})
     full.apply([fill_seen(name, TWO) for name in NAMES])
-    full.generations.take_over("global", "net-2")
+    full.keeper.take_over("global", "net-2")
     dropped: list[int] = []
-    dropping = threading.Thread(target=lambda: dropped.append(full.generations.drop_replaced("global")))
+    dropping = threading.Thread(target=lambda: dropped.append(full.keeper.drop_replaced("global")))
 
     def slow(*arguments: Any) -> Any:
         dropping.start()
@@ -383,8 +383,8 @@ def test_sampled_rows_are_of_stored_pictures_and_the_same_each_time(full: Shard)
     np.testing.assert_array_equal(some, full.sample_rows("global", 20, seed=3))
     assert len({row.tobytes() for row in some}) == len(some) == 20
     assert {row.tobytes() for row in some} <= {row.tobytes() for row in every}
-    full.generations.begin(TWO, {})
-    full.generations.take_over("global", "net-2")
+    full.keeper.begin(TWO, {})
+    full.keeper.take_over("global", "net-2")
     assert full.sample_rows("global", 20).shape == (0, 12)
     with pytest.raises(UnknownFeature):
         full.sample_rows("tags", 1)

@@ -25,7 +25,7 @@ from tests.unit.deployments.models import tiny_models
 
 
 def loaded(folder: Path, **settings: Any) -> Tags:
-    return Tags(Config.model_validate({"model": str(folder), **settings}))
+    return Tags(Config.model_validate({"model": str(folder), "precision": "float", **settings}))
 
 
 class TestTags(AnnotatorSuite):

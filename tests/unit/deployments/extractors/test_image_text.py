@@ -22,7 +22,7 @@ from tests.unit.deployments.models.tiny_models import quiet
 
 
 def loaded(folder: Path, **settings: Any) -> ImageText:
-    return ImageText(Config.model_validate({"model": str(folder), **settings}))
+    return ImageText(Config.model_validate({"model": str(folder), "precision": "float", **settings}))
 
 
 class ImageTextSuite(ExtractorSuite):
@@ -84,11 +84,12 @@ def test_clip_texts_are_those_of_transformers(clip: Path) -> None:
     np.testing.assert_allclose(rows, text_features(clip, texts, padding=True), atol=2e-6)
 
 
-def test_siglip_texts_are_lower_case_and_padded_to_the_end(siglip: Path) -> None:
-    extractor = loaded(siglip)
+@pytest.mark.parametrize("tiny", [tiny_models.tiny_siglip, tiny_models.tiny_siglip2])
+def test_siglip_texts_are_lower_case_and_padded_to_the_end(tmp_path: Path, tiny: Any) -> None:
+    extractor = loaded(tiny(tmp_path))
     rows = np.concatenate([features.rows for features in extractor.embed_texts(["A RED Circle", "a dog"])])
     options = {"padding": "max_length", "max_length": 16, "return_attention_mask": False}
-    np.testing.assert_allclose(rows, text_features(siglip, ["a red circle", "a dog"], **options), atol=2e-6)
+    np.testing.assert_allclose(rows, text_features(tmp_path, ["a red circle", "a dog"], **options), atol=2e-6)
 
 
 def test_a_text_longer_than_the_model_takes_is_cut_and_says_so(clip: Path) -> None:

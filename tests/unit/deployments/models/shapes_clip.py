@@ -26,8 +26,10 @@ COLORS = {
 }
 SHAPES = ("circle", "square", "triangle")
 SIDE = 32  # pixels that the model sees
-STEPS = 220
-BATCH = 36  # every colour and shape twice
+STEPS = 420
+SEEN = 120  # pictures of every colour and shape, of which each step shows four
+AT_A_TIME = 4
+RATE = 2e-3
 PICTURE_SIDE = 160
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -38,7 +40,7 @@ def shape_picture(color: str, shape: str, seed: int, side: int = PICTURE_SIDE) -
     rng = np.random.default_rng([seed, list(COLORS).index(color), SHAPES.index(shape)])
     background = rng.integers(90, 220) + rng.normal(0, 6, (side, side, 1)) + rng.normal(0, 3, (side, side, 3))
     picture = np.clip(background, 0, 255).astype(np.uint8)
-    radius = int(side * rng.uniform(0.28, 0.42))
+    radius = int(side * rng.uniform(0.3, 0.42))
     x, y = (int(value) for value in rng.integers(radius, side - radius, 2))
     paint = tuple(int(value) for value in np.clip(np.array(COLORS[color]) + rng.integers(-20, 21, 3), 0, 255))
     if shape == "circle":
@@ -55,9 +57,15 @@ def shape_picture(color: str, shape: str, seed: int, side: int = PICTURE_SIDE) -
 def train_shapes_clip(folder: Path, seed: int = 0) -> Path:
     """Trains it and writes it into ``folder`` as ``save_pretrained`` does, tokenizer and picture settings included."""
     tokenizer = word_tokenizer()
-    tower = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    tower: dict[str, Any] = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
+    tower |= {"initializer_factor": 3.0, "initializer_range": 0.06}  # so small a model learns shapes no other way
     config = transformers.CLIPConfig(
-        vision_config={**tower, "image_size": SIDE, "patch_size": 8, "projection_dim": 32},
+        vision_config={**tower, "image_size": SIDE, "patch_size": SIDE, "projection_dim": 32},
         text_config={
             **tower,
             "num_hidden_layers": 1,
@@ -91,24 +99,31 @@ def train_shapes_clip(folder: Path, seed: int = 0) -> Path:
 
 
 def _train(model: Any, tokenizer: Any, seed: int) -> None:
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=STEPS, pct_start=0.1)
     pairs = [(color, shape) for color in COLORS for shape in SHAPES]
+    pictures = _training_pixels(pairs, seed)
     texts = tokenizer([f"a {color} {shape}" for color, shape in pairs], return_tensors="pt")
-    wanted = torch.arange(len(pairs)).repeat(BATCH // len(pairs))
+    wanted = torch.arange(len(pairs)).repeat_interleave(AT_A_TIME)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS, pct_start=0.15)
     for step in range(STEPS):
-        pictures = [
-            shape_picture(*pairs[int(i)], seed=1_000_000 + seed * STEPS * BATCH + step * BATCH + n, side=SIDE)
-            for n, i in enumerate(wanted)
-        ]
-        pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+        chosen = torch.randint(0, SEEN, (len(pairs), AT_A_TIME))
+        pixels = pictures[torch.arange(len(pairs))[:, None], chosen].flatten(0, 1)
         found = model(
             input_ids=texts["input_ids"],
             attention_mask=texts["attention_mask"],
-            pixel_values=(pixels - 0.5) / 0.25,
+            pixel_values=pixels.flip(3) if step % 2 else pixels,
         ).logits_per_image
         loss = torch.nn.functional.cross_entropy(found, wanted)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+
+
+def _training_pixels(pairs: list[tuple[str, str]], seed: int) -> torch.Tensor:
+    """(P, SEEN, 3, SIDE, SIDE), of seeds that no test asks for."""
+    drawn = [
+        [shape_picture(*pair, seed=1_000_000 * (seed + 1) + n, side=3 * SIDE) for n in range(SEEN)] for pair in pairs
+    ]
+    small = [[cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in several] for several in drawn]
+    return (torch.from_numpy(np.array(small)).permute(0, 1, 4, 2, 3).float() / 255 - 0.5) / 0.25

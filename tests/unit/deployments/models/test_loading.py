@@ -124,32 +124,47 @@ def gray(side: int = 8) -> Preprocessing:
     return preprocessing_of({"size": side}, {}, "ViTImageProcessor")
 
 
-def test_int8_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(towers, "find_spec", lambda name: None)
-    with pytest.raises(
-        ExtractorUnavailable, match=r"not installed: openvino, nncf \(install .*'lookalike\[openvino\]'\)"
-    ):
-        choose_tower(torch.nn.Flatten(), CPU, settings(precision="int8"), gray())
-    assert choose_tower(torch.nn.Flatten(), CPU, settings(), gray()).precision == "float32"
+class Runtime:
+    """In place of the integer runtime: makes one, or says why not."""
 
+    def __init__(self, refuses: bool) -> None:
+        self.refuses = refuses
 
-def test_int8_is_for_cpus() -> None:
-    with pytest.raises(ExtractorUnavailable, match="on a CPU only"):
-        choose_tower(torch.nn.Flatten(), Placement("cuda", "float32"), settings(precision="int8"), gray())
+    def sample_pictures(self, size: tuple[int, int]) -> list[Any]:
+        return [np.zeros((size[1], size[0], 3), np.uint8)]
 
-
-def test_a_runtime_that_is_not_exact_enough_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Seam:
-        @staticmethod
-        def openvino_tower(*arguments: Any) -> Any:
+    def integer_tower(self, module: Any, samples: Any, *, digest: str, cache: Path, threads: int) -> str:
+        assert (samples.shape, digest) == ((1, 3, 8, 8), "digest")
+        if self.refuses:
             raise ExtractorUnavailable("too far from float", "write precision: float")
+        return "int8"
 
-    monkeypatch.setattr(towers, "find_spec", lambda name: object())
-    monkeypatch.setattr(towers, "import_module", lambda name: Seam)
-    assert isinstance(choose_tower(torch.nn.Flatten(), CPU, settings(), gray()), TorchTower)
-    assert isinstance(choose_tower(torch.nn.Flatten(), CPU, settings(precision="float"), gray()), TorchTower)
+
+@pytest.mark.parametrize(
+    ("wanted", "refuses", "is_int8"),
+    [
+        ({}, False, True),
+        ({}, True, False),
+        ({"precision": "int8"}, False, True),
+        ({"precision": "float"}, False, False),
+        ({"dtype": "float32"}, False, False),
+    ],
+)
+def test_auto_is_int8_where_that_can_be_had_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any], refuses: bool, is_int8: bool
+) -> None:
+    monkeypatch.setattr(towers, "import_module", lambda name: Runtime(refuses))
+    tower = choose_tower(torch.nn.Flatten(), CPU, settings(**wanted), gray(), digest="digest")
+    assert isinstance(tower, TorchTower) != is_int8
+
+
+def test_int8_that_was_asked_for_and_cannot_be_had_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(towers, "import_module", lambda name: Runtime(refuses=True))
     with pytest.raises(ExtractorUnavailable, match="too far"):
-        choose_tower(torch.nn.Flatten(), CPU, settings(precision="int8"), gray())
+        choose_tower(torch.nn.Flatten(), CPU, settings(precision="int8"), gray(), digest="digest")
+    gpu = Placement("cuda", "float32")
+    with pytest.raises(ExtractorUnavailable, match="on a CPU only"):
+        choose_tower(torch.nn.Flatten(), gpu, settings(precision="int8"), gray(), digest="digest")
 
 
 def test_every_thread_and_batch_gives_the_same_bits(written: Path) -> None:

@@ -69,7 +69,7 @@ def tiny_siglip(folder: Path, seed: int = 0) -> Path:
 
 def tiny_siglip2(folder: Path, seed: int = 0) -> Path:
     """One that takes grids of any shape: of at most 20 patches, so 4 x 4 here."""
-    tokenizer = word_tokenizer(with_begin=False)
+    tokenizer = piece_tokenizer()
     vision = {key: value for key, value in VISION.items() if key != "image_size"}
     config = transformers.Siglip2Config(
         vision_config={**vision, "num_patches": 16}, text_config={**TEXT, **_special_ids(tokenizer)}
@@ -213,6 +213,32 @@ def word_tokenizer(*, with_begin: bool = True, extra: tuple[str, ...] = ()) -> A
         model_max_length=TEXT["max_position_embeddings"],
         additional_special_tokens=list(extra),
     )
+
+
+def piece_tokenizer() -> Any:
+    """As SigLIP2 has it: lower case, pieces of words, which its class takes from tokenizer.json and sets up anew."""
+    special = ["<pad>", "</s>", "<s>", "<unk>"]
+    pieces = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="<unk>"))
+    pieces.normalizer = tokenizers.normalizers.Replace(" ", "▁")
+    pieces.pre_tokenizer = tokenizers.pre_tokenizers.Split(" ", "merged_with_previous")
+    trainer = tokenizers.trainers.BpeTrainer(special_tokens=special, vocab_size=120, show_progress=False)
+    pieces.train_from_iterator([f"a {word} in the photo" for word in WORDS.split()], trainer)
+    learnt = json.loads(pieces.to_str())["model"]
+    tokenizer = transformers.Siglip2Tokenizer(
+        vocab=learnt["vocab"],
+        merges=[(left, right) for left, right in learnt["merges"]],  # type: ignore[misc]
+        pad_token="<pad>",
+        eos_token="</s>",
+        bos_token="<s>",
+        unk_token="<unk>",
+        padding_side="right",
+        model_max_length=TEXT["max_position_embeddings"],
+        model_input_names=["input_ids"],
+    )
+    tokenizer.backend_tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", learnt["vocab"]["</s>"])]
+    )
+    return tokenizer
 
 
 def built(model_class: Any, config: Any, seed: int, **options: Any) -> Any:

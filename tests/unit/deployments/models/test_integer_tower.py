@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deployments.models import openvino_tower
-from deployments.models.openvino_tower import IntegerTower, integer_tower, sample_pictures
+import deployments.models.integer_tower as tower_module
+from deployments.models.integer_tower import IntegerTower, integer_tower, sample_pictures
 from storage.errors import ExtractorUnavailable
 
 torch = pytest.importorskip("torch")
@@ -99,7 +99,7 @@ def test_a_kept_model_is_used_and_a_damaged_one_made_again(
 ) -> None:
     integer_tower(module, samples, digest=WEIGHTS, cache=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(openvino_tower, "_exported", None)  # would be an error to call
+        patch.setattr(tower_module, "_exported", None)  # would be an error to call
         assert np.array_equal(integer_tower(module, samples, digest=WEIGHTS, cache=tmp_path)(samples), tower(samples))
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
@@ -111,12 +111,19 @@ def test_a_kept_model_is_used_and_a_damaged_one_made_again(
 def test_a_model_that_is_not_exact_enough_is_refused_and_the_refusal_kept(
     module: Any, samples: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino_tower, "LEAST_COSINE", 1.1)
+    monkeypatch.setattr(tower_module, "LEAST_COSINE", 1.1)
     with pytest.raises(ExtractorUnavailable, match=r"cosine down to 0\.99"):
         integer_tower(module, samples, digest=WEIGHTS, cache=tmp_path)
-    monkeypatch.setattr(openvino_tower, "_exported", None)
+    monkeypatch.setattr(tower_module, "_exported", None)
     with pytest.raises(ExtractorUnavailable, match=r"cosine down to 0\.99"):
         integer_tower(module, samples, digest=WEIGHTS, cache=tmp_path)
+
+
+def test_vectors_that_lose_what_tells_pictures_apart_are_too_far() -> None:
+    apart = np.random.default_rng(0).standard_normal((6, 32)).astype(np.float32)
+    alike = 100 + apart  # every one points the same way, but for a hundredth
+    assert not tower_module._too_far(alike, alike + 0.1 * apart[::-1])
+    assert "without what they share" in tower_module._too_far(alike, 100 + apart[::-1])
 
 
 def test_a_model_without_matrix_products_is_refused(samples: NDArray[np.float32]) -> None:

@@ -1,0 +1,45 @@
+"""One Ray cluster for all tests that need one: a start takes a while. Its GPU is a number that Ray counts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import ray
+from ray._raylet import Config  # type: ignore[attr-defined]
+
+from graph.cli.local_ray import LOOPBACK, forget, free_port, start_command, wait_until_listening
+from graph.ray_environment import RAY
+from storage.shard_fleet import NAMESPACE
+
+SIZE = ("--num-cpus=2", "--num-gpus=1", f"--object-store-memory={200 << 20}", "--include-dashboard=false")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a cluster of 2 CPUs and 1 GPU, to which this process belongs."""
+    address, log = f"{LOOPBACK}:{free_port()}", tmp_path_factory.mktemp("ray") / "log"
+    with pytest.MonkeyPatch.context() as patched, log.open("wb") as output:
+        for name, value in {**RAY, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
+            patched.setenv(name, value)
+        process = subprocess.Popen(
+            [*start_command(address), *SIZE],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            wait_until_listening(address, process, log)
+            Config.initialize("")  # reads the environment once more: this process may have imported Ray before
+            ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
+            yield address
+        finally:
+            ray.shutdown()
+            os.killpg(process.pid, signal.SIGKILL)  # it has nothing to save, and takes half a minute in order
+            process.wait()
+            forget(address)

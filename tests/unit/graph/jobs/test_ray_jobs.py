@@ -1,0 +1,54 @@
+"""What Ray is asked for when a job is submitted."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from graph.jobs.ray_jobs import JobKind, RayJobs
+from graph.ray_shard_port import RayShardPort
+from graph.settings import AppSettings, app_settings
+from storage.errors import Misconfigured, Unavailable
+
+
+class Submissions:
+    """Ray's client, as far as a submission goes."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def submit_job(self, **asked: Any) -> None:
+        self.asked.append(asked)
+
+
+def jobs_with(gpus: float) -> tuple[RayJobs, Submissions]:
+    settings = AppSettings.model_validate({"batch": {"gpus": gpus}})
+    jobs, ray_client = RayJobs(records=cast(RayShardPort, None), settings=settings), Submissions()
+    jobs._ray_jobs = cast(Any, ray_client)
+    return jobs, ray_client
+
+
+@pytest.mark.parametrize(
+    ("kind", "gpus", "asked"),
+    [("backfill", 0.25, 0.25), ("backfill", 0.0, 0.0), ("index", 0.25, 0)],  # stages of the latter ask for themselves
+)
+def test_the_process_of_a_backfill_has_the_gpu_that_its_models_need(kind: JobKind, gpus: float, asked: float) -> None:
+    jobs, ray_client = jobs_with(gpus)
+    jobs._submit(kind, "job-1")
+    [submission] = ray_client.asked
+    assert submission["entrypoint_num_gpus"] == asked
+
+
+async def test_a_backfill_that_could_never_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.nodes", lambda: [{"Alive": True, "Resources": {"CPU": 4.0}}])
+    jobs, ray_client = jobs_with(1)
+    with pytest.raises(Unavailable, match="no machine of the cluster has more than 0"):
+        await jobs.submit_backfill(None)
+    assert not ray_client.asked
+
+
+@pytest.mark.parametrize("gpus", [-1, 1.5, float("inf")])
+def test_a_share_that_ray_cannot_give_is_refused(gpus: float) -> None:
+    with pytest.raises(Misconfigured, match="gpus"):
+        app_settings({"batch": {"gpus": gpus}}, {})
