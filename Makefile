@@ -47,6 +47,8 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the dependencies into $(VENV) (the first time takes a few minutes)"
 	@$(PIP) install --quiet --no-compile -c constraints.txt -e '.[$(if $(filter 1,$(GPU)),gpu,cpu),semantic,int8,dev]'
 	@$(if $(filter 1,$(SIMD)),$(install_simd))
+	@# With every core, once, rather than by each process that imports a package; some packages hold files of other Pythons.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib/python3*/site-packages >/dev/null 2>&1 || true
 	@touch $@
 	@echo "ready: $(BIN)/lookalike --help"
 

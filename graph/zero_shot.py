@@ -80,9 +80,10 @@ class ZeroShotPort:
         """Into one matrix for the model that answers now. A failure of the file is told; of the model, tried again."""
         try:
             labels = await asyncio.to_thread(read_labels, self._config.labels)
-            self._labels_mark = hashlib.sha256("\n".join(labels).encode()).hexdigest()[:8]
+            self._labels_mark = hashlib.sha256("\n".join([self._config.prompt, *labels]).encode()).hexdigest()[:8]
+            prompts = label_prompts(labels, (self._config.prompt,))
             rows = await asyncio.gather(
-                *(self._extractor.embed_text(one, timeout_s=LABELS_TIMEOUT_S) for one in label_prompts(labels))
+                *(self._extractor.embed_text(one, timeout_s=LABELS_TIMEOUT_S) for one in prompts)
             )
         except Unavailable as failure:
             logger.info("the labels of %s are embedded later: %s", self.name, failure)
@@ -92,6 +93,7 @@ class ZeroShotPort:
             self._taggers = {**self._taggers, rows[0].fingerprint: self._tagger(labels, rows)}
 
     def _tagger(self, labels: Sequence[str], rows: Sequence[FeatureRows]) -> tuple[ZeroShotTagger, NDArray[np.float64]]:
-        matrix = label_matrix(np.concatenate([one.rows for one in rows]).astype(np.float32))
+        embedded = np.concatenate([one.rows for one in rows]).astype(np.float32)
+        matrix = label_matrix(embedded, (self._config.prompt,))
         tagger = ZeroShotTagger(labels, matrix, threshold=self._config.threshold, top_k=self._config.top_k)
         return tagger, np.asarray(rows[0].extras[LOGITS], np.float64)

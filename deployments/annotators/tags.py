@@ -32,6 +32,9 @@ class Config(RuntimeConfig):
     labels: str | None = Field(
         None, min_length=1, description="in place of a model: default, or a file with one label a line"
     )
+    prompt: str = Field(
+        "a photo of a {}.", pattern=r"^[^{}]*\{\}[^{}]*$", description="what a label is put into, in place of {}"
+    )
     threshold: float = Field(0.1, ge=0, le=1, description="least score of a tag")
     top_k: int = Field(5, ge=1, le=100, description="most tags of a picture")
     store: bool = Field(False, description="kept with each picture as it is indexed; else computed when asked for")

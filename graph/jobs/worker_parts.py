@@ -105,7 +105,7 @@ def _tagger(name: str, options: Mapping[str, Any], text: Extractor | None) -> Ta
         raise ExtractorUnavailable(f"the labels of {name!r} need {TEXT_EXTRACTOR!r}, which is not there")
     config: Any = validate_annotator_config(name, options)
     labels = read_labels(config.labels)
-    matrix, logits = embed_labels(labels, text.embed_texts)
+    matrix, logits = embed_labels(labels, text.embed_texts, (config.prompt,))
     return ZeroShotTagger(labels, matrix, threshold=config.threshold, top_k=config.top_k), logits
 
 

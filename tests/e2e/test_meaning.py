@@ -55,7 +55,7 @@ def config(folder: Path, model: Path) -> Path:
     args = {
         "extractors": {"global": {"model": str(model)}, "image_text": {"model": str(folder / "clip")}},
         "annotators": {
-            "tags": {"labels": str(folder / "labels.txt"), "store": True, "threshold": 0.2},
+            "tags": {"labels": str(folder / "labels.txt"), "prompt": "a {}", "store": True, "threshold": 0.2},
             "caption": {"model": str(folder / "blip"), "max_tokens": 5},
         },
     }

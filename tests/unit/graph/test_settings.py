@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from deployments.annotators.registry import annotator_configs
 from deployments.extractors.registry import extractor_configs
 from graph.serve_config import APPLICATION_KEYS, DEPLOYMENT_KEYS, HTTP_KEYS, TOP_KEYS, ServeConfig, load_config_file
 from graph.settings import AppSettings, Limits, app_settings, check_bind
@@ -201,7 +202,7 @@ def test_the_known_keys_are_those_of_the_installed_ray_serve() -> None:
     "path", sorted((Path(__file__).parents[3] / "configs").glob("*.yaml")), ids=lambda path: path.name
 )
 def test_the_configurations_that_ship_are_valid(path: Path) -> None:
-    config = load_config_file(path, {}, part_configs=extractor_configs())
+    config = load_config_file(path, {}, part_configs={**extractor_configs(), **annotator_configs()})
     config.check_bind()
 
 
