@@ -7,6 +7,7 @@ picture at a time, every core. Rounds alternate. On a GPU: bfloat16 in batches, 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +32,9 @@ PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "A10": 12
 def main() -> None:
     options = arguments()
     import torch
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()
     report = Report("vision_models", "ViT-B/16 at 224 px: Lookalike and plain torch")
     with tempfile.TemporaryDirectory(prefix="lookalike-benchmark-") as scratch:
         folder = vit_base(Path(scratch) / "vit")
@@ -100,9 +103,11 @@ def plain_torch(folder: Path) -> Callable[[Pixels], np.ndarray]:
     import torch
     from transformers import ViTModel
 
+    cores = len(os.sched_getaffinity(0))
     model: Any = ViTModel.from_pretrained(folder, use_safetensors=True).eval()
 
     def run(picture: Pixels) -> np.ndarray:
+        torch.set_num_threads(cores)  # ours, in this process, computes each picture on one
         given = (picture.astype(np.float32) / 255 - 0.5) / 0.5
         with torch.inference_mode():
             pooled: np.ndarray = model(torch.from_numpy(given.transpose(2, 0, 1)[None].copy())).pooler_output[0].numpy()

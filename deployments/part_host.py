@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +30,7 @@ Part = Extractor | Annotator
 PartKind = Literal["extractor", "annotator"]
 Options = Mapping[str, Any]
 BATCHED = ("extract", "embed_text", "annotate")
-PARTS_AT_ONCE = 2  # the configured one, and one that it is to replace
+UNASKED_S = 60.0  # after which a model that is not configured is let go
 _Registry = tuple[Callable[..., Part], Callable[..., Any], Callable[[str], Any]]
 _REGISTRIES: Mapping[PartKind, _Registry] = {
     "extractor": (create_extractor, validate_config, extractor_class),
@@ -60,12 +61,17 @@ class PartHost:
         self._name = name
         self._lock = threading.Lock()
         self._parts: dict[str, LoadingPart[Part]] = {}
+        self._asked: dict[str, float] = {}
         self._configured = _identity(options)
-        self._part(options)
+        self._part(options).wait()  # a replica that cannot answer yet would take the calls of those that can
 
     def report(self, origin: Options | None = None) -> ReplicaReport:
-        """Of the configured part, or of the one with the options ``origin``, which is loaded if need be."""
+        """Of the configured part, or of the one with the options ``origin``, which is loaded if need be, and again
+        where its files have changed: whoever asks by options misses a model that is not the one in memory.
+        """
         loading = self._part(origin)
+        if origin is not None:
+            loading.refresh()
         part = loading.part
         if part is None:
             return ReplicaReport(loading.state, "" if loading.state == "ready" else str(loading.failure))
@@ -95,16 +101,16 @@ class PartHost:
                 part.close()
 
     def _part(self, origin: Options | None) -> LoadingPart[Part]:
-        """Loads it where it is not there yet; one that is not configured makes way for another."""
+        """Loads it where it is not there yet. One that is not configured is let go when nobody asks for it."""
         identity = self._configured if origin is None else _identity(origin)
+        now = time.monotonic()
         with self._lock:
-            known = self._parts.get(identity)
-            if known is None:
-                surplus = [other for other in self._parts if other != self._configured]
-                for other in surplus[: max(0, len(self._parts) + 1 - PARTS_AT_ONCE)]:
-                    self._parts.pop(other).close()
-                known = self._parts[identity] = self._loading(json.loads(identity))
-        return known
+            self._asked[identity] = now
+            for other in [key for key in self._parts if key != self._configured and now - self._asked[key] > UNASKED_S]:
+                self._parts.pop(other).close()
+            if identity not in self._parts:
+                self._parts[identity] = self._loading(json.loads(identity))
+            return self._parts[identity]
 
     def _loading(self, options: Options) -> LoadingPart[Part]:
         part_class = self._class_of(self._name)

@@ -57,14 +57,19 @@ from storage.types import DeleteImage, FeatureRows, ImageRecord, MutationResult,
 
 T = TypeVar("T")
 
+MODEL_PATIENCE_S = 90.0  # for which models that load keep the service from being ready, at its start
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. write_s also bounds the retries of a write whose shard was restarting."""
+    """Seconds. write_s also bounds the retries of a write whose shard was restarting. add_s: for all that an added
+    picture is computed of; what is late is pending, so that time for the write is left.
+    """
 
     search_s: float = 10.0
     extractor_s: float = 10.0
     annotator_s: float = 25.0
+    add_s: float = 20.0
     shard_s: float = 10.0
     write_s: float = 25.0
     verify_s: float = 3600.0
@@ -115,6 +120,8 @@ class Catalog:
         self._annotators = dict(annotators or {})
         self._stored_annotators = {name: port for name, port in self._annotators.items() if port.is_stored}
         self._keeps_originals = keeps_originals
+        self._started = time.monotonic()
+        self._was_ready = False
         self._shards = tuple(shards)
         self._decoders = decoders
         self._decode_limits = decode_limits
@@ -133,11 +140,11 @@ class Catalog:
         if request.id is not None:
             check_image_id(request.id)
         prepared = await self.prepare(request.image, self._inputs(), with_thumbnail=True)
-        features = await self._extract_all(prepared)
+        features, annotations = await self._computed(prepared)
         put = put_image(
             prepared.facts,
             features,
-            annotations=await self._annotate_all(prepared, features),
+            annotations=annotations,
             image_id=request.id if request.id is not None else prepared.facts.sha256,
             operation_id=request.operation_id or uuid.uuid4().hex,
             asked=[*self._extractors, *self._stored_annotators],
@@ -271,9 +278,16 @@ class Catalog:
         return await train_shards(self._shards, feature, timeout_s=self._timeouts.train_s)
 
     async def readiness(self) -> Readiness:
-        """Ready when every shard answers and at least one extractor does."""
+        """Ready when every shard answers and at least one extractor does. Models that are loading are waited for at the
+        start, and not for ever.
+        """
         statuses, (_, missing) = await asyncio.gather(self._statuses(), self._shard_stats(timeout_s=2.0))
-        return readiness(statuses, missing)
+        waits_for = None
+        if self._was_ready or time.monotonic() - self._started > MODEL_PATIENCE_S:
+            waits_for = {name for name, port in self._extractors.items() if not port.is_late}
+        found = readiness(statuses, missing, waits_for=waits_for)
+        self._was_ready = self._was_ready or found.ready
+        return found
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -291,6 +305,18 @@ class Catalog:
         wanted = [port.served.image_input for port in self._extractors.values()]
         wanted += [port.image_input for port in self._stored_annotators.values()]
         return {one for one in wanted if one is not None}
+
+    async def _computed(self, prepared: PreparedPicture) -> tuple[dict[str, FeatureRows], dict[str, Annotation]]:
+        """What could be computed within the time for it: annotators with a model of their own beside the extractors,
+        those that go by features after them.
+        """
+        deadline = time.monotonic() + self._timeouts.add_s
+        own = [port for port in self._stored_annotators.values() if not port.needs_features]
+        features, said = await asyncio.gather(
+            self._extract_all(prepared), self._annotate_all(own, prepared, {}, deadline)
+        )
+        rest = [port for port in self._stored_annotators.values() if port.needs_features]
+        return features, {**said, **await self._annotate_all(rest, prepared, features, deadline)}
 
     async def _extract_all(self, prepared: PreparedPicture) -> dict[str, FeatureRows]:
         """By name; a feature whose extractor is down or late is left out: it will be pending."""
@@ -312,18 +338,23 @@ class Catalog:
         return {name: rows for name, rows in found if rows is not None}
 
     async def _annotate_all(
-        self, prepared: PreparedPicture, features: Mapping[str, FeatureRows]
+        self,
+        ports: Sequence[AnnotatorPort],
+        prepared: PreparedPicture,
+        features: Mapping[str, FeatureRows],
+        deadline: float,
     ) -> dict[str, Annotation]:
-        """By annotator, of those whose words are kept; one that is down or late is left out: it will be pending."""
+        """By annotator; one that is down or late is left out: it will be pending."""
 
-        async def one(name: str, port: AnnotatorPort) -> tuple[str, Annotation | None]:
+        async def one(port: AnnotatorPort) -> Annotation | None:
+            timeout_s = max(0.1, min(self._timeouts.annotator_s, deadline - time.monotonic()))
             try:
-                return name, await port.annotate(prepared, features, timeout_s=self._timeouts.annotator_s)
+                return await port.annotate(prepared, features, timeout_s=timeout_s)
             except (Unavailable, DeadlineExceeded, Busy):
-                return name, None
+                return None
 
-        said = await asyncio.gather(*(one(name, port) for name, port in self._stored_annotators.items()))
-        return {name: annotation for name, annotation in said if annotation is not None}
+        said = await asyncio.gather(*(one(port) for port in ports))
+        return {port.name: words for port, words in zip(ports, said, strict=True) if words is not None}
 
     async def _write(self, image_id: str, mutation: PutImage | DeleteImage) -> MutationResult:
         """Retries while the shard restarts: the operation id makes a repeated write a no-op, whether or not the first

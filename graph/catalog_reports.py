@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from graph.ports import ExtractorStatus
@@ -40,8 +40,10 @@ def _feature_report(status: ExtractorStatus, shards: Sequence[ShardStats]) -> Fe
 def _index_kind(name: str, kinds: Sequence[str], shards: Sequence[ShardStats]) -> str | None:
     if not kinds or not kinds[0]:
         return None
-    whitened = any(shard.features[name].whitened for shard in shards if name in shard.features)
-    return f"{kinds[0]}, whitened" if whitened else kinds[0]
+    whitenings = {shard.features[name].whitening for shard in shards if name in shard.features}
+    if len(whitenings) > 1:
+        return f"{kinds[0]}, partly whitened"
+    return kinds[0] if whitenings == {0} else f"{kinds[0]}, whitened"
 
 
 def service_stats(shards: Sequence[ShardStats], missing: Sequence[int]) -> ServiceStats:
@@ -60,12 +62,17 @@ def service_stats(shards: Sequence[ShardStats], missing: Sequence[int]) -> Servi
     )
 
 
-def readiness(statuses: Sequence[ExtractorStatus], missing_shards: Sequence[int]) -> Readiness:
+def readiness(
+    statuses: Sequence[ExtractorStatus], missing_shards: Sequence[int], *, waits_for: Collection[str] | None = None
+) -> Readiness:
     """Ready: every shard answers, every extractor and annotator has said whether it can work, at least one extractor
-    that it can.
+    that it can. waits_for: those that may still keep the service from being ready by loading; all unless said.
     """
     missing = [f"shard {index} does not answer" for index in missing_shards]
-    missing += [f"{status.role} {status.name} is loading" for status in statuses if status.state == "loading"]
+    loading = [status for status in statuses if status.state == "loading"]
+    missing += [
+        f"{status.role} {status.name} is loading" for status in loading if waits_for is None or status.name in waits_for
+    ]
     if not any(status.state == "ready" and status.role == "extractor" for status in statuses):
         missing.append("no extractor is ready")
     return Readiness(ready=not missing, missing=tuple(missing))

@@ -81,7 +81,7 @@ class SearchRun:
         return SearchAnswer(
             results=results,
             features={name: self.reports[name] for name in asked},
-            partial=bool(missing) or any(self._is_a_gap(report) for report in self.reports.values()),
+            partial=bool(missing) or any(self._is_a_gap(name, report) for name, report in self.reports.items()),
             missing_shards=tuple(missing),
             took_ms=ms_since(started),
         )
@@ -157,17 +157,27 @@ class SearchRun:
         for query in queries:
             if is_vector_feature(self.extractors[query.feature]):
                 params = VectorParams.of(query.feature, query.params)
-                nearest = self._nearest(query, answers)[: params.aqe_n]
-                if nearest:
-                    rows = await self._rows_of(query, nearest, deadline)
-                    known = [hit for hit in nearest if hit.id in rows]
-                    wanted = [rows[hit.id] for hit in known]
-                    following.append(expanded_query(query, known, wanted, params.aqe_alpha))
+                if nearest := self._nearest(query, answers)[: params.aqe_n]:
+                    following.append((query, nearest, params.aqe_alpha))
         if not following:
             return answers, missing
-        more, late = await self._ask_shards(ShardQuery(tuple(following)), deadline)
-        again = {query.feature for query in following}
+        try:
+            asked = [await self._expansion(*each, deadline) for each in following]
+            more, late = await self._ask_shards(ShardQuery(tuple(asked)), deadline)
+        except LookalikeError as failure:  # what was found first is an answer, too
+            for query, _, _ in following:
+                reason = f"answered without expansion: {failure.message}"
+                self.reports[query.feature] = replace(self.reports[query.feature], status="error", reason=reason)
+            return answers, missing
+        again = {query.feature for query in asked}
         return [*(_without(answer, again) for answer in answers), *more], sorted({*missing, *late})
+
+    async def _expansion(
+        self, query: FeatureQuery, nearest: Sequence[Hit], alpha: float, deadline: float
+    ) -> FeatureQuery:
+        rows = await self._rows_of(query, nearest, deadline)
+        known = [hit for hit in nearest if hit.id in rows]
+        return expanded_query(query, known, [rows[hit.id] for hit in known], alpha)
 
     def _nearest(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> list[Hit]:
         feature = AskedFeature(
@@ -221,10 +231,11 @@ class SearchRun:
             view_name=port.view_names(query.params),
         )
 
-    def _is_a_gap(self, report: PartReport) -> bool:
-        """A feature that is not set up here is no gap, unless the caller asked for it by name."""
+    def _is_a_gap(self, name: str, report: PartReport) -> bool:
+        """A feature that is not set up here is no gap, unless the caller asked for it by name, or with a sentence."""
         if report.status == "unavailable":
-            return self.request.features is not None
+            said = self.request.text is not None or bool(self.request.text_not)
+            return self.request.features is not None or (said and self.extractors[name].embeds_text)
         return report.status != "ok"
 
     def _nothing_answered(self, asked: Sequence[str]) -> LookalikeError:

@@ -115,9 +115,9 @@ class FeatureQueries:
             pictures.append(await self._extracted(port, prepared))
         if name in stored:
             pictures.append(port.select_views(stored[name], params))
+        if self.request.id is not None and name not in stored:
+            return None  # not half of what was asked for
         texts, not_texts = await self._embedded(port)
-        if not pictures and not texts:
-            return None
         if is_vector:
             return weighted_query(pictures, texts, not_texts, vector_params)
         return _together(pictures) if len(pictures) > 1 else pictures[0]
@@ -135,7 +135,7 @@ class FeatureQueries:
         request = self.request
         if not port.embeds_text or (request.text is None and not request.text_not):
             return [], []
-        if port.served.spec is None or port.served.refusal is not None:
+        if port.is_late and port.served.image_input is None:
             raise await explained(port)
         timeout_s = time_left(self.deadline, self.timeouts.extractor_s)
         wanted = [] if request.text is None else [request.text]

@@ -48,7 +48,7 @@ class Gatherer(Generic[A, R]):
     ) -> None:
         self._send_many = send_many
         self._max_batch = max_batch
-        self._max_in_flight = max_in_flight
+        self.max_in_flight = max_in_flight
         self._max_waiting = max_waiting
         self._waiting: deque[_Call[A, R]] = deque()
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -76,7 +76,7 @@ class Gatherer(Generic[A, R]):
             raise DeadlineExceeded(f"no answer within {timeout_s:g} s", "try again, or allow more time") from late
 
     def _send_waiting(self) -> None:
-        while self._waiting and len(self._in_flight) < self._max_in_flight:
+        while self._waiting and len(self._in_flight) < self.max_in_flight:
             batch: list[_Call[A, R]] = []
             while self._waiting and len(batch) < self._max_batch:
                 call = self._waiting.popleft()

@@ -16,6 +16,7 @@ from deployments.profile import ExtractorProfile
 from graph.part_status import extractor_status, refuse_unserved
 from graph.ports import ExtractorStatus, ServedModel
 from storage.errors import DeadlineExceeded, LookalikeError
+from storage.leases import Leases
 from storage.shard import Shard
 from storage.types import (
     FeatureRows,
@@ -24,7 +25,7 @@ from storage.types import (
     ImageRecord,
     Mutation,
     MutationResult,
-    PendingImage,
+    PendingPage,
     ShardAnswer,
     ShardQuery,
     ShardStats,
@@ -92,6 +93,7 @@ class LocalShardPort:
     def __init__(self, index: int, shard: Shard) -> None:
         self.index = index
         self._shard = shard
+        self._leases = Leases()
 
     async def apply(self, mutation: Mutation, *, timeout_s: float) -> MutationResult:
         return (await in_thread(lambda: self._shard.apply([mutation]), timeout_s))[0]
@@ -113,8 +115,11 @@ class LocalShardPort:
     ) -> Mapping[str, FeatureRows] | None:
         return await in_thread(lambda: self._shard.features(image_id, names), timeout_s)
 
-    async def pending(self, after: str | None, limit: int, *, timeout_s: float) -> list[PendingImage]:
-        return await in_thread(lambda: self._shard.pending(limit, after), timeout_s)
+    async def pending_for(self, wanted: Mapping[str, str], start: int, limit: int, *, timeout_s: float) -> PendingPage:
+        return await in_thread(lambda: self._shard.pending_for(wanted, start, limit), timeout_s)
+
+    async def lease(self, name: str, holder: str, seconds: float, *, timeout_s: float) -> bool:
+        return self._leases.take(name, holder, seconds)
 
     async def stats(self, *, timeout_s: float) -> ShardStats:
         return await in_thread(self._shard.stats, timeout_s)
@@ -134,8 +139,11 @@ class LocalShardPort:
         keeper = self._shard.keeper
         return await in_thread(lambda: keeper.adopt(spec, origin, replaces_empty=replaces_empty), timeout_s)
 
-    async def sample_rows(self, feature: str, count: int, *, timeout_s: float) -> FloatVectors:
-        return await in_thread(lambda: self._shard.sample_rows(feature, count, self.index), timeout_s)
+    async def sample_rows(self, feature: str, fingerprint: str, count: int, *, timeout_s: float) -> FloatVectors:
+        return await in_thread(lambda: self._shard.sample_rows(feature, count, self.index, fingerprint), timeout_s)
+
+    async def whitening_of(self, feature: str, fingerprint: str, *, timeout_s: float) -> Whitening | None:
+        return await in_thread(lambda: self._shard.whitening_of(feature, fingerprint), timeout_s)
 
     async def whiten(
         self, feature: str, fingerprint: str, whitening: Whitening | None, *, timeout_s: float

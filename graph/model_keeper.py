@@ -8,6 +8,8 @@ index is refused: the one that the index was made with is asked instead, where i
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,9 @@ from graph.ports import ExtractorPort, ServedModel, ShardPort
 from storage.errors import ExtractorUnavailable, FingerprintMismatch, LookalikeError
 from storage.types import FeatureGeneration, FeatureSpec
 
+logger = logging.getLogger(__name__)
+
+ANSWERED_S = 10.0  # for which a replica without the model does not speak for all
 Options = Mapping[str, Any]
 Generations = Sequence[Sequence[FeatureGeneration]]  # of one feature, by shard, the one in use first
 
@@ -35,6 +40,7 @@ class ModelKeeper:
         self._shards = shards
         self._options = options
         self._timeout_s = timeout_s
+        self._answered: dict[str, float] = {}  # when a replica last had the configured model
 
     @property
     def has_work(self) -> bool:
@@ -44,10 +50,15 @@ class ModelKeeper:
         """One round. Raises what a shard that does not answer raises; the ports then stay as they are."""
         stats = await asyncio.gather(*(shard.stats(timeout_s=self._timeout_s) for shard in self._shards))
         for port in self._ports:
-            port.served = await self._served(port, [one.generations.get(port.name, ()) for one in stats])
+            try:
+                port.served = await self._served(port, [one.generations.get(port.name, ()) for one in stats])
+            except LookalikeError as failure:  # of this feature alone; it is looked at again
+                logger.warning("the model of %s: %s", port.name, failure)
 
     async def _served(self, port: ExtractorPort, generations: Generations) -> ServedModel:
         configured, used = await port.report(), next((known[0] for known in generations if known), None)
+        if configured.spec is not None:
+            self._answered[port.name] = time.monotonic()
         refusal: LookalikeError | None = None
         if configured.spec is not None:
             ours = ServedModel(configured.spec, configured.image_input)
@@ -61,9 +72,17 @@ class ModelKeeper:
                 refusal = mismatch
         if used is None:
             return ServedModel()
-        if configured.spec is None and used.origin == self._options[port.name]:
+        if configured.spec is None and self._has_it_elsewhere(port, used):
+            return port.served
+        if configured.spec is None and (configured.state == "loading" or used.origin == self._options[port.name]):
             return ServedModel(used.spec)
         return await self._older(port, used, refusal or _awaited(configured), _progress(generations))
+
+    def _has_it_elsewhere(self, port: ExtractorPort, used: FeatureGeneration) -> bool:
+        """Whether another replica than the one that was asked answered with the very model a moment ago."""
+        last, now = self._answered.get(port.name, -ANSWERED_S), time.monotonic()
+        is_it = port.served.spec is not None and port.served.spec.fingerprint == used.spec.fingerprint
+        return is_it and port.served.image_input is not None and now - last < ANSWERED_S
 
     async def _adopt(self, name: str, spec: FeatureSpec, *, replaces_empty: bool) -> set[str]:
         """Tells every shard of a model; the roles that it has. Raises `FingerprintMismatch` where one refuses it."""

@@ -27,7 +27,7 @@ from storage.types import (
     JobRecord,
     Mutation,
     MutationResult,
-    PendingImage,
+    PendingPage,
     ShardAnswer,
     ShardQuery,
     ShardStats,
@@ -106,10 +106,13 @@ class ExtractorPort(Protocol):
 
 
 class AnnotatorPort(Protocol):
-    """One annotator. is_stored: its annotations are kept with the pictures."""
+    """One annotator. is_stored: its annotations are kept with the pictures. needs_features: it goes by what extractors
+    made of the picture.
+    """
 
     name: str
     is_stored: bool
+    needs_features: bool
 
     @property
     def image_input(self) -> ImageInput | None:
@@ -143,7 +146,13 @@ class ShardPort(Protocol):
         self, image_id: str, names: Sequence[str], *, timeout_s: float
     ) -> Mapping[str, FeatureRows] | None: ...
 
-    async def pending(self, after: str | None, limit: int, *, timeout_s: float) -> list[PendingImage]: ...
+    async def pending_for(self, wanted: Mapping[str, str], start: int, limit: int, *, timeout_s: float) -> PendingPage:
+        """Pictures that wait for any of these: features with a model's fingerprint, annotations with an empty one."""
+        ...
+
+    async def lease(self, name: str, holder: str, seconds: float, *, timeout_s: float) -> bool:
+        """Whether the holder alone has this lease now, for so long. See `storage.leases`."""
+        ...
 
     async def stats(self, *, timeout_s: float) -> ShardStats: ...
 
@@ -161,7 +170,11 @@ class ShardPort(Protocol):
         """See `storage.generation_keeper`. Raises FingerprintMismatch."""
         ...
 
-    async def sample_rows(self, feature: str, count: int, *, timeout_s: float) -> FloatVectors: ...
+    async def sample_rows(self, feature: str, fingerprint: str, count: int, *, timeout_s: float) -> FloatVectors: ...
+
+    async def whitening_of(self, feature: str, fingerprint: str, *, timeout_s: float) -> Whitening | None:
+        """What the index of the model's vectors is whitened with."""
+        ...
 
     async def whiten(
         self, feature: str, fingerprint: str, whitening: Whitening | None, *, timeout_s: float
@@ -173,8 +186,11 @@ class JobPort(Protocol):
 
     async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str: ...
 
-    async def submit_backfill(self, feature: str | None) -> str:
-        """Computes what is pending, of one feature or of all, and moves indexes over to models that have changed."""
+    async def submit_backfill(self, feature: str | None, *, allow_missing: bool = False) -> str:
+        """Computes what is pending, of one feature or of all, and moves indexes over to models that have changed.
+
+        allow_missing: also where pictures that the old index has could not be computed.
+        """
         ...
 
     async def stop(self, job_id: str) -> None: ...

@@ -65,6 +65,8 @@ class RayExtractorPort:
 class RayAnnotatorPort:
     """One annotator deployment. What it needs of a picture is known once a replica has said so."""
 
+    needs_features = False
+
     def __init__(self, part: RayPart, *, is_stored: bool) -> None:
         self.name = part.name
         self.is_stored = is_stored

@@ -41,9 +41,17 @@ class ReplicaCounts:
         self._asking = asyncio.Lock()
 
     async def running(self, deployment: str) -> int:
+        await self.refresh()
+        return self._running.get(deployment, 0)
+
+    async def refresh(self) -> None:
+        """Asks, unless that was done just now."""
         async with self._asking:
             if time.monotonic() - self._asked > REPLICAS_KNOWN_FOR_S:
                 await asyncio.to_thread(self._ask)
+
+    def last_known(self, deployment: str) -> int:
+        """As it was when somebody asked last."""
         return self._running.get(deployment, 0)
 
     def _ask(self) -> None:
@@ -59,20 +67,17 @@ class ReplicaCounts:
 class RayPart:
     """One deployment, whatever the number of its replicas."""
 
-    def __init__(
-        self, name: str, handle: DeploymentHandle[Any], *, replicas: ReplicaCounts, batch: int = 16, in_flight: int = 1
-    ) -> None:
+    def __init__(self, name: str, handle: DeploymentHandle[Any], *, replicas: ReplicaCounts, batch: int = 16) -> None:
+        """batch: most calls that travel together; as many batches are under way as there are replicas."""
         self.name = name
         self._handle = handle
         self._answer_encoded = handle.answer_encoded  # each such look-up makes a new handle
         self._answer_by_reference = handle.options(_by_reference=True).answer
         self._replicas = replicas
         self._demand = DemandSignal(self._attend, self._room_to_attend)
-        self._small: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(
-            self._send_encoded, max_batch=batch, max_in_flight=in_flight
-        )
+        self._small: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(self._send_encoded, max_batch=batch)
         self._large: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(
-            self._send_by_reference, max_batch=max(1, batch // 4), max_in_flight=in_flight
+            self._send_by_reference, max_batch=max(1, batch // 4)
         )
 
     def caller(self) -> AbstractContextManager[None]:
@@ -83,6 +88,7 @@ class RayPart:
         """Raises the errors of `graph.ports`."""
         size = len(call.subject) if isinstance(call.subject, str) else call.subject.nbytes
         gatherer = self._large if size > LARGE_BYTES else self._small
+        gatherer.max_in_flight = max(1, self._replicas.last_known(self.name))
         return await gatherer.call(call, timeout_s=timeout_s)
 
     async def report(self, origin: Mapping[str, Any] | None = None) -> ReplicaReport:

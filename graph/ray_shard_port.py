@@ -28,7 +28,7 @@ from storage.types import (
     ImageRecord,
     Mutation,
     MutationResult,
-    PendingImage,
+    PendingPage,
     ShardAnswer,
     ShardQuery,
     ShardStats,
@@ -83,8 +83,11 @@ class RayShardPort:
             "Mapping[str, FeatureRows] | None", await self._ask("features", image_id, list(names), timeout_s=timeout_s)
         )
 
-    async def pending(self, after: str | None, limit: int, *, timeout_s: float) -> list[PendingImage]:
-        return cast("list[PendingImage]", await self._ask("pending", after, limit, timeout_s=timeout_s))
+    async def pending_for(self, wanted: Mapping[str, str], start: int, limit: int, *, timeout_s: float) -> PendingPage:
+        return cast(PendingPage, await self._ask("pending_for", dict(wanted), start, limit, timeout_s=timeout_s))
+
+    async def lease(self, name: str, holder: str, seconds: float, *, timeout_s: float) -> bool:
+        return cast(bool, await self._ask("lease", name, holder, seconds, timeout_s=timeout_s))
 
     async def stats(self, *, timeout_s: float) -> ShardStats:
         return cast(ShardStats, await self._ask("stats", timeout_s=timeout_s))
@@ -103,8 +106,12 @@ class RayShardPort:
     ) -> str:
         return cast(str, await self._ask("adopt", spec, dict(origin), replaces_empty, timeout_s=timeout_s))
 
-    async def sample_rows(self, feature: str, count: int, *, timeout_s: float) -> FloatVectors:
-        return cast(FloatVectors, await self._ask("sample_rows", feature, count, self.index, timeout_s=timeout_s))
+    async def sample_rows(self, feature: str, fingerprint: str, count: int, *, timeout_s: float) -> FloatVectors:
+        rows = await self._ask("sample_rows", feature, count, self.index, fingerprint, timeout_s=timeout_s)
+        return cast(FloatVectors, rows)
+
+    async def whitening_of(self, feature: str, fingerprint: str, *, timeout_s: float) -> Whitening | None:
+        return cast("Whitening | None", await self._ask("whitening_of", feature, fingerprint, timeout_s=timeout_s))
 
     async def whiten(
         self, feature: str, fingerprint: str, whitening: Whitening | None, *, timeout_s: float

@@ -15,7 +15,6 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.annotators.registry import validate_annotator_config
 from deployments.images import DecodeLimits
 from deployments.prepared import warm_up
 from deployments.profile import extractor_profiles
@@ -24,16 +23,13 @@ from graph.http.app import create_http_app
 from graph.http.limits import Admission
 from graph.jobs.ray_jobs import RayJobs
 from graph.model_keeper import ModelKeeper
+from graph.part_ports import annotator_ports, extractor_ports
 from graph.pending import PendingFeatures
-from graph.ports import AnnotatorPort
-from graph.ray_extractor_port import RayAnnotatorPort, RayExtractorPort
 from graph.ray_metrics import RayMetrics
-from graph.ray_part import RayPart, ReplicaCounts
+from graph.ray_part import ReplicaCounts
 from graph.ray_shard_port import RayShardPort
 from graph.settings import DEFAULT_WEIGHTS, AppSettings
 from graph.shard_plan import fleet_plan
-from graph.zero_shot import ZeroShotPort
-from graph.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
 from storage.errors import LookalikeError
 from storage.shard_fleet import ShardFleet
 
@@ -41,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 UPKEEP_INTERVAL_S = 5.0
 MODELS_INTERVAL_S = 2.0
+WRITE_RESERVE_S = 10.0  # of the time for a request, for the write of an added picture
 GC_THRESHOLDS = (10_000, 20, 20)  # at Python's own, collecting garbage takes a thirtieth of a busy router
 
 
@@ -61,12 +58,9 @@ class Router:
         fleet = ShardFleet(plan)
         self._metrics = RayMetrics()
         shards = [RayShardPort(index, fleet) for index in range(self._settings.shards)]
-        replicas = ReplicaCounts(serve.get_replica_context().app_name)
-        ports = {
-            name: RayExtractorPort(RayPart(name, handle, replicas=replicas), profiles[name])
-            for name, handle in extractors.items()
-        }
-        annotating = annotator_ports(self._settings.annotators, ports, annotators, replicas)
+        replicas = self._replicas = ReplicaCounts(serve.get_replica_context().app_name)
+        ports = extractor_ports(self._settings, extractors, profiles, replicas)
+        annotating = annotator_ports(self._settings, annotators, ports, replicas)
         self._models = ModelKeeper(
             extractors=ports,
             shards=shards,
@@ -93,6 +87,7 @@ class Router:
             shards=shards,
             prepare=self._catalog.prepare,
             timeout_s=self._settings.limits.write_timeout_s,
+            interval_s=self._settings.backfill_interval_s,
         )
         self._admission = Admission(
             self._settings.limits.max_concurrent_requests, self._settings.limits.max_queued_requests
@@ -123,6 +118,7 @@ class Router:
         while True:
             try:
                 self._metrics.flush(self._admission.queued)
+                await self._replicas.refresh()
                 self._metrics.service(await self._catalog.stats())
             except LookalikeError as failure:
                 logger.warning("no statistics: %s", failure)
@@ -159,29 +155,12 @@ def timeouts(settings: AppSettings) -> Timeouts:
         search_s=limits.search_timeout_s,
         extractor_s=limits.extractor_timeout_s,
         annotator_s=limits.annotator_timeout_s,
+        add_s=max(1.0, limits.request_timeout_s - WRITE_RESERVE_S),
         shard_s=limits.shard_timeout_s,
         write_s=limits.write_timeout_s,
         verify_s=limits.verify_timeout_s,
         train_s=limits.train_timeout_s,
     )
-
-
-def annotator_ports(
-    configured: Mapping[str, Mapping[str, Any]],
-    extractors: Mapping[str, RayExtractorPort],
-    handles: Mapping[str, DeploymentHandle[Any]],
-    replicas: ReplicaCounts,
-) -> dict[str, AnnotatorPort]:
-    """A port for each configured annotator: its deployment, or the text model whose vectors it needs."""
-    ports: dict[str, AnnotatorPort] = {}
-    for name, options in configured.items():
-        config = validate_annotator_config(name, options)
-        if is_zero_shot(options):
-            ports[name] = ZeroShotPort(name, config, extractors[TEXT_EXTRACTOR])
-        else:
-            is_stored = bool(getattr(config, "store", False))
-            ports[name] = RayAnnotatorPort(RayPart(name, handles[name], replicas=replicas), is_stored=is_stored)
-    return ports
 
 
 def router_deployment(

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from storage.errors import InvalidField
+from storage.errors import ExtractorFailed, InvalidField
 from storage.query_expansion import ROW_WEIGHTS
 from storage.types import FeatureQuery, FeatureRows, FloatVectors, Hit
 from storage.whitening import unit_rows
@@ -65,12 +65,16 @@ def weighted_query(
     not_texts: Sequence[FeatureRows],
     params: VectorParams,
 ) -> FeatureRows:
-    """One row, (1, D) of unit length. Raises `InvalidField` where nothing is left of it."""
+    """One row, (1, D) of unit length. Raises `InvalidField` where nothing is left of it, `ExtractorFailed` where one
+    model has just taken over from another.
+    """
     parts = [(params.image_weight, rows) for rows in pictures] + [(params.text_weight, rows) for rows in texts]
     parts += [(-params.not_weight / len(not_texts), rows) for rows in not_texts]
     fingerprint = parts[0][1].fingerprint
     if any(rows.fingerprint != fingerprint for _, rows in parts):
-        raise InvalidField("the stored image and the query were computed by different models", "try again in a minute")
+        raise ExtractorFailed(
+            "the stored image and the query were computed by different models", "try again in a minute"
+        )
     if len(parts) == 1:
         return FeatureRows(parts[0][1].rows, fingerprint=fingerprint)
     total = np.sum([weight * rows.rows.astype(np.float64) for weight, rows in parts], axis=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,16 +23,20 @@ from deployments.prepared import PreparedPicture
 from graph.feature_queries import explained
 from graph.ports import ExtractorPort, ExtractorStatus
 from graph.zero_shot_options import TEXT_EXTRACTOR
-from storage.errors import ExtractorFailed, LookalikeError, Unavailable
+from storage.errors import ExtractorFailed, LookalikeError
 from storage.types import FeatureRows
 
 logger = logging.getLogger(__name__)
 
-LABELS_TIMEOUT_S = 120.0  # a few hundred sentences on a busy CPU
+LABELS_TIMEOUT_S = 60.0  # for some sentences, on a busy CPU
+PROMPTS_AT_ONCE = 16
+RETRY_S = 10.0  # a file that was wrong is looked at again
 
 
 class ZeroShotPort:
     """config: of `deployments.annotators.tags`, with labels. extractor: that of sentences."""
+
+    needs_features = True
 
     def __init__(self, name: str, config: Any, extractor: ExtractorPort) -> None:
         self.name = name
@@ -41,7 +46,8 @@ class ZeroShotPort:
         self._taggers: Mapping[str, tuple[ZeroShotTagger, NDArray[np.float64]]] = {}  # by the model's fingerprint
         self._labels_mark = ""
         self._reading: asyncio.Future[None] | None = None
-        self._failure = ""
+        self._failure = ""  # of the file with the labels
+        self._failed_at = 0.0
 
     @property
     def image_input(self) -> ImageInput | None:
@@ -70,27 +76,38 @@ class ZeroShotPort:
             return replace(status, reason=f"{TEXT_EXTRACTOR}: {text.reason}")
         if text.version in self._taggers:
             return replace(status, reason="", version=f"{text.version}/{self._labels_mark}")
-        if self._failure:
+        if self._failure and time.monotonic() - self._failed_at < RETRY_S:
             return replace(status, state="unavailable", reason=self._failure)
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(self._read_labels())
         return replace(status, state="loading", reason="its labels are being embedded")
 
     async def _read_labels(self) -> None:
-        """Into one matrix for the model that answers now. A failure of the file is told; of the model, tried again."""
+        """Into one matrix for the model that answers now. What is wrong with the file is told; with the model, tried
+        again.
+        """
         try:
             labels = await asyncio.to_thread(read_labels, self._config.labels)
-            self._labels_mark = hashlib.sha256("\n".join([self._config.prompt, *labels]).encode()).hexdigest()[:8]
-            prompts = label_prompts(labels, (self._config.prompt,))
-            rows = await asyncio.gather(
-                *(self._extractor.embed_text(one, timeout_s=LABELS_TIMEOUT_S) for one in prompts)
-            )
-        except Unavailable as failure:
-            logger.info("the labels of %s are embedded later: %s", self.name, failure)
         except LookalikeError as failure:
-            self._failure = str(failure)
+            self._failure, self._failed_at = str(failure), time.monotonic()
+            return
+        self._failure = ""
+        self._labels_mark = hashlib.sha256("\n".join([self._config.prompt, *labels]).encode()).hexdigest()[:8]
+        try:
+            rows = await self._embedded(label_prompts(labels, (self._config.prompt,)))
+        except LookalikeError as failure:
+            logger.info("the labels of %s are embedded later: %s", self.name, failure)
         else:
             self._taggers = {**self._taggers, rows[0].fingerprint: self._tagger(labels, rows)}
+
+    async def _embedded(self, prompts: Sequence[str]) -> list[FeatureRows]:
+        """A few at a time, so that searches by sentences find their turn between them."""
+        rows: list[FeatureRows] = []
+        for first in range(0, len(prompts), PROMPTS_AT_ONCE):
+            part = prompts[first : first + PROMPTS_AT_ONCE]
+            calls = (self._extractor.embed_text(prompt, timeout_s=LABELS_TIMEOUT_S) for prompt in part)
+            rows += await asyncio.gather(*calls)
+        return rows
 
     def _tagger(self, labels: Sequence[str], rows: Sequence[FeatureRows]) -> tuple[ZeroShotTagger, NDArray[np.float64]]:
         embedded = np.concatenate([one.rows for one in rows]).astype(np.float32)

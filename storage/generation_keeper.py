@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from storage.errors import InvalidRequest, UnknownFeature
+from storage.errors import Busy, InvalidRequest, UnknownFeature
 from storage.generation_records import put_roles, put_spec
 from storage.generation_removal import remove_generations
 from storage.generations import Generations, mismatch
@@ -19,13 +19,16 @@ from storage.index_kinds import IndexConfig, build_index
 from storage.index_views import IndexView, IndexViews
 from storage.kv import KeyValueStore, WriteTransaction
 from storage.shard_features import Ownership, mark_pending_everywhere, put_configured
+from storage.shard_stats import count_left_behind
 from storage.shard_tables import check_owner, feature_table
-from storage.types import FeatureGeneration, FeatureSpec, GenerationRole
+from storage.types import FeatureSpec, GenerationRole
 from storage.vectors import VectorIndex
 
 logger = logging.getLogger(__name__)
 
 Write = Callable[[WriteTransaction], None]
+
+ADOPTION_PATIENCE_S = 1.0
 
 
 class GenerationKeeper:
@@ -56,7 +59,7 @@ class GenerationKeeper:
 
     def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool = False) -> GenerationRole:
         """What a running model's rows are here. The first model of a feature gets an index. Raises
-        `FingerprintMismatch` for a model whose rows have no place here.
+        `FingerprintMismatch` for a model whose rows have no place here, `Busy` where a change under way takes long.
 
         replaces_empty: another model takes the place of one that has no rows yet. For a caller who knows that no shard
         has any: one that took another model while its neighbours refused it would part from them.
@@ -64,18 +67,25 @@ class GenerationKeeper:
         known = self._role(spec)  # without waiting for a change under way, which may take minutes
         if known is not None:
             return known
-        with self._one_change:
-            known = self._role(spec)
-            if known is not None:
-                return known
-            generations = self._views.current.generations
-            there = generations.keys_of(spec.name)
-            if spec.name not in generations.awaited and (not replaces_empty or any(map(self._count, there))):
-                stored = generations.specs[generations.in_use[spec.name]].fingerprint
-                raise mismatch(spec.name, stored, spec.fingerprint)
-            self._add(spec, origin, "in_use")
-            self._drop(there)
-            return "in_use"
+        if not self._one_change.acquire(timeout=ADOPTION_PATIENCE_S):
+            raise Busy(f"{spec.name!r} of {spec.fingerprint!r}: an index is being changed", "try again in a minute")
+        try:
+            return self._adopt(spec, origin, replaces_empty=replaces_empty)
+        finally:
+            self._one_change.release()
+
+    def _adopt(self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool) -> GenerationRole:
+        known = self._role(spec)
+        if known is not None:
+            return known
+        generations = self._views.current.generations
+        there = generations.keys_of(spec.name)
+        if spec.name not in generations.awaited and (not replaces_empty or any(map(self._count, there))):
+            stored = generations.specs[generations.in_use[spec.name]].fingerprint
+            raise mismatch(spec.name, stored, spec.fingerprint)
+        self._add(spec, origin, "in_use")
+        self._drop(there)
+        return "in_use"
 
     def begin(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> GenerationRole:
         """Makes a place for the rows of the model that is to take over. Another that was to, gives way; one that was
@@ -96,6 +106,13 @@ class GenerationKeeper:
             else:
                 self._enter(self._views.current.generations, spec.name, key, "following")
             return "following"
+
+    def count_left_behind(self, name: str, fingerprint: str, added_before: float) -> int:
+        """Pictures that would lose their rows if the model took over now. added_before: Unix seconds; younger ones are
+        not looked at, for they may be on their way.
+        """
+        with self._views.read(self._store) as (transaction, view):
+            return count_left_behind(transaction, view.generations, name, fingerprint, added_before)
 
     def take_over(self, name: str, fingerprint: str) -> None:
         """Puts the following generation in the place of the one in use, which can still be asked until it is dropped.
@@ -219,18 +236,3 @@ class GenerationKeeper:
             indexes = {**view.indexes, **(added or {})}
             kept = {key: index for key, index in indexes.items() if key not in dropped}
             self._views.replace(IndexView(view.sequence, kept, generations))
-
-
-def described(
-    generations: Generations, name: str, counts: Mapping[str, tuple[int, int]]
-) -> tuple[FeatureGeneration, ...]:
-    """The feature's generations, the one in use first. counts: images with and without rows, by key."""
-    return tuple(
-        FeatureGeneration(
-            replace(generations.specs[key], name=name),
-            generations.role_of(name, key),
-            generations.origins.get(key, {}),
-            *counts[key],
-        )
-        for key in generations.keys_of(name)
-    )

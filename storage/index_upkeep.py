@@ -17,7 +17,7 @@ from storage.kv import KeyValueStore, WriteTransaction
 from storage.shard_features import Ownership
 from storage.shard_indexes import save_indexes, scanned, with_logged_changes
 from storage.shard_tables import SEQUENCE, check_owner, meta_number
-from storage.shard_training import features_to_train, spec_in_use, trainable_index, whitenable_key
+from storage.shard_training import features_to_train, spec_of_model, trainable_index, whitenable_key
 from storage.shard_write import trim_log
 from storage.types import FeatureSpec, TrainingReport
 from storage.vectors import VectorIndex
@@ -100,7 +100,7 @@ class IndexUpkeep:
             index = trainable_index(feature, view, self._index_configs)
             partition = train_partition(index)
             trained: VectorIndex = sorted_anew(index, partition)
-            spec = spec_in_use(view.generations, feature)
+            spec = spec_of_model(view.generations, feature)
             with self._store.read() as transaction:  # most of what was written meanwhile, before writes have to wait
                 reached = meta_number(transaction, SEQUENCE)
                 trained = with_logged_changes(transaction, spec, trained, view.sequence)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypeVar
 
-from storage import shard_jobs, shard_reads
+from storage import pending_reads, shard_jobs, shard_reads
 from storage.errors import StorageFailure
 from storage.generation_keeper import GenerationKeeper
 from storage.generation_records import stored_fingerprints
@@ -32,7 +32,7 @@ from storage.shard_indexes import load_indexes
 from storage.shard_search import SummaryCache, answer_queries
 from storage.shard_stats import feature_stats, folder_bytes, generation_stats
 from storage.shard_tables import IMAGES, SEQUENCE, TABLES, check_owner, meta_number
-from storage.shard_training import known_key, spec_in_use
+from storage.shard_training import known_key, spec_of_model
 from storage.shard_verify import verify_tables
 from storage.shard_write import MutationBatch, PreparedMutation, prepare_mutation
 from storage.types import (
@@ -46,6 +46,7 @@ from storage.types import (
     Mutation,
     MutationResult,
     PendingImage,
+    PendingPage,
     ShardAnswer,
     ShardQuery,
     ShardStats,
@@ -53,7 +54,7 @@ from storage.types import (
     VerifyReport,
 )
 from storage.vectors import VectorIndex
-from storage.whitening import Whitening
+from storage.whitening import WhitenedIndex, Whitening
 
 T = TypeVar("T")
 
@@ -264,28 +265,46 @@ class Shard:
         with self._views.read(self._store) as (transaction, view):
             return shard_reads.features_of(transaction, image_id, names, view.generations)
 
-    def sample_rows(self, feature: str, count: int, seed: int = 0) -> FloatVectors:
-        """(N, D) rows of pictures chosen by chance, of the generation in use. Raises `UnknownFeature`."""
+    def sample_rows(self, feature: str, count: int, seed: int = 0, fingerprint: str = "") -> FloatVectors:
+        """(N, D) rows of pictures chosen by chance, of the model's generation, or of the one in use. Raises
+        `UnknownFeature`, `InvalidRequest` for a model that has none.
+        """
         with self._views.read(self._store) as (transaction, view):
-            return shard_reads.sampled_rows(transaction, spec_in_use(view.generations, feature), count, seed)
+            spec = spec_of_model(view.generations, feature, fingerprint)
+            return shard_reads.sampled_rows(transaction, spec, count, seed)
+
+    def whitening_of(self, feature: str, fingerprint: str) -> Whitening | None:
+        """What the index of a model's vectors is whitened with. Raises as `sample_rows`."""
+        view = self._views.current
+        index = view.indexes[spec_of_model(view.generations, feature, fingerprint).name]
+        return index.whitening if isinstance(index, WhitenedIndex) else None
 
     def pending(self, limit: int, after: str | None = None) -> list[PendingImage]:
-        """Images with features to compute whose bytes can still be had, oldest first, from behind image ``after``."""
+        """Images with features to compute whose bytes can still be had, oldest first, from behind image ``after``, with
+        the originals of uploads: see `pending_reads.pending_images` for how large a page gets.
+        """
         with self._views.read(self._store) as (transaction, view):
-            return shard_reads.pending_images(transaction, view.generations, limit, after)
+            return pending_reads.pending_images(transaction, view.generations, limit, after)
+
+    def pending_for(self, wanted: Mapping[str, str], start: int, limit: int) -> PendingPage:
+        """Those that wait for any of these, without their originals, from ``start`` on (0, then the last page's
+        ``next_start``). wanted: as for `count_pending`.
+        """
+        with self._views.read(self._store) as (transaction, view):
+            return pending_reads.pending_page(transaction, view.generations, wanted, start, limit)
 
     def count_pending(self, wanted: Mapping[str, str]) -> int:
         """Pictures that wait for any of these and can be filled. wanted: features with the fingerprint of the model,
         annotations with an empty one.
         """
         with self._views.read(self._store) as (transaction, view):
-            return shard_reads.count_pending(transaction, shard_reads.waiting_keys(view.generations, wanted))
+            return pending_reads.count_pending(transaction, pending_reads.waiting_keys(view.generations, wanted))
 
     def pending_without_file(self, wanted: Mapping[str, str], limit: int) -> list[str]:
         """Ids of pictures that wait likewise, but whose bytes cannot be had any more."""
         with self._views.read(self._store) as (transaction, view):
-            keys = shard_reads.waiting_keys(view.generations, wanted)
-            return shard_reads.pending_without_file(transaction, keys, limit)
+            keys = pending_reads.waiting_keys(view.generations, wanted)
+            return pending_reads.pending_without_file(transaction, keys, limit)
 
     def unchanged(self, sources: Sequence[shard_reads.SourceQuery]) -> list[shard_reads.SourceState]:
         """For (id, path, bytes, mtime in ns) each: whether the image is stored, from that file, as the file is now."""

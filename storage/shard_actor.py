@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 import ray
 
 from storage.errors import InvalidRequest, LookalikeError, ShardUnavailable
+from storage.leases import Leases
 from storage.mutation_wire import EncodedResults, decode_mutations, encode_results
 from storage.search_socket import SearchSocket
 from storage.search_wire import decode_queries, encode_answers
@@ -35,6 +36,7 @@ from storage.types import (
     Mutation,
     MutationResult,
     PendingImage,
+    PendingPage,
     ShardStats,
     TrainingReport,
     VerifyReport,
@@ -59,6 +61,7 @@ class ShardActor:
         self._shard: Shard | None = None
         self._failure: LookalikeError = ShardUnavailable(f"shard {plan.index} is opening", "try again in a second")
         self._closing = threading.Event()
+        self._leases = Leases()
         self._socket = SearchSocket(self._answer_on_socket)
         self._opener = threading.Thread(target=self._open_and_keep, name="shard-opener", daemon=True)
         self._opener.start()
@@ -180,6 +183,15 @@ class ShardActor:
     def pending(self, after: str | None, limit: int) -> Sequence[PendingImage] | LookalikeError:
         return self._ask(lambda shard: shard.pending(limit, after))
 
+    @ray.method(concurrency_group="control")
+    def pending_for(self, wanted: Mapping[str, str], start: int, limit: int) -> PendingPage | LookalikeError:
+        return self._ask(lambda shard: shard.pending_for(wanted, start, limit))
+
+    @ray.method(concurrency_group="control")
+    def lease(self, name: str, holder: str, seconds: float) -> bool:
+        """See `storage.leases`. Answered while the shard opens, too."""
+        return self._leases.take(name, holder, seconds)
+
     @ray.method(concurrency_group="upkeep")
     def count_pending(self, wanted: Mapping[str, str]) -> int | LookalikeError:
         return self._ask(lambda shard: shard.count_pending(wanted))
@@ -201,8 +213,12 @@ class ShardActor:
         return self._ask(lambda shard: shard.train(feature))
 
     @ray.method(concurrency_group="upkeep")
-    def sample_rows(self, feature: str, count: int, seed: int) -> FloatVectors | LookalikeError:
-        return self._ask(lambda shard: shard.sample_rows(feature, count, seed))
+    def sample_rows(self, feature: str, count: int, seed: int, fingerprint: str = "") -> FloatVectors | LookalikeError:
+        return self._ask(lambda shard: shard.sample_rows(feature, count, seed, fingerprint))
+
+    @ray.method(concurrency_group="control")
+    def whitening_of(self, feature: str, fingerprint: str) -> Whitening | LookalikeError | None:
+        return self._ask(lambda shard: shard.whitening_of(feature, fingerprint))
 
     @ray.method(concurrency_group="upkeep")
     def whiten(self, feature: str, fingerprint: str, whitening: Whitening | None) -> TrainingReport | LookalikeError:
@@ -212,12 +228,16 @@ class ShardActor:
     def adopt(
         self, spec: FeatureSpec, origin: Mapping[str, Any], replaces_empty: bool = False
     ) -> GenerationRole | LookalikeError:
-        """This and the three that follow: see `storage.generation_keeper`."""
+        """This and the four that follow: see `storage.generation_keeper`."""
         return self._ask(lambda shard: shard.keeper.adopt(spec, origin, replaces_empty=replaces_empty))
 
     @ray.method(concurrency_group="upkeep")
     def begin_generation(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> GenerationRole | LookalikeError:
         return self._ask(lambda shard: shard.keeper.begin(spec, origin))
+
+    @ray.method(concurrency_group="upkeep")
+    def count_left_behind(self, feature: str, fingerprint: str, added_before: float) -> int | LookalikeError:
+        return self._ask(lambda shard: shard.keeper.count_left_behind(feature, fingerprint, added_before))
 
     @ray.method(concurrency_group="upkeep")
     def take_over(self, feature: str, fingerprint: str) -> LookalikeError | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Literal
@@ -17,15 +17,13 @@ from storage.kv import ReadTransaction
 from storage.shard_tables import (
     IMAGES,
     ORIGINALS,
-    PENDING,
     THUMBNAILS,
     StoredImage,
-    can_be_filled,
     decode_image,
     feature_table,
     image_by_id,
 )
-from storage.types import FeatureRows, FeatureSpec, FloatVectors, ImageRecord, PendingImage
+from storage.types import FeatureRows, FeatureSpec, FloatVectors, ImageRecord
 from storage.vectors import row_width
 
 SourceQuery = tuple[str, str, int, int]  # image id, the file's path, its bytes, its mtime in ns
@@ -103,67 +101,6 @@ def sampled_rows(transaction: ReadTransaction, spec: FeatureSpec, count: int, se
     values = (transaction.get(table, at) for at in chosen)
     rows = [np.asarray(decode_rows(value).rows, np.float32) for value in values if value is not None]
     return np.concatenate([np.zeros((0, row_width(spec)), np.float32), *rows])
-
-
-def waiting_keys(generations: Generations, wanted: Mapping[str, str]) -> frozenset[str]:
-    """Keys of features by name and fingerprint; of annotations, whose fingerprint is empty, the names themselves. What
-    no picture is to have is left out.
-    """
-    plain = generations.annotations | generations.awaited
-    found = {name if name in plain else generations.key_of(name, fingerprint) for name, fingerprint in wanted.items()}
-    return frozenset(key for key in generations.kept if key in found)
-
-
-def count_pending(transaction: ReadTransaction, keys: frozenset[str]) -> int:
-    """Pictures that wait for any of these and can be filled."""
-    images = (image_by_id(transaction, image_id.decode()) for _, image_id in transaction.items(PENDING))
-    return sum(image is not None and _waits_for(image.record, keys) for image in images)
-
-
-def pending_without_file(transaction: ReadTransaction, keys: frozenset[str], limit: int) -> list[str]:
-    """Ids of pictures that wait for any of these, but have no file to compute it from."""
-    images = (decode_image(value) for _, value in transaction.items(IMAGES))
-    waiting = (image for image in images if _waits_for(image.record, keys))
-    stuck = (
-        image.record.id
-        for image in waiting
-        if not can_be_filled(image.record, transaction.has(ORIGINALS, number_key(image.handle)))
-    )
-    return list(islice(stuck, limit))
-
-
-def _waits_for(record: ImageRecord, keys: frozenset[str]) -> bool:
-    return any(record.features.get(key) == "pending" for key in keys)
-
-
-def pending_images(
-    transaction: ReadTransaction, generations: Generations, limit: int, after: str | None
-) -> list[PendingImage]:
-    """Oldest first, from behind the image ``after`` where one is given."""
-    behind = image_by_id(transaction, after) if after else None
-    start = b"" if behind is None else number_key(behind.handle + 1)
-    waiting = (_pending_image(transaction, key, value, generations) for key, value in transaction.items(PENDING, start))
-    return list(islice((image for image in waiting if image is not None), limit))
-
-
-def _pending_image(
-    transaction: ReadTransaction, key: bytes, image_id: bytes, generations: Generations
-) -> PendingImage | None:
-    image = image_by_id(transaction, image_id.decode())
-    if image is None:
-        return None
-    record = image.record
-    waiting: dict[str, list[str]] = {}
-    for wanted in generations.kept:
-        if record.features.get(wanted) == "pending":
-            spec = generations.specs.get(wanted)
-            waiting.setdefault(generations.name_of(wanted), []).extend([] if spec is None else [spec.fingerprint])
-    if not waiting:
-        return None
-    original = transaction.get(ORIGINALS, key)
-    source = record.source if original is None else None
-    fingerprints = {name: tuple(found) for name, found in waiting.items()}
-    return PendingImage(record.id, record.sha256, tuple(waiting), original, source, fingerprints)
 
 
 def source_states(transaction: ReadTransaction, sources: Sequence[SourceQuery]) -> list[SourceState]:

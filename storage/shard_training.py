@@ -51,18 +51,20 @@ def known_key(generations: Generations, feature: str) -> str:
     return key
 
 
-def spec_in_use(generations: Generations, feature: str) -> FeatureSpec:
-    """Of the generation in use, under its key. Raises `UnknownFeature` where there is none."""
-    return generations.specs[known_key(generations, feature)]
-
-
-def whitenable_key(generations: Generations, feature: str, fingerprint: str, whitening: Whitening | None) -> str:
-    """The key of the generation that the whitening was trained on. Raises `InvalidRequest` where it does not fit."""
+def spec_of_model(generations: Generations, feature: str, fingerprint: str = "") -> FeatureSpec:
+    """Of the generation that the model's rows belong to, under its key; of the one in use without a fingerprint. Raises
+    `UnknownFeature`, `InvalidRequest` where the model has none.
+    """
     known_key(generations, feature)
     key = generations.key_of(feature, fingerprint)
     if key is None:
         raise InvalidRequest(f"{feature!r} has no index for {fingerprint!r} here", "train it again")
-    spec = generations.specs[key]
+    return generations.specs[key]
+
+
+def whitenable_key(generations: Generations, feature: str, fingerprint: str, whitening: Whitening | None) -> str:
+    """The key of the generation that the whitening was trained on. Raises `InvalidRequest` where it does not fit."""
+    spec = spec_of_model(generations, feature, fingerprint)
     if spec.metric != "cosine" or (whitening is not None and whitening.axes.shape[1] != spec.dim):
         raise InvalidRequest(f"{feature!r} cannot be whitened so", "train it again")
-    return key
+    return spec.name

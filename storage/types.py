@@ -188,12 +188,14 @@ class ShardAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FeatureStats:
+    """Of the generation in use. whitening: checksum of the one that its index has; 0 where it has none."""
+
     images: int
     rows: int
     pending: int
     index_kind: str
     memory_bytes: int
-    whitened: bool = False
+    whitening: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,8 @@ class TrainingReport:
 
 @dataclass(frozen=True, slots=True)
 class PendingImage:
-    """A picture with features or annotations still to be computed, and where its bytes are (one of the two is set).
+    """A picture with features or annotations still to be computed, and where its bytes are: in ``original``, in the
+    file ``source``, or, where neither is set, with its shard. One without features asks for nothing.
 
     fingerprints: of the generations of each feature that wait; none where any model will do.
     """
@@ -257,6 +260,14 @@ class PendingImage:
     original: bytes | None
     source: SourceFile | None
     fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPage:
+    """next_start: where to go on, even behind an empty page; None at the end."""
+
+    images: tuple[PendingImage, ...]
+    next_start: int | None
 
 
 @dataclass(frozen=True, slots=True)

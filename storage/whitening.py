@@ -25,7 +25,7 @@ from storage.types import FeatureRows, FloatVectors, Handles, Vectors
 from storage.vectors import Neighbors, VectorIndex
 
 LEAST_ROWS = 32
-SHRINKAGE = 0.1  # of the mean variance, added to every axis: with few pictures the last axes are noise
+SHRINKAGE = 3.0  # of the mean variance, added to every axis: with few pictures the last axes are noise
 ROWS_AT_ONCE = 4096
 _KEY = b"whitening:"
 

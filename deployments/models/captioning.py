@@ -10,6 +10,7 @@ from typing import Any
 from deployments.models.files import ModelFiles
 from deployments.models.image_modules import features_of
 from deployments.models.loading import Placement, guarded, load_model, load_tokenizer
+from deployments.models.one_core import cpu_cores
 from deployments.models.preprocessing import NormalisedPixels
 from storage.errors import ExtractorUnavailable
 
@@ -46,15 +47,24 @@ class Captioner:
         self._ask = guarded(files, lambda: _QUESTIONS[files.model_type](self._tokenizer, prompt))
 
     def __call__(self, pixels: NormalisedPixels) -> list[str]:
-        """One text a picture, on one line."""
+        """One text a picture, on one line. On a CPU each picture by itself, so that it has the same text in any batch,
+        with all cores: texts are written one after the other.
+        """
+        step = 1 if self._placement.on_cpu else max(1, len(pixels))
+        texts = [text for i in range(0, len(pixels), step) for text in self._written(pixels[i : i + step])]
+        return [re.sub(r"\s+", " ", text).strip() for text in texts]
+
+    def _written(self, pixels: NormalisedPixels) -> list[str]:
         import torch
 
         numbers = getattr(torch, self._placement.dtype)
         with self._turn, torch.inference_mode():
+            if self._placement.on_cpu:
+                torch.set_num_threads(cpu_cores())  # of this thread, for which towers may have said another number
             given = torch.from_numpy(pixels).to(self._placement.device, numbers)
             written = self._model.generate(pixel_values=given, **self._ask(self._model, given), **self._limits)
-        texts = self._tokenizer.batch_decode(written, skip_special_tokens=True)
-        return [re.sub(r"\s+", " ", text).strip() for text in texts]
+        texts: list[str] = self._tokenizer.batch_decode(written, skip_special_tokens=True)
+        return texts
 
 
 def _without_sampling(model: Any) -> None:
@@ -89,9 +99,13 @@ def _task(tokenizer: Any, prompt: str | None) -> Question:
     text = f"{tokenizer.bos_token}{asked}{tokenizer.eos_token}"
     question = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
 
+    places: dict[tuple[int, ...], int] = {}  # by the size of pictures, which is one: a whole vision tower tells them
+
     def ask(model: Any, pixels: Tensor) -> dict[str, Tensor]:
-        places = features_of(model.get_image_features(pixels[:1])).shape[1]
-        image = torch.full((1, places), model.config.image_token_id, dtype=question.dtype)
+        size = tuple(pixels.shape[2:])
+        if size not in places:
+            places[size] = features_of(model.get_image_features(pixels[:1])).shape[1]
+        image = torch.full((1, places[size]), model.config.image_token_id, dtype=question.dtype)
         return _tokens_a_picture(torch.cat([image, question], dim=1))(model, pixels)
 
     return ask

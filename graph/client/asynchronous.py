@@ -140,8 +140,8 @@ class AsyncClient:
     ) -> str:
         return await self._send(job_calls.submit_index(paths, id_from, on_conflict, watch))
 
-    async def submit_backfill(self, feature: str | None = None) -> str:
-        return await self._send(job_calls.submit_backfill(feature))
+    async def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
+        return await self._send(job_calls.submit_backfill(feature, allow_missing))
 
     async def jobs(self) -> tuple[job_answers.Job, ...]:
         return await self._send(job_calls.jobs())

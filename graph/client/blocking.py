@@ -181,12 +181,13 @@ class Client:
         """
         return self._send(job_calls.submit_index(paths, id_from, on_conflict, watch))
 
-    def submit_backfill(self, feature: str | None = None) -> str:
+    def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
         """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
 
+        allow_missing: move over to a model that has changed even where pictures of the old index are left behind.
         Raises `storage.errors.UnknownFeature`.
         """
-        return self._send(job_calls.submit_backfill(feature))
+        return self._send(job_calls.submit_backfill(feature, allow_missing))
 
     def jobs(self) -> tuple[job_answers.Job, ...]:
         return self._send(job_calls.jobs())

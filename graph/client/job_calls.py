@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from graph.client import job_answers, parsing
 from graph.client.calls import Call, segment
@@ -17,8 +17,12 @@ def submit_index(paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile
     return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
 
 
-def submit_backfill(feature: str | None) -> Call[str]:
-    body = {"kind": "backfill"} if feature is None else {"kind": "backfill", "feature": feature}
+def submit_backfill(feature: str | None, allow_missing: bool) -> Call[str]:
+    body: dict[str, Any] = {"kind": "backfill"}
+    if feature is not None:
+        body["feature"] = feature
+    if allow_missing:
+        body["allow_missing"] = True
     return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
 
 

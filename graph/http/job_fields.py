@@ -35,6 +35,9 @@ class BackfillFields(Fields):
     feature: str | None = Field(
         default=None, min_length=1, description="the extractor or annotator, such as global; all unless said"
     )
+    allow_missing: bool = Field(
+        default=False, description="move over to another model even where pictures of the old index are left behind"
+    )
 
 
 JobFields = IndexFields | BackfillFields

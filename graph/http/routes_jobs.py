@@ -44,7 +44,7 @@ def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: A
                     index.paths, id_from=index.id_from, on_conflict=index.on_conflict, watch=index.watch
                 )
             case BackfillFields() as backfill:
-                job_id = await jobs.submit_backfill(backfill.feature)
+                job_id = await jobs.submit_backfill(backfill.feature, allow_missing=backfill.allow_missing)
         return json_response({"id": job_id}, 202)
 
     @router.post("/v1/jobs/{id}/stop", summary="Stop a job", responses=documented({200: ("the job", JobRow)}, 404))

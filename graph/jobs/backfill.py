@@ -19,16 +19,17 @@ from deployments.images import DecodeLimits
 from deployments.prepared import warm_up
 from graph.jobs.fleet_shards import GenerationBuilder, ShardCalls
 from graph.jobs.index_worker import settle
-from graph.jobs.pending_work import PendingWork, WaitingPicture
+from graph.jobs.pending_work import PendingWork, WaitingPicture, parts_of
 from graph.jobs.progress import JobProgress
 from graph.jobs.running import run_job
 from graph.jobs.spread import own_cores
+from graph.jobs.take_over import TakeOver
 from graph.jobs.worker_parts import WorkerParts, load_parts
 from graph.settings import AppSettings
 from graph.shard_plan import stored_annotators
 from graph.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
-from storage.errors import ExtractorUnavailable, InvalidRequest
-from storage.types import JobFailure, JobRecord, PendingImage
+from storage.errors import ExtractorUnavailable, InvalidRequest, LookalikeError
+from storage.types import FillFeatures, JobFailure, JobRecord, PendingImage
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +48,18 @@ class BackfillJob:
         warm_up()
         self._settings = settings
         self._shards = shards
-        self._grace_s = grace_s
         self._builder = GenerationBuilder(shards)
         self.progress = JobProgress(shards, record)
         parts = load_asked_parts(settings, record.arguments.get("feature"), self._builder)
         self._work = PendingWork(parts, DecodeLimits(max_pixels=settings.limits.max_pixels))
         self._failed: set[str] = set()
+        self._take_over = TakeOver(
+            shards,
+            self._work.fingerprints,
+            added_before=time.time(),
+            allow_missing=bool(record.arguments.get("allow_missing")),
+            grace_s=grace_s,
+        )
 
     def run(self) -> None:
         self.progress.start(self._shards.count_pending(self._work.asked), 0, 0, [])
@@ -63,8 +70,8 @@ class BackfillJob:
             while self._pass(pool):
                 logger.info("once more, for what was added meanwhile")
         self._list_those_without_file()
-        for name in self._builder.following:
-            self._take_over(name, self._work.fingerprints[name])
+        self.progress.write()
+        self._take_over.run(self._builder.following)
 
     def _pass(self, pool: ThreadPoolExecutor) -> int:
         """Features and annotations filled in, over all shards."""
@@ -93,12 +100,23 @@ class BackfillJob:
     def _fill(self, shard: int, pictures: Sequence[WaitingPicture]) -> int:
         self._work.compute(pictures)
         fills = [fill for one in pictures if (fill := one.fill()) is not None]
-        if fills:
-            self._shards.apply_patiently(shard, fills)
+        taken = self._apply(shard, fills) if fills else []
         self._fail([one.failure for one in pictures if one.failure is not None])
-        filled = sum(len(fill.features) + len(fill.annotations) for fill in fills)
-        self.progress.filled(images=len(fills), features=filled)
+        filled = sum(len(fill.features) + len(fill.annotations) for fill in taken)
+        self.progress.filled(images=len({fill.id for fill in taken} - self._failed), features=filled)
         return filled
+
+    def _apply(self, shard: int, fills: Sequence[FillFeatures]) -> list[FillFeatures]:
+        """What the shard took. A fill that it refuses is that picture's failure, and what is good in it goes in."""
+        taken = []
+        for fill, result in zip(fills, self._shards.apply_patiently(shard, fills), strict=True):
+            if not isinstance(result, LookalikeError):
+                taken.append(fill)
+            elif len(parts := parts_of(fill)) > 1:
+                taken += self._apply(shard, parts)
+            else:
+                self._fail([JobFailure(fill.id, result.code, result.message)])
+        return taken
 
     def _fail(self, failures: Sequence[JobFailure]) -> None:
         new = [failure for failure in failures if failure.path not in self._failed]
@@ -109,20 +127,6 @@ class BackfillJob:
         """Pictures that wait, but were uploaded when nobody thought of another model."""
         for image_id in self._shards.without_file(self._work.asked, LISTED_WITHOUT_FILE):
             self._fail([JobFailure(image_id, "no_file", "its file was not kept when it was uploaded: add it again")])
-
-    def _take_over(self, name: str, fingerprint: str) -> None:
-        """Raises `InvalidRequest` where the new index is empty though the old one is not."""
-        images = {"in_use": 0, "following": 0}
-        for generation in self._shards.generations(name):
-            images[generation.role] = images.get(generation.role, 0) + generation.images
-        if images["in_use"] and not images["following"]:
-            raise InvalidRequest(
-                f"no picture of {name!r} could be computed by the new model", "look at the failures of this job"
-            )
-        self._shards.take_over(name, fingerprint)
-        self.progress.write()
-        time.sleep(self._grace_s)
-        self._shards.drop_replaced(name)
 
 
 def load_asked_parts(settings: AppSettings, feature: str | None, builder: GenerationBuilder) -> WorkerParts:

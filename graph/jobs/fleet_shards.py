@@ -10,13 +10,14 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
-from storage.errors import LookalikeError, ShardUnavailable
+from storage.errors import Busy, LookalikeError, ShardUnavailable
 from storage.mutation_wire import decode_results, encode_mutations
 from storage.shard_fleet import ShardFleet
 from storage.shard_plan import FleetPlan
-from storage.types import FeatureGeneration, FeatureSpec, Mutation, MutationResult, ShardStats
+from storage.types import FeatureSpec, Mutation, MutationResult, ShardStats
 
 CALL_TIMEOUT_S = 120.0
+WALK_TIMEOUT_S = 3600.0  # of calls that go through the whole collection, or build an index anew
 RETRY_PAUSE_S = 0.5
 
 
@@ -26,14 +27,18 @@ class ShardCalls(ABC):
     count: int
 
     @abstractmethod
-    def ask(self, shard: int, method: str, *arguments: Any) -> Any:
-        """A method of the shard's actor. Raises ShardUnavailable while the shard restarts, and what the shard itself
-        answered with.
+    def ask(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """A method of the shard's actor. Raises ShardUnavailable while the shard restarts or where it takes longer, and
+        what the shard itself answered with.
         """
 
     @abstractmethod
-    def ask_patiently(self, shard: int, method: str, *arguments: Any) -> Any:
+    def ask_patiently(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """As `ask`, but waits for a shard that restarts."""
+
+    def ask_each(self, method: str, *arguments: Any, timeout_s: float = WALK_TIMEOUT_S) -> list[Any]:
+        """As `ask_patiently`, one shard after the other."""
+        return [self.ask_patiently(shard, method, *arguments, timeout_s=timeout_s) for shard in range(self.count)]
 
     def apply(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
         return decode_results(self.ask(shard, "apply", encode_mutations(mutations)))
@@ -43,42 +48,35 @@ class ShardCalls(ABC):
         return record is not None and record.sha256 == sha256
 
     def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> None:
+        """Waits for a shard in which an index is being changed."""
         for shard in range(self.count):
-            self.ask_patiently(shard, "adopt", spec, dict(origin))
+            deadline = time.monotonic() + WALK_TIMEOUT_S
+            while True:
+                try:
+                    self.ask_patiently(shard, "adopt", spec, dict(origin))
+                    break
+                except Busy:
+                    if time.monotonic() > deadline:
+                        raise
+                time.sleep(RETRY_PAUSE_S)
 
-    def apply_patiently(self, shard: int, mutations: Sequence[Mutation]) -> None:
-        """Raises the first error of a mutation that was refused."""
-        for result in decode_results(self.ask_patiently(shard, "apply", encode_mutations(mutations))):
-            if isinstance(result, LookalikeError):
-                raise result
+    def apply_patiently(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
+        return decode_results(self.ask_patiently(shard, "apply", encode_mutations(mutations)))
 
     def count_pending(self, wanted: Mapping[str, str]) -> int:
         """Pictures that wait for any of these: features with a model's fingerprint, annotations with an empty one."""
-        return sum(self.ask_patiently(shard, "count_pending", dict(wanted)) for shard in range(self.count))
+        return sum(self.ask_each("count_pending", dict(wanted)))
 
     def without_file(self, wanted: Mapping[str, str], limit: int) -> list[str]:
         """Ids of pictures that wait likewise, but have no file to compute it from; at most ``limit`` a shard."""
-        found: list[str] = []
-        for shard in range(self.count):
-            found += self.ask_patiently(shard, "pending_without_file", dict(wanted), limit)
-        return found
+        return [image_id for found in self.ask_each("pending_without_file", dict(wanted), limit) for image_id in found]
 
-    def generations(self, name: str) -> list[FeatureGeneration]:
-        """Of all shards together."""
-        stats: list[ShardStats] = [self.ask_patiently(shard, "stats") for shard in range(self.count)]
-        return [generation for one in stats for generation in one.generations.get(name, ())]
-
-    def take_over(self, name: str, fingerprint: str) -> None:
-        for shard in range(self.count):
-            self.ask_patiently(shard, "take_over", name, fingerprint)
-
-    def drop_replaced(self, name: str) -> None:
-        for shard in range(self.count):
-            self.ask_patiently(shard, "drop_replaced", name)
+    def stats(self) -> list[ShardStats]:
+        return self.ask_each("stats", timeout_s=CALL_TIMEOUT_S)
 
     def begin_generation(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> set[str]:
         """The roles that the model's rows have in the shards."""
-        return {self.ask_patiently(shard, "begin_generation", spec, dict(origin)) for shard in range(self.count)}
+        return set(self.ask_each("begin_generation", spec, dict(origin)))
 
 
 class FleetShards(ShardCalls):
@@ -88,23 +86,28 @@ class FleetShards(ShardCalls):
         self._fleet = ShardFleet(plan)
         self.count = plan.shard_count
 
-    def ask(self, shard: int, method: str, *arguments: Any) -> Any:
+    def ask(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         try:
-            answer = ray.get(getattr(self._fleet.handle(shard), method).remote(*arguments), timeout=CALL_TIMEOUT_S)
-        except (RayActorError, GetTimeoutError) as dead:
+            answer = ray.get(getattr(self._fleet.handle(shard), method).remote(*arguments), timeout=timeout_s)
+        except GetTimeoutError as slow:  # its actor lives, and works on
+            raise ShardUnavailable(
+                f"shard {shard} did not answer {method} within {timeout_s:g} s", "run the job again later"
+            ) from slow
+        except RayActorError as dead:
             self._fleet.find_or_create(shard)
             raise ShardUnavailable(f"shard {shard} is restarting", "try again in a few seconds") from dead
         if isinstance(answer, LookalikeError):
             raise answer
         return answer
 
-    def ask_patiently(self, shard: int, method: str, *arguments: Any) -> Any:
-        deadline = time.monotonic() + CALL_TIMEOUT_S
+    def ask_patiently(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        deadline = time.monotonic() + timeout_s
         while True:
             try:
-                return self.ask(shard, method, *arguments)
+                return self.ask(shard, method, *arguments, timeout_s=timeout_s)
             except ShardUnavailable:
-                if time.monotonic() > deadline:
+                deadline = min(deadline, time.monotonic() + CALL_TIMEOUT_S)
+                if time.monotonic() >= deadline:
                     raise
             time.sleep(RETRY_PAUSE_S)
 

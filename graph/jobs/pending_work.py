@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployments.extractor import Annotation, ImageInput, Pixels
 from deployments.images import DecodeLimits
@@ -106,6 +106,14 @@ class PendingWork:
         """Tags by labels are made of the vector of sentences."""
         tagged = name == TEXT_EXTRACTOR and any(tagger in picture.wanted for tagger in self._parts.taggers)
         return picture.prepared is not None and (tagged or name in picture.wanted)
+
+
+def parts_of(fill: FillFeatures) -> list[FillFeatures]:
+    """One fill for each feature and annotation in it."""
+    empty = replace(fill, features={}, annotations={})
+    features = [replace(empty, features={name: rows}) for name, rows in fill.features.items()]
+    annotations = [replace(empty, annotations={name: said}) for name, said in fill.annotations.items()]
+    return [replace(part, operation_id=uuid.uuid4().hex) for part in (*features, *annotations)]
 
 
 def _forms(pictures: Sequence[WaitingPicture], want: ImageInput) -> list[Pixels]:

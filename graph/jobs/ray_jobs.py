@@ -48,11 +48,11 @@ class RayJobs:
         arguments = {"paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
         return await self._start("index", arguments)
 
-    async def submit_backfill(self, feature: str | None) -> str:
+    async def submit_backfill(self, feature: str | None, *, allow_missing: bool = False) -> str:
         """Starts a job that computes what is pending; its id. Raises `Unavailable` where it could never start."""
         if self._settings.batch.gpus:
             await asyncio.to_thread(require_gpus, self._settings.batch.gpus)
-        return await self._start("backfill", {"feature": feature})
+        return await self._start("backfill", {"feature": feature, "allow_missing": allow_missing})
 
     async def _start(self, kind: JobKind, arguments: Mapping[str, Any]) -> str:
         """The record is there before the job is, so that it can be followed at once."""

@@ -12,6 +12,7 @@ import ray
 from graph.jobs.fleet_shards import FleetShards
 from graph.jobs.index_plan import FileOutcome, ImageFile, IndexPlan
 from graph.jobs.index_worker import IndexWorker, settle
+from graph.jobs.model_parts import model_names
 from storage.shard_plan import FleetPlan
 from storage.types import SourceFile
 
@@ -50,7 +51,8 @@ def index_on_the_cluster(files: Sequence[ImageFile], plan: IndexPlan, shards: Fl
     # are paths and outcomes.
     context.set_config("backpressure_policies.enabled", [])
     free = ray.available_resources().get("CPU", 0.5)
-    workers, cpus = worker_size(cluster_cpus(), free, len(files))
+    places = cluster_nodes() if model_names(plan) else cluster_cpus()
+    workers, cpus = worker_size(places, free, len(files))
     blocks = max(workers, -(-len(files) // BATCH_FILES))
     dataset = ray.data.from_items([_row(*file) for file in files], override_num_blocks=blocks)
     outcomes = dataset.map_batches(
@@ -66,10 +68,19 @@ def index_on_the_cluster(files: Sequence[ImageFile], plan: IndexPlan, shards: Fl
         yield [FileOutcome(*map(str, row)) for row in zip(*columns, strict=True)]
 
 
-def worker_size(cluster_cpus: float, free_cpus: float, files: int, batch_files: int = BATCH_FILES) -> tuple[int, float]:
-    """(workers, CPUs each): as many as the cluster has cores, or the files fill, on the CPUs that are free now."""
-    workers = max(1, min(int(cluster_cpus), -(-files // batch_files)))
+def worker_size(places: float, free_cpus: float, files: int, batch_files: int = BATCH_FILES) -> tuple[int, float]:
+    """(workers, CPUs each): as many as there are places, or the files fill, on the CPUs that are free now.
+
+    places: the cluster's cores; its nodes where workers load neural models, which use all cores of a node, and of which
+    one worker a core would load as many copies.
+    """
+    workers = max(1, min(int(places), -(-files // batch_files)))
     return workers, max(0.05, min(1.0, 0.9 * free_cpus / workers))
+
+
+def cluster_nodes() -> int:
+    """Those that can compute."""
+    return sum(node["Alive"] and node["Resources"].get("CPU", 0.0) > 0 for node in ray.nodes())
 
 
 def cluster_cpus() -> float:

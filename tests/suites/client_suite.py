@@ -332,6 +332,11 @@ class ClientSuite:
         assert (service.request.method, service.request.url.path) == ("POST", "/v1/jobs")
         assert service.body == {"kind": "backfill", **named}
 
+    async def test_submits_a_backfill_that_may_leave_pictures_behind(self) -> None:
+        service = Service(reply({"id": "job-2"}, 202))
+        await self.ask(service, "submit_backfill", "global", allow_missing=True)
+        assert service.body == {"kind": "backfill", "feature": "global", "allow_missing": True}
+
     async def test_stops_a_job_and_lists_its_failures(self) -> None:
         service = Service(reply(JOB | {"state": "stopped"}))
         assert (await self.ask(service, "stop_job", "job-1")).finished

@@ -24,6 +24,7 @@ RAY_FILES = {
     "graph/app.py",
     "graph/router.py",
     "graph/ray_part.py",
+    "graph/part_ports.py",
     "graph/ray_shard_port.py",
     "graph/ray_metrics.py",
     "graph/cli/local_ray.py",

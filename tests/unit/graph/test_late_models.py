@@ -132,8 +132,8 @@ async def test_the_older_model_goes_on_answering_where_it_can_still_be_loaded(
     other = tmp_path / "other"
     other.write_text("two")
     with serving(tmp_path, other) as again:
-        await again.models.look()
-        told = await report(again)
+        while (told := await report(again)).state == "loading":
+            await again.models.look()
         assert told.state == "ready"
         assert "lookalike backfill fake_model" in told.reason
         assert (await found(again, 2)).results[0].id == "photo-2"

@@ -17,7 +17,7 @@ from storage.errors import DeadlineExceeded, UnknownFeature
 from storage.search_socket import SearchSocket
 from storage.search_wire import decode_queries, encode_answers
 from storage.shard_fleet import ShardFleet
-from storage.types import ShardAnswer, ShardQuery, TrainingReport
+from storage.types import PendingPage, ShardAnswer, ShardQuery, TrainingReport
 
 TASK: ContextVar[str | None] = ContextVar("TASK", default=None)  # stands for Ray's own, which holds the task that calls
 
@@ -37,6 +37,8 @@ class Fleet:
             search=SimpleNamespace(remote=self._search),
             search_address=SimpleNamespace(remote=self._address),
             train=SimpleNamespace(remote=self._train),
+            lease=SimpleNamespace(remote=lambda *asked: answered(asked == ("fill", "me", 9.0))),
+            pending_for=SimpleNamespace(remote=lambda _, start, limit: answered(PendingPage((), start + limit))),
         )
 
     def _search(self, question: bytes) -> asyncio.Future[Any]:
@@ -136,3 +138,9 @@ async def test_a_shard_on_another_machine_is_asked_through_its_actor(fleet: Flee
     fleet.address = "\0lookalike-of-another-machine"
     await searched(port, 5)
     assert fleet.searches == 5
+
+
+async def test_a_lease_and_pages_of_waiting_pictures_are_asked_of_the_actor(port: ShardPort) -> None:
+    assert await port.lease("fill", "me", 9.0, timeout_s=1)
+    assert not await port.lease("fill", "another", 9.0, timeout_s=1)
+    assert (await port.pending_for({"color": "color-1"}, 40, 2, timeout_s=1)).next_start == 42

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from storage.codec import encode_rows
-from storage.errors import FingerprintMismatch, InvalidRequest, UnknownFeature
+from storage.errors import Busy, FingerprintMismatch, InvalidRequest, UnknownFeature
 from storage.generation_records import stored_fingerprints
 from storage.keys import number_key
 from storage.shard import Shard
@@ -297,6 +299,19 @@ def test_a_dropped_one_leaves_nothing_behind(late: Reopen, first: Shard, tmp_pat
     assert sound(shard)
 
 
+def test_what_a_takeover_would_lose_is_counted(late: Reopen, first: Shard) -> None:
+    first.apply([put_seen("d")])
+    first.keeper.begin(TWO, {})
+    first.apply([fill_seen(name, TWO) for name in "abd"])
+    for shard in with_reopened(first, late):
+        assert shard.keeper.count_left_behind("global", "net-2", time.time() + 1) == 1
+        assert shard.keeper.count_left_behind("global", "net-2", 0) == 0  # c is younger
+        assert shard.keeper.count_left_behind("global", "net-1", time.time() + 1) == 0
+        assert shard.keeper.count_left_behind("global", "net-3", time.time() + 1) == 3
+    shard.apply([fill_seen("c", TWO)])
+    assert shard.keeper.count_left_behind("global", "net-2", time.time() + 1) == 0
+
+
 def test_only_the_one_that_follows_takes_over(first: Shard) -> None:
     with pytest.raises(InvalidRequest, match="'net-2'") as refusal:
         first.keeper.take_over("global", "net-2")
@@ -543,6 +558,24 @@ def test_a_model_that_is_known_need_not_wait_for_a_change_under_way(
     monkeypatch.setattr("storage.generation_keeper.mark_pending_everywhere", slow)
     first.keeper.begin(TWO, {})
     assert roles == ["in_use", "following"]
+
+
+def test_a_model_that_is_unknown_does_not_wait_out_a_change_under_way(
+    first: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.generation_keeper.ADOPTION_PATIENCE_S", 0.01)
+    refused: list[Busy] = []
+
+    def slow(*_: object) -> None:
+        with pytest.raises(Busy, match="is being changed") as refusal, ThreadPoolExecutor(1) as other:
+            other.submit(first.keeper.adopt, THREE, {}).result(10)
+        refused.append(refusal.value)
+
+    monkeypatch.setattr("storage.generation_keeper.mark_pending_everywhere", slow)
+    first.keeper.begin(TWO, {})
+    assert len(refused) == 1
+    with pytest.raises(FingerprintMismatch):
+        first.keeper.adopt(THREE, {})
 
 
 def test_searches_go_on_through_a_migration_and_never_mix_two_models(first: Shard) -> None:

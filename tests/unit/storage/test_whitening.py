@@ -231,7 +231,7 @@ def assert_nearest(
     hits = nearest(shard, model=model)
     assert [hit.id for hit in hits] == [names[handle] for handle in wanted.handles[0]]
     np.testing.assert_allclose([hit.distance for hit in hits], wanted.distances[0], atol=1e-5)
-    assert shard.stats().features["global"].whitened == (whitening is not None)
+    assert shard.stats().features["global"].whitening == (0 if whitening is None else whitening.checksum)
     assert shard.verify().problems == ()
 
 
@@ -386,5 +386,8 @@ def test_sampled_rows_are_of_stored_pictures_and_the_same_each_time(full: Shard)
     full.keeper.begin(TWO, {})
     full.keeper.take_over("global", "net-2")
     assert full.sample_rows("global", 20).shape == (0, 12)
+    np.testing.assert_array_equal(full.sample_rows("global", 99, fingerprint="net-1"), seen(NAMES))
+    with pytest.raises(InvalidRequest, match="no index for 'net-3'"):
+        full.sample_rows("global", 20, fingerprint="net-3")
     with pytest.raises(UnknownFeature):
         full.sample_rows("tags", 1)

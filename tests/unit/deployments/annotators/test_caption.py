@@ -11,6 +11,7 @@ import transformers
 from deployments.annotators.caption import Caption, Config
 from deployments.annotators.registry import create_annotator
 from deployments.extractor import NeedsWeights
+from deployments.models.one_core import cpu_cores
 from storage.errors import ExtractorUnavailable, Misconfigured
 from tests.suites.annotator_suite import AnnotatorSuite
 from tests.suites.extractor_suite import make_pictures
@@ -64,6 +65,12 @@ class TestFlorence2(CaptionSuite):
         assert ours["input_ids"].tolist() == asked["input_ids"].tolist()
         torch.testing.assert_close(pixels, asked["pixel_values"])
 
+    def test_the_places_of_a_picture_are_counted_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        captioner = loaded(self.folder)  # which captions a picture
+        model = captioner._captioner._model
+        monkeypatch.setattr(model, "get_image_features", None)  # would be an error to call; generate has its own
+        assert len(captioner.annotate(make_pictures(captioner, 3))) == 3
+
 
 class TestGit(CaptionSuite):
     tiny = staticmethod(tiny_models.tiny_git)
@@ -86,6 +93,25 @@ def test_captions_are_those_of_transformers(tmp_path: Path) -> None:
         pixels = torch.from_numpy(captioner._preprocessing.pixels(pictures))
         written = model.generate(pixel_values=pixels, max_new_tokens=8, do_sample=False, num_beams=1)
     assert captioner.annotate(pictures) == tokenizer.batch_decode(written, skip_special_tokens=True)
+
+
+def test_pictures_are_written_about_with_all_cores_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captioner = loaded(tiny_models.tiny_blip(tmp_path))
+    seen: list[tuple[int, int]] = []
+    generate = captioner._captioner._model.generate
+
+    def noted(*, pixel_values: Any, **rest: Any) -> Any:
+        seen.append((len(pixel_values), torch.get_num_threads()))
+        return generate(pixel_values=pixel_values, **rest)
+
+    monkeypatch.setattr(captioner._captioner._model, "generate", noted)
+    pictures = make_pictures(captioner, 3)
+    torch.set_num_threads(1)  # as a tower may have said in this thread
+    captions = captioner._captioner(captioner._preprocessing.pixels(pictures))
+    assert seen == [(1, cpu_cores())] * 3
+    assert captions == [captioner.annotate([picture])[0] for picture in pictures]
 
 
 def test_captions_have_no_int8(tmp_path: Path) -> None:

@@ -12,12 +12,11 @@ import pytest
 import torch
 import transformers
 
+from benchmarks.meaning_quality import index_of, quality, vectors
 from deployments.extractor import NeedsWeights
 from deployments.extractors.global_embedding import Config, Global
 from deployments.extractors.registry import describe_extractor
-from deployments.images import decode
 from deployments.models.image_encoder import unit_rows
-from deployments.prepare import prepare
 from storage.errors import ExtractorUnavailable
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
 from tests.unit.deployments.models import tiny_models
@@ -205,27 +204,56 @@ def test_asking_for_the_files_imports_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout.strip() == "64 set()"
 
 
-def test_it_finds_groceries_as_well_as_the_bare_model_with_the_full_photo(shared_dir: Path) -> None:
+@pytest.fixture(scope="module")
+def groceries(shared_dir: Path) -> list[Path]:
+    return sorted((shared_dir / "photos" / "grocery").glob("*/*"))
+
+
+@pytest.fixture(scope="module")
+def real_model(shared_dir: Path) -> Path:
     folder = shared_dir / "models" / "mobilenet-v2-imagenet"
     if not folder.is_dir():
         pytest.skip("no real model in ../shared")
-    photos = sorted((shared_dir / "photos" / "grocery").glob("*/*"))[::2]  # of all 200: 0.880 and 0.880
-    classes = np.array([photo.parent.name for photo in photos])
-    extractor = loaded(folder)
-    images = [decode(photo.read_bytes()) for photo in photos]
-    forms = [prepare(image, extractor.image_input) for image in images]
-    ours = np.concatenate([features.rows for features in extractor.extract(forms)])
-    bare = bare_vectors(folder, photos)
-    found, wanted = (nearest_is_right(rows, classes) for rows in (ours, bare))
-    print(f"nearest neighbour right: ours {found:.3f}, bare {wanted:.3f} of {len(photos)}")
-    assert len(photos) == 100
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classes(groceries: list[Path]) -> Any:
+    return np.array([photo.parent.name for photo in groceries])
+
+
+@pytest.fixture(scope="module")
+def rows(real_model: Path, groceries: list[Path]) -> Any:
+    """(200, 1280) as the service computes them."""
+    return vectors(loaded(real_model), groceries)
+
+
+def test_it_finds_groceries_as_well_as_the_bare_model_with_the_full_photo(
+    real_model: Path, groceries: list[Path], rows: Any, classes: Any
+) -> None:
+    bare = bare_vectors(real_model, groceries)
+    found, wanted = (nearest_is_right(of_model, classes) for of_model in (rows, bare))
+    print(f"nearest neighbour right: ours {found:.3f}, bare {wanted:.3f} of {len(groceries)}")
+    assert len(groceries) == 200
     assert found >= wanted
+
+
+def test_whitening_or_expanding_the_query_finds_more_of_them(rows: Any, classes: Any) -> None:
+    plain = quality(index_of(rows), rows, classes)
+    whitened = quality(index_of(rows, None), rows, classes)
+    expanded = quality(index_of(rows), rows, classes, neighbours=2)
+    for name, figures in (("plain", plain), ("whitened", whitened), ("expanded", expanded)):
+        print(f"{name}: nearest right {figures[0]:.3f}, precision@5 {figures[1]:.3f}, mAP {figures[2]:.3f}")
+    assert all(ours > base for ours, base in zip(whitened, plain, strict=True))
+    assert expanded[0] >= plain[0]
+    assert all(ours > base for ours, base in zip(expanded[1:], plain[1:], strict=True))
 
 
 def bare_vectors(folder: Path, photos: list[Path]) -> Any:
     """(N, D) unit norm, by transformers alone."""
     from PIL import Image
 
+    torch.set_num_threads(1)  # as ours
     with quiet(), torch.inference_mode():
         processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -130,6 +133,40 @@ def test_a_model_without_matrix_products_is_refused(samples: NDArray[np.float32]
     pooled = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
     with pytest.raises(ExtractorUnavailable, match="no large matrix products"):
         integer_tower(pooled, samples, digest=WEIGHTS)
+
+
+def test_a_model_that_cannot_be_exported_is_not_tried_again(
+    module: Any, samples: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.onnx, "export", Mock(side_effect=RuntimeError("no such operator")))
+    for _ in range(2):
+        with pytest.raises(ExtractorUnavailable, match=r"cannot be exported \(RuntimeError: no such operator\)"):
+            integer_tower(module, samples, digest=WEIGHTS, cache=tmp_path)
+    torch.onnx.export.assert_called_once()
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "onnx"])
+def test_a_package_that_is_missing_is_not_held_against_the_model(
+    module: Any, samples: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, package, None)
+        with pytest.raises(ExtractorUnavailable, match=package):
+            integer_tower(module, samples, digest=WEIGHTS, cache=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_an_hour_later(tmp_path: Path) -> None:
+    file = tmp_path / "digest-64x64-int8-1"
+    for name, age_s in (("old", 2 * tower_module.STALE_AFTER_S), ("new", 60.0)):
+        part = tmp_path / f"{file.name}{tower_module.PART}{name}"
+        part.touch()
+        os.utime(part, (time.time() - age_s,) * 2)
+    other = tmp_path / "other-64x64-int8-1"
+    other.touch()
+    os.utime(other, (0, 0))
+    tower_module._write(file, b"model")
+    assert {path.name for path in tmp_path.iterdir()} == {file.name, other.name, f"{file.name}{tower_module.PART}new"}
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(

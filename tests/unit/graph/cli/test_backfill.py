@@ -21,8 +21,15 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
 
 
-@pytest.mark.parametrize(("words", "named"), [(["global"], {"feature": "global"}), ([], {})])
-def test_the_job_is_submitted_and_followed(run: Run, words: list[str], named: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["global"], {"feature": "global"}),
+        ([], {}),
+        (["global", "--allow-missing"], {"feature": "global", "allow_missing": True}),
+    ],
+)
+def test_the_job_is_submitted_and_followed(run: Run, words: list[str], named: dict[str, object]) -> None:
     service = job_service(RUNNING, DONE)
     result = run(service, "backfill", *words)
     assert json.loads(service.requests[0].content) == {"kind": "backfill", **named}

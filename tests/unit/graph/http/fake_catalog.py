@@ -49,10 +49,10 @@ class FakeJobs:
         self.records[job_id] = JobRecord(job_id, "index", "running", moment, moment, {"paths": list(paths)}, total=10)
         return job_id
 
-    async def submit_backfill(self, feature: str | None) -> str:
+    async def submit_backfill(self, feature: str | None, *, allow_missing: bool = False) -> str:
         self.backfills.append(feature)
         job_id = f"backfill-{len(self.backfills)}"
-        arguments = {"feature": feature}
+        arguments = {"feature": feature, "allow_missing": allow_missing}
         self.records[job_id] = JobRecord(job_id, "backfill", "running", ADDED_AT, ADDED_AT, arguments, total=10)
         return job_id
 

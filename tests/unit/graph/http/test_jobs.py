@@ -89,7 +89,9 @@ async def test_a_backfill_is_of_one_feature_or_of_all(make_client: MakeClient, c
     await client.post("/v1/jobs", json={"kind": "backfill"})
     assert catalog.jobs.backfills == ["phash", "tags", None, None]
     shown = JobRow.model_validate((await client.get("/v1/jobs/backfill-1")).json())
-    assert (shown.kind, shown.arguments) == ("backfill", {"feature": "phash"})
+    assert (shown.kind, shown.arguments) == ("backfill", {"feature": "phash", "allow_missing": False})
+    await client.post("/v1/jobs", json={"kind": "backfill", "feature": "phash", "allow_missing": True})
+    assert catalog.jobs.records["backfill-5"].arguments == {"feature": "phash", "allow_missing": True}
 
 
 @pytest.mark.parametrize(
@@ -99,8 +101,14 @@ async def test_a_backfill_is_of_one_feature_or_of_all(make_client: MakeClient, c
         ({"feature": "tag"}, "unknown_feature", "no feature is called 'tag'", "did you mean 'tags'?"),
         ({"feature": ""}, "invalid_field", "feature: String should have at least 1 character", "the extractor"),
         ({"feature": ["phash"]}, "invalid_field", "feature: Input should be a valid string", "the extractor"),
+        (
+            {"allow_missing": 3},
+            "invalid_field",
+            "allow_missing: Input should be a valid boolean, unable to interpret input",
+            "move over",
+        ),
         ({"featur": "phash"}, "invalid_field", "unknown field 'featur'", "did you mean 'feature'?"),
-        ({"paths": ["/photos"]}, "invalid_field", "unknown field 'paths'", "known: feature, kind"),
+        ({"paths": ["/photos"]}, "invalid_field", "unknown field 'paths'", "known: allow_missing, feature, kind"),
         ({"kind": "backfil"}, "invalid_field", "kind: no kind of job is 'backfil'", "did you mean 'backfill'?"),
     ],
 )
@@ -129,4 +137,4 @@ async def test_openapi_describes_each_kind_of_job(client: httpx.AsyncClient) -> 
     operation = (await client.get("/openapi.json")).json()["paths"]["/v1/jobs"]["post"]
     index, backfill = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
     assert set(index["properties"]) == {"kind", "paths", "id_from", "on_conflict", "watch"}
-    assert (set(backfill["properties"]), backfill["required"]) == ({"kind", "feature"}, ["kind"])
+    assert (set(backfill["properties"]), backfill["required"]) == ({"kind", "feature", "allow_missing"}, ["kind"])

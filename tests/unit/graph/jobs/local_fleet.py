@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from deployments.profile import extractor_profiles
-from graph.jobs.fleet_shards import ShardCalls
+from graph.jobs.fleet_shards import CALL_TIMEOUT_S, ShardCalls
 from graph.settings import AppSettings
 from graph.shard_plan import fleet_plan
 from storage.errors import LookalikeError
@@ -38,15 +38,15 @@ class LocalFleet(ShardCalls):
         for actor in self.actors:
             wait_for(lambda actor=actor: actor._shard is not None, "the shard is open")  # type: ignore[misc]
 
-    def ask(self, shard: int, method: str, *arguments: Any) -> Any:
+    def ask(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         answer = getattr(self.actors[shard], method)(*arguments)
         if isinstance(answer, LookalikeError):
             raise answer
         return answer
 
-    def ask_patiently(self, shard: int, method: str, *arguments: Any) -> Any:
+    def ask_patiently(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         return self.ask(shard, method, *arguments)
 
     def close(self) -> None:
         for actor in self.actors:
-            actor.close()
+            cast(Any, actor).close()  # Ray types it as a remote method

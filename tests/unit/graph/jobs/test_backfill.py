@@ -2,103 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 
+from deployments.extractor import ImageInput, Pixels
+from deployments.extractors.fake_model import FakeModel
 from deployments.extractors.registry import create_extractor
 from deployments.images import DecodeLimits
 from deployments.prepared import prepare_picture
-from graph.image_writes import put_image
-from graph.jobs.backfill import BackfillJob
-from graph.settings import AppSettings
-from storage.errors import ExtractorUnavailable, InvalidRequest
-from storage.types import FeatureQuery, FeatureRows, ImageRecord, JobRecord, ShardQuery, SourceFile
-from tests.unit.graph.jobs.local_fleet import LocalFleet
+from graph.jobs.take_over import TakeOver
+from storage.errors import ExtractorUnavailable
+from storage.types import FeatureRows
+from tests.unit.graph.jobs.model_collection import Collection, killed
 from tests.unit.graph.local_catalog import photo
-
-ID = "photo-{}"
-
-
-def settings_for(weights: Path, **more: Any) -> AppSettings:
-    extractors = {"phash": {}, "fake_model": {"weights": str(weights)}}
-    return AppSettings.model_validate({"extractors": extractors, "shards": 2, "batch": {"threads": 2}, **more})
-
-
-class Collection:
-    """A data folder with its shards; models are files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.weights = folder / "weights"
-        self.settings = settings_for(self.weights)
-        self.fleet = LocalFleet(folder / "data", self.settings)
-
-    def reopen(self) -> None:
-        self.fleet.close()
-        self.fleet = LocalFleet(self.folder / "data", self.settings)
-
-    def add(self, *seeds: int, upload: bool = False, keep: bool = True) -> None:
-        """With phash alone; the other feature is pending."""
-        phash = create_extractor("phash")
-        for seed in seeds:
-            prepared = prepare_picture(photo(seed), {phash.image_input}, DecodeLimits(), with_thumbnail=True)
-            path = self.folder / f"{seed}.jpg"
-            path.write_bytes(photo(seed))
-            put = put_image(
-                prepared.facts,
-                {"phash": phash.extract([prepared.forms[phash.image_input]])[0]},
-                image_id=ID.format(seed),
-                operation_id=f"put {seed}",
-                asked=["phash", "fake_model"],
-                on_conflict="error",
-                source=None if upload else SourceFile(str(path), 1, 1),
-                original=photo(seed) if upload and keep else None,
-            )
-            self.fleet.apply_patiently(self._home(ID.format(seed)), [put])
-
-    def backfill(self, feature: str | None = None) -> JobRecord:
-        now = time.time()
-        record = JobRecord("backfill-1", "backfill", "queued", now, now, {"feature": feature})
-        self.fleet.ask(0, "put_job", record)
-        job = BackfillJob(record, self.settings, self.fleet, grace_s=0)
-        job.run()
-        job.progress.end("succeeded")
-        return job.progress.record
-
-    def record(self, seed: int) -> ImageRecord:
-        [record] = self.fleet.ask(self._home(ID.format(seed)), "records", [ID.format(seed)])
-        assert record is not None
-        return record  # type: ignore[no-any-return]
-
-    def found(self, seed: int) -> str | None:
-        """The id that the model now configured finds first for a picture."""
-        model = create_extractor("fake_model", {"weights": str(self.weights)})
-        prepared = prepare_picture(photo(seed), {model.image_input}, DecodeLimits())
-        [rows] = model.extract([prepared.forms[model.image_input]])
-        return self.nearest(rows, model.spec.fingerprint)
-
-    def nearest(self, rows: FeatureRows, fingerprint: str) -> str | None:
-        query = ShardQuery((FeatureQuery("fake_model", rows.rows, 1, fingerprint=fingerprint),))
-        answers = [actor._shard.search([query])[0] for actor in self.fleet.actors]  # type: ignore[union-attr]
-        hits = [hit for answer in answers for hit in answer.hits.get("fake_model", ())]
-        return min(hits, key=lambda hit: hit.distance).id if hits else None
-
-    def _home(self, image_id: str) -> int:
-        from storage.placement import shard_of
-
-        return shard_of(image_id, self.fleet.count)
-
-
-@pytest.fixture
-def collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collection]:
-    monkeypatch.setattr("graph.jobs.backfill.settle", lambda: None)
-    made = Collection(tmp_path)
-    yield made
-    made.fleet.close()
 
 
 def failures(collection: Collection) -> Mapping[str, str]:
@@ -140,14 +58,12 @@ def test_another_model_gets_an_index_of_its_own_that_takes_over(collection: Coll
     collection.add(4, upload=True)
     collection.weights.write_text("one")
     collection.backfill()
-    old = collection.fleet.generations("fake_model")[0].spec.fingerprint
+    assert collection.generations() == [("one", "in_use")] * 2
     collection.weights.write_text("two")
     done = collection.backfill("fake_model")
     assert (done.total, done.added, done.failed) == (4, 4, 0)
     assert [collection.found(seed) for seed in (1, 2, 3, 4)] == ["photo-1", "photo-2", "photo-3", "photo-4"]
-    now = collection.fleet.generations("fake_model")
-    assert {one.role for one in now} == {"in_use"}
-    assert old not in {one.spec.fingerprint for one in now}
+    assert collection.generations() == [("two", "in_use")] * 2
     assert collection.record(2).features == {"phash": "ok", "fake_model": "ok"}
     collection.reopen()
     assert collection.found(4) == "photo-4"
@@ -165,14 +81,14 @@ def test_the_old_model_answers_until_the_new_one_takes_over(
     [rows] = old.extract([prepared.forms[old.image_input]])
     collection.weights.write_text("two")
     seen = []
-    take_over = collection.fleet.take_over
+    take_over = TakeOver._take_over
 
-    def looking(name: str, fingerprint: str) -> None:
+    def looking(self: TakeOver, name: str, fingerprint: str) -> None:
         seen.append(collection.nearest(rows, old.spec.fingerprint))
-        take_over(name, fingerprint)
+        take_over(self, name, fingerprint)
         seen.append(collection.nearest(rows, old.spec.fingerprint))  # still, until it is dropped
 
-    monkeypatch.setattr(collection.fleet, "take_over", looking)
+    monkeypatch.setattr(TakeOver, "_take_over", looking)
     collection.backfill()
     assert seen == ["photo-2", "photo-2"]
     assert collection.nearest(rows, old.spec.fingerprint) is None
@@ -185,7 +101,7 @@ def test_a_job_that_was_cut_off_is_gone_on_with(collection: Collection, monkeypa
     collection.weights.write_text("two")
     with monkeypatch.context() as patched:
         patched.setattr("graph.jobs.backfill.PAGE", 1)
-        patched.setattr(BackfillJob, "_take_over", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(TakeOver, "_take_over", killed)
         with pytest.raises(KeyboardInterrupt):
             collection.backfill()
     collection.reopen()
@@ -194,14 +110,23 @@ def test_a_job_that_was_cut_off_is_gone_on_with(collection: Collection, monkeypa
     assert [collection.found(seed) for seed in range(6)] == [f"photo-{seed}" for seed in range(6)]
 
 
-def test_an_index_that_would_be_empty_does_not_take_over(collection: Collection) -> None:
-    collection.add(1, 2)
+def test_rows_that_a_shard_refuses_are_the_failure_of_that_picture(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection.add(1, 2, 3, blank=True)
     collection.weights.write_text("one")
-    collection.backfill()
-    for seed in (1, 2):
-        (collection.folder / f"{seed}.jpg").unlink()
-    collection.weights.write_text("two")
-    with pytest.raises(InvalidRequest, match="no picture"):
-        collection.backfill()
-    collection.weights.write_text("one")
-    assert collection.found(1) == "photo-1"
+    extract = FakeModel.extract
+
+    blind_to = prepare_picture(photo(2), {ImageInput("gray", (8, 8))}, DecodeLimits()).forms
+
+    def blind(self: FakeModel, images: Sequence[Pixels]) -> list[FeatureRows]:
+        [unseen] = blind_to.values()
+        seen = zip(images, extract(self, images), strict=True)
+        return [FeatureRows(rows.rows * (0 if np.array_equal(image, unseen) else 1)) for image, rows in seen]
+
+    monkeypatch.setattr(FakeModel, "extract", blind)
+    done = collection.backfill()
+    assert (done.added, done.failed, done.done) == (3 + 2, 1, 3)
+    assert collection.record(2).features == {"phash": "ok", "fake_model": "pending"}
+    assert failures(collection) == {"photo-2": "invalid_request"}
+    assert [collection.found(seed) for seed in (1, 3)] == ["photo-1", "photo-3"]

@@ -18,17 +18,18 @@ def test_a_rate_of_the_first_moments_is_no_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cluster", "free", "files", "workers", "cpus"),
+    ("places", "free", "files", "workers", "cpus"),
     [
         (8.0, 8.0, 10_000, 8, 0.9),  # one a core
         (8.0, 4.0, 10_000, 8, 0.45),  # on the CPUs that others left
         (8.0, 8.0, BATCH_FILES + 1, 2, 1.0),  # no more than there are batches
         (0.5, 0.0, 1, 1, 0.05),  # never none
+        (2, 8.0, 10_000, 2, 1.0),  # one a node where there are models
     ],
 )
-def test_workers_are_as_many_as_cores_or_batches_on_the_cpus_that_are_free(
-    cluster: float, free: float, files: int, workers: int, cpus: float
+def test_workers_are_as_many_as_places_or_batches_on_the_cpus_that_are_free(
+    places: float, free: float, files: int, workers: int, cpus: float
 ) -> None:
-    found_workers, found_cpus = worker_size(cluster, free, files)
+    found_workers, found_cpus = worker_size(places, free, files)
     assert found_workers == workers
     assert found_cpus == pytest.approx(cpus)

@@ -10,6 +10,7 @@ from graph.jobs.ray_jobs import JobKind, RayJobs
 from graph.ray_shard_port import RayShardPort
 from graph.settings import AppSettings, app_settings
 from storage.errors import Misconfigured, Unavailable
+from storage.types import JobRecord
 
 
 class Submissions:
@@ -46,6 +47,22 @@ async def test_a_backfill_that_could_never_start_is_refused(monkeypatch: pytest.
     with pytest.raises(Unavailable, match="no machine of the cluster has more than 0"):
         await jobs.submit_backfill(None)
     assert not ray_client.asked
+
+
+async def test_the_record_of_a_backfill_says_what_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, _ = jobs_with(0)
+    records: list[JobRecord] = []
+
+    async def put(record: JobRecord) -> None:
+        records.append(record)
+
+    monkeypatch.setattr(jobs, "_put", put)
+    await jobs.submit_backfill("global")
+    await jobs.submit_backfill(None, allow_missing=True)
+    assert [record.arguments for record in records] == [
+        {"feature": "global", "allow_missing": False},
+        {"feature": None, "allow_missing": True},
+    ]
 
 
 @pytest.mark.parametrize("gpus", [-1, 1.5, float("inf")])

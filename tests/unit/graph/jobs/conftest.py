@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.graph.jobs.model_collection import Collection
+
+
+@pytest.fixture
+def collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collection]:
+    monkeypatch.setattr("graph.jobs.backfill.settle", lambda: None)
+    made = Collection(tmp_path)
+    yield made
+    made.fleet.close()
