@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 READY_S = 120.0
 TOLD_S = 10.0
 BY_MODELS = ("global", "image_text", "caption")
-NOWHERE = "http://127.0.0.1:9"  # a proxy that refuses, in place of a network
+NOWHERE = "http://127.0.0.1:9"  # in the hub's place, and nobody listens
 
 
 def by_name(client: Client) -> dict[str, FeatureReport]:
@@ -41,7 +41,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def test_without_models_and_network_it_starts_says_what_is_missing_and_finds_copies(tmp_path: Path) -> None:
-    environment = {"HF_HOME": str(tmp_path / "hf"), "HTTPS_PROXY": NOWHERE, "https_proxy": NOWHERE}
+    environment = {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": NOWHERE}
     started = time.monotonic()
     with (
         service(tmp_path / "data", config=ROOT / "configs" / "semantic.yaml", environment=environment) as running,
