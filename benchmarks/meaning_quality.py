@@ -101,15 +101,15 @@ def ranking(index: VectorIndex, rows: FloatVectors, asked: int, neighbours: int,
     found = index.search(rows[asked : asked + 1], len(rows))
     others = found.handles[0] != asked
     if neighbours == 0:
-        return found.handles[0][others]
+        return np.asarray(found.handles[0][others])
     first, distances = found.handles[0][others][:neighbours], found.distances[0][others][:neighbours]
     hits = [Hit(str(handle), float(distance)) for handle, distance in zip(first, distances, strict=True)]
     query = FeatureQuery("global", rows[asked : asked + 1], len(rows))
     plain, queries = expanded(
         index, expanded_query(query, hits, [rows[handle : handle + 1] for handle in first], alpha)
     )
-    again = plain.search(np.asarray(queries[0].rows), len(rows)).handles[0]
-    return again[again != asked]
+    again = plain.search(np.asarray(queries[0].rows, np.float32), len(rows)).handles[0]
+    return np.asarray(again[again != asked])
 
 
 def vectors(extractor: Extractor, files: Sequence[Path]) -> FloatVectors:

@@ -31,9 +31,9 @@ def reasons_are_told(client: Client) -> bool:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Two shapes a colour, enlarged, with the corners that local features go by."""
+    """Two shapes a colour, enlarged."""
     paths = []
-    for color in COLORS[:3]:
+    for color in list(COLORS)[:3]:
         for shape in ("square", "triangle"):
             paths.append(folder / f"{color}-{shape}.png")
             Image.fromarray(shape_picture(color, shape, 1)).resize((320, 320)).save(paths[-1])
