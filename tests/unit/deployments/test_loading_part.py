@@ -29,6 +29,12 @@ class Files:
             raise ZeroDivisionError("nobody thought of this")
         return text
 
+    def write(self, text: str) -> None:
+        """Whole at once, as a copy that is renamed."""
+        unfinished = self.path.with_suffix(".unfinished")
+        unfinished.write_text(text)
+        unfinished.replace(self.path)
+
     def mark(self) -> str:
         if not self.path.exists():
             raise ExtractorUnavailable("there is no file", "write it")
@@ -52,7 +58,7 @@ def part(files: Files) -> Iterator[LoadingPart[str]]:
 def test_a_missing_file_is_said_at_once_and_looked_for_until_it_is_there(files: Files, part: LoadingPart[str]) -> None:
     assert (part.part, part.state) == (None, "unavailable")
     assert str(part.failure) == "there is no file (write it)"
-    files.path.write_text("one")
+    files.write("one")
     wait_for(lambda: part.state == "ready", "it is built")
     assert part.part == "one"
 
@@ -61,7 +67,7 @@ def test_a_missing_file_is_said_at_once_and_looked_for_until_it_is_there(files: 
 def test_a_file_that_cannot_be_used_is_tried_once_and_again_when_it_has_changed(
     files: Files, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    files.path.write_text(content)
+    files.write(content)
     part = LoadingPart("net", files.create, files.mark)
     part.wait()
     assert part.state == "unavailable"
@@ -69,32 +75,32 @@ def test_a_file_that_cannot_be_used_is_tried_once_and_again_when_it_has_changed(
     tries = files.tries
     wait_for(lambda: len(caplog.records) >= 1, "it is said")
     assert files.tries == tries == 1
-    files.path.write_text("one")
+    files.write("one")
     wait_for(lambda: part.part == "one", "it is built")
     part.close()
 
 
 def test_a_part_at_work_is_built_anew_when_asked_to_and_goes_on_meanwhile(files: Files) -> None:
-    files.path.write_text("one")
+    files.write("one")
     part = LoadingPart("net", files.create, files.mark)
     part.wait()
     part.refresh()
     assert files.tries == 1
-    files.path.write_text("damaged")
+    files.write("damaged")
     part.refresh()
     wait_for(lambda: files.tries == 2, "it is tried")
     assert (part.part, part.state) == ("one", "ready")
-    files.path.write_text("two")
+    files.write("two")
     wait_for(lambda: part.part == "two", "it is built anew")
     part.close()
 
 
 def test_files_that_change_while_they_are_read_are_read_again(files: Files) -> None:
-    files.path.write_text("half")
+    files.write("half")
 
     def create() -> str:
         text = files.create()
-        files.path.write_text("whole")
+        files.write("whole")
         return text
 
     part = LoadingPart("net", create, files.mark)

@@ -43,7 +43,9 @@ async def report(service: LocalService) -> FeatureReport:
 
 async def arrive(service: LocalService, weights: Path, content: str) -> None:
     """Another file of weights, noticed by the replica and by the keeper."""
-    weights.write_text(content)
+    unfinished = weights.with_suffix(".unfinished")
+    unfinished.write_text(content)
+    unfinished.replace(weights)
     port = service.extractors["fake_model"]
     wait_for(lambda: port._host.report().state == "ready", "the model is loaded")
     await service.models.look()
