@@ -89,11 +89,11 @@ serve: setup ## start the service on PORT with the data in DATA, until Ctrl-C
 test: setup ## the whole test suite (ARGS: arguments for pytest)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: setup ## format, lint, types and unit tests, in under two minutes
+check: setup ## format, lint, types and the quick unit tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest --quiet tests/unit
+	@$(BIN)/python -m pytest --quiet -m "not slow" tests/unit
 
 format: setup ## put the code into the project's format
 	@$(BIN)/ruff format .

@@ -18,6 +18,8 @@ from tests.suites.extractor_suite import make_pictures
 from tests.unit.deployments.models import tiny_models
 from tests.unit.deployments.models.tiny_models import quiet
 
+pytestmark = pytest.mark.slow
+
 
 def loaded(folder: Path, **settings: Any) -> Caption:
     return Caption(Config.model_validate({"model": str(folder), "max_tokens": 8, **settings}))

@@ -228,6 +228,7 @@ def rows(real_model: Path, groceries: list[Path]) -> Any:
     return vectors(loaded(real_model), groceries)
 
 
+@pytest.mark.slow
 def test_it_finds_groceries_as_well_as_the_bare_model_with_the_full_photo(
     real_model: Path, groceries: list[Path], rows: Any, classes: Any
 ) -> None:
@@ -238,6 +239,7 @@ def test_it_finds_groceries_as_well_as_the_bare_model_with_the_full_photo(
     assert found >= wanted
 
 
+@pytest.mark.slow
 def test_whitening_or_expanding_the_query_finds_more_of_them(rows: Any, classes: Any) -> None:
     plain = quality(index_of(rows), rows, classes)
     whitened = quality(index_of(rows, None), rows, classes)

@@ -18,6 +18,8 @@ import deployments.models.integer_tower as tower_module
 from deployments.models.integer_tower import IntegerTower, integer_tower, sample_pictures
 from storage.errors import ExtractorUnavailable
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("onnx")
