@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
@@ -67,7 +68,7 @@ class Router:
             options=self._settings.extractors,
             timeout_s=self._settings.limits.shard_timeout_s,
         )
-        self._jobs = RayJobs(records=shards[0], settings=self._settings)
+        self._jobs = RayJobs(records=shards[0], settings=self._settings, cluster=ray.get_runtime_context().gcs_address)
         self._catalog = Catalog(
             extractors=ports,
             annotators=annotating,

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-import ray
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from graph.jobs.environment import job_environment
@@ -38,9 +37,11 @@ LOST_AFTER_S = 20.0  # a job that Ray does not know, and that said nothing for s
 class RayJobs:
     """The `graph.ports.JobPort` of a running cluster."""
 
-    def __init__(self, *, records: RayShardPort, settings: AppSettings) -> None:
+    def __init__(self, *, records: RayShardPort, settings: AppSettings, cluster: str) -> None:
+        """cluster: its address."""
         self._records = records
         self._settings = settings
+        self._cluster = cluster
         self._ray_jobs: JobSubmissionClient | None = None
 
     async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str:
@@ -113,14 +114,14 @@ class RayJobs:
 
     def _client(self) -> JobSubmissionClient:
         if self._ray_jobs is None:
-            self._ray_jobs = JobSubmissionClient(ray.get_runtime_context().gcs_address)
+            self._ray_jobs = JobSubmissionClient(self._cluster)
         return self._ray_jobs
 
     def _submit(self, kind: JobKind, job_id: str) -> None:
         self._client().submit_job(
             entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.{kind} {job_id}",
             submission_id=job_id,
-            runtime_env=cast(dict[str, Any], {"env_vars": job_environment(self._settings)}),
+            runtime_env=cast(dict[str, Any], {"env_vars": job_environment(self._settings, self._cluster)}),
             entrypoint_num_cpus=0,
             entrypoint_num_gpus=self._settings.batch.gpus if kind == "backfill" else 0,  # its models are in its process
         )

@@ -11,7 +11,7 @@ from typing import Protocol
 import ray
 
 from deployments.profile import extractor_profiles
-from graph.jobs.environment import settings_from
+from graph.jobs.environment import CLUSTER_VARIABLE, settings_from
 from graph.jobs.fleet_shards import FleetShards, ShardCalls
 from graph.jobs.progress import JobProgress
 from graph.settings import AppSettings
@@ -40,7 +40,7 @@ def run_job(
     """0 when the job came to its end, 1 otherwise."""
     logging.basicConfig(level=logging.INFO)
     settings = settings_from(environment)
-    ray.init(namespace="lookalike", log_to_driver=False)
+    ray.init(address=environment.get(CLUSTER_VARIABLE), namespace="lookalike", log_to_driver=False)
     plan = fleet_plan(settings, extractor_profiles(settings.extractors))
     shards = FleetShards(plan)
     record = shards.ask_patiently(0, "job", job_id)

@@ -89,7 +89,7 @@ def test_a_job_goes_through_the_three_stages_with_its_models_on_the_gpu(
         return job.state not in ("queued", "running")
 
     with (tmp_path / "log").open("wb") as log:
-        environment = {**os.environ, **job_environment(settings), "RAY_ADDRESS": cluster}
+        environment = {**os.environ, **job_environment(settings, cluster), "RAY_ADDRESS": cluster}
         command = [sys.executable, "-m", "graph.jobs.index", JOB]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:

@@ -25,9 +25,18 @@ class Submissions:
 
 def jobs_with(gpus: float) -> tuple[RayJobs, Submissions]:
     settings = AppSettings.model_validate({"batch": {"gpus": gpus}})
-    jobs, ray_client = RayJobs(records=cast(RayShardPort, None), settings=settings), Submissions()
+    jobs, ray_client = (
+        RayJobs(records=cast(RayShardPort, None), settings=settings, cluster="cluster:6379"),
+        Submissions(),
+    )
     jobs._ray_jobs = cast(Any, ray_client)
     return jobs, ray_client
+
+
+def test_a_job_is_told_which_cluster_it_belongs_to() -> None:
+    jobs, ray_client = jobs_with(0)
+    jobs._submit("index", "index-1")
+    assert ray_client.asked["runtime_env"]["env_vars"]["LOOKALIKE_JOB_CLUSTER"] == "cluster:6379"
 
 
 @pytest.mark.parametrize(
