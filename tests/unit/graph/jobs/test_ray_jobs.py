@@ -36,7 +36,7 @@ def jobs_with(gpus: float) -> tuple[RayJobs, Submissions]:
 def test_a_job_is_told_which_cluster_it_belongs_to() -> None:
     jobs, ray_client = jobs_with(0)
     jobs._submit("index", "index-1")
-    assert ray_client.asked["runtime_env"]["env_vars"]["LOOKALIKE_JOB_CLUSTER"] == "cluster:6379"
+    assert ray_client.asked[0]["runtime_env"]["env_vars"]["LOOKALIKE_JOB_CLUSTER"] == "cluster:6379"
 
 
 @pytest.mark.parametrize(
