@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
 def test_our_metrics_are_among_rays(shared_service: RunningService, client: Client) -> None:
+    wait_for(lambda: "Ray dashboard:" in shared_service.log, "it says where it is, a moment after it can answer")
     client.replace("metrics.jpg", photo(4100))
     client.search(image=photo(4100))
     client.delete("metrics.jpg")
