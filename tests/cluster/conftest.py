@@ -1,4 +1,4 @@
-"""One Ray cluster for all tests that need one: a start takes a while. Its GPU is a number that Ray counts."""
+"""One Ray cluster for the tests of a module: a start takes a while. Its GPU is a number that Ray counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storage.shard_fleet import NAMESPACE
 SIZE = ("--num-cpus=2", "--num-gpus=1", f"--object-store-memory={200 << 20}", "--include-dashboard=false")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: what Ray reads here must not reach a service of another test
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster of 2 CPUs and 1 GPU, to which this process belongs."""
     address, log = f"{LOOPBACK}:{free_port()}", tmp_path_factory.mktemp("ray") / "log"
