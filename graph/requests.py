@@ -25,6 +25,17 @@ class AddRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AddFeaturesRequest:
+    """Single features of a picture that may be stored already, with others."""
+
+    image: bytes
+    id: str
+    features: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    operation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AddAnswer:
     outcome: Outcome  # created, replaced or skipped
     record: ImageRecord

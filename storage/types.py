@@ -18,9 +18,9 @@ BinaryVectors = NDArray[np.uint8]  # (N, D / 8), most significant bit first
 Vectors = FloatVectors | BinaryVectors
 Handles = NDArray[np.int64]  # (N,) a shard's own number of a stored picture; never reused
 
-FeatureKind = Literal["binary", "dense", "local"]
-Metric = Literal["hamming", "l1", "cosine", "inliers"]
-FeatureState = Literal["ok", "pending"]
+FeatureKind = Literal["binary", "dense", "local", "words"]
+Metric = Literal["hamming", "l1", "cosine", "inliers", "words"]
+FeatureState = Literal["ok", "pending", "absent"]
 GenerationRole = Literal["in_use", "following", "replaced"]
 OnConflict = Literal["error", "skip", "replace"]
 Outcome = Literal["created", "replaced", "skipped", "conflict", "deleted", "absent", "filled"]
@@ -31,7 +31,8 @@ NO_EVIDENCE: Mapping[str, Any] = {}
 class FeatureSpec:
     """What a feature is: enough to build its index and to refuse one that another model wrote.
 
-    dim: bits for a binary feature, numbers otherwise; those of a local feature are kept in 4 bits each.
+    dim: bits for a binary feature, bytes of a word (see `storage.words`), numbers otherwise; those of a local feature are
+    kept in 4 bits each.
     fingerprint: changes whenever the same picture would give other vectors (method, version, decode path, weights).
     """
 
@@ -72,7 +73,8 @@ class ImageRecord:
     """A stored picture's row.
 
     width, height: pixels, EXIF orientation applied. sha256: of the file's bytes, hex. added_at: Unix seconds.
-    features: state of every feature and annotation that the service was asked to keep for it.
+    features: state of every feature and annotation that the service was asked to keep for it. "pending" ones are to be
+    computed, "absent" ones are not: the picture came with single features, or lost some.
     annotations: by annotator, what it said of the picture, as JSON.
     """
 
@@ -120,7 +122,33 @@ class FillFeatures:
     annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
-Mutation = PutImage | DeleteImage | FillFeatures
+@dataclass(frozen=True, slots=True)
+class AddFeatures:
+    """Store single features of a picture, whether others of it are there already or not.
+
+    record: as of a `PutImage` where the picture is not stored yet. Where it is, features that are absent or pending are
+    added, absent ones that the record has as pending become so, metadata is merged. The outcome is "conflict", and
+    nothing changes, where it has one of the features already, or is another picture (sha256). A record without a file
+    (width 0, imported) says nothing of that, and takes what a later one says.
+    """
+
+    operation_id: str
+    record: ImageRecord
+    features: Mapping[str, FeatureRows]
+    thumbnail: bytes  # JPEG; empty of a picture without a file
+    original: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFeatures:
+    """Take features from a picture. With the last one goes the picture; without any of them the outcome is "absent"."""
+
+    operation_id: str
+    id: str
+    features: tuple[str, ...]
+
+
+Mutation = PutImage | DeleteImage | FillFeatures | AddFeatures | RemoveFeatures
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from deployments.extractor import Annotation
 from graph.ports import JobPort
 from graph.requests import (
     AddAnswer,
+    AddFeaturesRequest,
     AddRequest,
     FeatureReport,
     ImagePage,
@@ -28,6 +29,20 @@ class CatalogPort(Protocol):
     def jobs(self) -> JobPort: ...
 
     async def add(self, request: AddRequest) -> AddAnswer: ...
+
+    async def add_features(self, request: AddFeaturesRequest) -> AddAnswer:
+        """Computes and stores these features of the picture and no other. Raises ImageExists where it has one of them
+        or is another picture, ExtractorUnavailable and the like where one cannot be computed; then nothing is stored.
+        """
+        ...
+
+    async def remove_features(self, image_id: str, features: Sequence[str]) -> None:
+        """With the last one goes the picture. Raises ImageNotFound where it has none of them."""
+        ...
+
+    async def ids_of_file_name(self, name: str) -> list[str]:
+        """Ids of the pictures whose metadata has this ``file_name``."""
+        ...
 
     async def get(self, image_id: str) -> ImageRecord: ...
 
