@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 from storage.errors import FingerprintMismatch
 from storage.types import (
+    AddFeatures,
     FeatureRows,
     FeatureSpec,
     FeatureState,
@@ -22,6 +23,7 @@ from storage.types import (
     ImageRecord,
     Mutation,
     PutImage,
+    RemoveFeatures,
 )
 
 MARK = "@"
@@ -135,15 +137,19 @@ class Generations:
         """The mutation in terms of keys. Rows of a generation that is not kept here are left out: that feature of the
         picture is pending, the picture not refused.
         """
-        if isinstance(mutation, PutImage):
+        if isinstance(mutation, PutImage | AddFeatures):
             features = self._keyed_rows(mutation.features)
             states: dict[str, FeatureState] = {}
             for name, state in mutation.record.features.items():
                 for key in self._kept_keys(name):
-                    states[key] = "ok" if key in features or (state == "ok" and name in self.annotations) else "pending"
+                    there = key in features or (state == "ok" and name in self.annotations)
+                    states[key] = "ok" if there else "absent" if state == "absent" else "pending"
             return replace(mutation, record=replace(mutation.record, features=states), features=features)
         if isinstance(mutation, FillFeatures):
             return replace(mutation, features=self._keyed_rows(mutation.features))
+        if isinstance(mutation, RemoveFeatures):
+            keys = [key for name in mutation.features for key in (self.keys_of(name) or (name,))]
+            return replace(mutation, features=tuple(keys))
         return mutation
 
     def _kept_keys(self, name: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from storage.errors import LookalikeError
 from storage.message_pack import pack, packed_array, unpack, unpacked_array
 from storage.types import (
+    AddFeatures,
     DeleteImage,
     FeatureRows,
     FillFeatures,
@@ -16,12 +17,13 @@ from storage.types import (
     MutationResult,
     Outcome,
     PutImage,
+    RemoveFeatures,
     SourceFile,
 )
 
 EncodedResults = tuple[bytes, Mapping[int, LookalikeError]]
 
-PUT, DELETE, FILL = "put", "delete", "fill"
+PUT, DELETE, FILL, ADD, REMOVE = "put", "delete", "fill", "add", "remove"
 
 
 def encode_mutations(mutations: Sequence[Mutation]) -> bytes:
@@ -56,6 +58,10 @@ def _packed(mutation: Mutation) -> list[Any]:
             return [DELETE, operation_id, image_id]
         case FillFeatures(operation_id, image_id, sha256, features, annotations):
             return [FILL, operation_id, image_id, sha256, _packed_features(features), dict(annotations)]
+        case AddFeatures(operation_id, record, features, thumbnail, original):
+            return [ADD, operation_id, _packed_record(record), _packed_features(features), thumbnail, original]
+        case RemoveFeatures(operation_id, image_id, names):
+            return [REMOVE, operation_id, image_id, list(names)]
         case _:
             assert_never(mutation)
 
@@ -66,6 +72,12 @@ def _mutation(kind: str, operation_id: str, *rest: Any) -> Mutation:
         return PutImage(operation_id, _record(packed_record), _features(features), thumbnail, on_conflict, original)
     if kind == DELETE:
         return DeleteImage(operation_id, *rest)
+    if kind == ADD:
+        packed_record, features, thumbnail, original = rest
+        return AddFeatures(operation_id, _record(packed_record), _features(features), thumbnail, original)
+    if kind == REMOVE:
+        image_id, names = rest
+        return RemoveFeatures(operation_id, image_id, tuple(names))
     image_id, sha256, features, annotations = rest
     return FillFeatures(operation_id, image_id, sha256, _features(features), annotations)
 

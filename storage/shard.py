@@ -220,6 +220,7 @@ class Shard:
             transaction,
             sorted({*self._other_features, *generations.specs}),
             kept=generations.kept,
+            annotations=generations.annotations,
             keeps_originals=self._keeps_originals,
         )
         results = [batch.apply(one) for one in prepared]
@@ -252,6 +253,10 @@ class Shard:
         return self._ask(
             lambda transaction: shard_reads.page_after(transaction, after, limit, self._views.current.generations)
         )
+
+    def ids_of_file_name(self, name: str) -> list[str]:
+        """Of the pictures whose metadata has this ``file_name``, oldest first."""
+        return self._ask(lambda transaction: shard_reads.ids_of_file_name(transaction, name))
 
     def thumbnail(self, image_id: str) -> bytes | None:
         return self._ask(lambda transaction: shard_reads.thumbnail_of(transaction, image_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,19 @@ from storage.keys import check_image_id
 from storage.local_search import LocalParams
 from storage.placement import shard_of
 from storage.query_expansion import ROW_WEIGHTS
-from storage.types import DeleteImage, FeatureQuery, FeatureRows, FeatureSpec, Mutation, PutImage, Vectors
+from storage.shard_write import mutation_id
+from storage.types import (
+    AddFeatures,
+    DeleteImage,
+    FeatureQuery,
+    FeatureRows,
+    FeatureSpec,
+    FillFeatures,
+    Mutation,
+    PutImage,
+    RemoveFeatures,
+    Vectors,
+)
 from storage.vectors import row_dtype, row_width
 
 MAX_OPERATION_ID = 1024
@@ -27,17 +39,20 @@ def check_mutation(mutation: Mutation, generations: Generations, shard: int, sha
         raise InvalidField(
             f"an operation id of {len(mutation.operation_id)} characters", f"use 1 to {MAX_OPERATION_ID} characters"
         )
-    image_id = mutation.record.id if isinstance(mutation, PutImage) else mutation.id
+    image_id = mutation_id(mutation)
     check_image_id(image_id)
     home = shard_of(image_id, shard_count)
     if home != shard:
         raise InvalidRequest(f"image {image_id!r} belongs to shard {home}, not {shard}", "ask that shard")
     if isinstance(mutation, DeleteImage):
         return
+    if isinstance(mutation, RemoveFeatures):
+        _check_known(image_id, mutation.features, generations)
+        return
     _check_features(image_id, mutation.features, generations)
-    annotations = mutation.record.annotations if isinstance(mutation, PutImage) else mutation.annotations
+    annotations = mutation.annotations if isinstance(mutation, FillFeatures) else mutation.record.annotations
     _check_annotations(image_id, annotations, generations)
-    if isinstance(mutation, PutImage):
+    if not isinstance(mutation, FillFeatures):
         _check_states(mutation, generations)
 
 
@@ -67,11 +82,15 @@ def _check_annotations(image_id: str, annotations: Mapping[str, Any], generation
         raise UnknownFeature(f"image {image_id!r}: no annotation {unknown[0]!r} here", f"this shard keeps {kept}")
 
 
-def _check_states(mutation: PutImage, generations: Generations) -> None:
-    record = mutation.record
-    unknown = sorted(set(record.features) - set(generations.names))
+def _check_known(image_id: str, names: Iterable[str], generations: Generations) -> None:
+    unknown = sorted(set(names) - set(generations.names))
     if unknown:
-        raise _unknown(record.id, unknown[0], generations)
+        raise _unknown(image_id, unknown[0], generations)
+
+
+def _check_states(mutation: PutImage | AddFeatures, generations: Generations) -> None:
+    record = mutation.record
+    _check_known(record.id, record.features, generations)
     ready = {name for name, state in record.features.items() if state == "ok"}
     brought = {*mutation.features, *record.annotations}
     if ready != brought:

@@ -33,6 +33,7 @@ from storage.shard_tables import (
     meta_number,
     put_meta_number,
 )
+from storage.single_features import states_of_new
 from storage.types import FeatureSpec
 
 OWNERS_KEPT = 256
@@ -196,8 +197,11 @@ def _mark_pending(transaction: WriteTransaction, image: StoredImage, new: Sequen
     missing = [name for name in new if name not in image.record.features]
     if not missing:
         return
-    record = replace(image.record, features={**image.record.features, **dict.fromkeys(missing, "pending")})
     key = number_key(image.handle)
+    has_original = transaction.has(ORIGINALS, key)
+    can_be_read = has_original or image.record.source is not None
+    states = states_of_new(image.record, missing, can_be_read=can_be_read)
+    record = replace(image.record, features={**image.record.features, **states})
     transaction.put(IMAGES, text_key(record.id), encode_image(image.handle, encode_record(record)))
-    if can_be_filled(record, transaction.has(ORIGINALS, key)):
+    if can_be_filled(record, has_original):
         transaction.put(PENDING, key, record.id.encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Literal
 
 import numpy as np
@@ -15,12 +15,14 @@ from storage.index_views import NO_GENERATIONS
 from storage.keys import PREFIX_BYTES, number_key, text_key_start
 from storage.kv import ReadTransaction
 from storage.shard_tables import (
+    FILE_NAMES,
     IMAGES,
     ORIGINALS,
     THUMBNAILS,
     StoredImage,
     decode_image,
     feature_table,
+    file_name_start,
     image_by_id,
 )
 from storage.types import FeatureRows, FeatureSpec, FloatVectors, ImageRecord
@@ -88,6 +90,13 @@ def features_of(
         if key is not None and value is not None:
             found[name] = replace(decode_rows(value), fingerprint=generations.specs[key].fingerprint)
     return found
+
+
+def ids_of_file_name(transaction: ReadTransaction, name: str) -> list[str]:
+    """Of the pictures whose metadata has this ``file_name``, oldest first."""
+    start = file_name_start(name)
+    entries = takewhile(lambda entry: entry[0].startswith(start), transaction.items(FILE_NAMES, start))
+    return [image_id.decode() for _, image_id in entries]
 
 
 def sampled_rows(transaction: ReadTransaction, spec: FeatureSpec, count: int, seed: int) -> FloatVectors:

@@ -196,7 +196,7 @@ class _Pictures:
                 raise CorruptData(f"the index has a picture that the store does not, handle {handle}", "run verify")
             summary = ImageSummary(record.width, record.height, record.sha256, record.metadata, record.annotations)
             known = (record.id, summary)
-            if all(record.features.get(name) == "ok" for name in self._annotations):
+            if all(record.features.get(name) != "pending" for name in self._annotations):
                 self._cache.put(handle, known)
         return known
 

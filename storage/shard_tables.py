@@ -8,6 +8,7 @@
 - ``thumbnails``: handle -> JPEG
 - ``originals``: handle -> the file's bytes, while features are pending; for good where the shard keeps them
 - ``pending``: handle -> id, of the pictures with pending features whose bytes can still be had
+- ``file_names``: digest of the metadata's ``file_name`` and handle -> id
 - ``log``: sequence -> which handles came and went, for bringing a snapshot of an index up to date
 - ``operations``: digest of the operation id -> its outcome; ``operation_order`` holds the digests by age
 - ``jobs``, ``job_failures``
@@ -18,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.errors import LostOwnership
-from storage.keys import number_key, number_of, text_key
+from storage.keys import digest_key, number_key, number_of, text_key
 from storage.kv import ReadTransaction, WriteTransaction
 from storage.record_codec import decode_record
 from storage.types import ImageRecord
@@ -31,12 +32,16 @@ HANDLES = "handles"
 THUMBNAILS = "thumbnails"
 ORIGINALS = "originals"
 PENDING = "pending"
+FILE_NAMES = "file_names"
 LOG = "log"
 OPERATIONS = "operations"
 OPERATION_ORDER = "operation_order"
 JOBS = "jobs"
 JOB_FAILURES = "job_failures"
-TABLES = (META, IMAGES, HANDLES, THUMBNAILS, ORIGINALS, PENDING, LOG, OPERATIONS, OPERATION_ORDER, JOBS, JOB_FAILURES)
+TABLES = (
+    META, IMAGES, HANDLES, THUMBNAILS, ORIGINALS, PENDING, FILE_NAMES, LOG, OPERATIONS, OPERATION_ORDER, JOBS,
+    JOB_FAILURES,
+)  # fmt: skip
 
 SEQUENCE = b"sequence"
 EPOCH = b"epoch"
@@ -87,6 +92,17 @@ def record_by_handle(transaction: ReadTransaction, handle: int) -> ImageRecord |
         return None
     image = image_by_id(transaction, image_id.decode())
     return None if image is None else image.record
+
+
+def file_name_key(record: ImageRecord, handle: int) -> bytes | None:
+    """None of a picture whose metadata has no ``file_name``."""
+    name = record.metadata.get("file_name")
+    return file_name_start(name) + number_key(handle) if isinstance(name, str) else None
+
+
+def file_name_start(name: str) -> bytes:
+    """What the keys of all pictures with this file name begin with."""
+    return digest_key(name.encode("utf-8", "surrogatepass"))
 
 
 def encode_image(handle: int, encoded_record: bytes) -> bytes:

@@ -8,11 +8,12 @@ from itertools import islice, takewhile
 
 import numpy as np
 
-from storage.codec import encode_rows
+from storage.codec import decode_rows, encode_rows
 from storage.keys import digest_key, number_key, number_of, text_key
 from storage.kv import ReadTransaction, WriteTransaction
 from storage.record_codec import decode_fields, decode_result, encode_fields, encode_record, encode_result
 from storage.shard_tables import (
+    FILE_NAMES,
     HANDLES,
     IMAGES,
     LOG,
@@ -29,19 +30,24 @@ from storage.shard_tables import (
     can_be_filled,
     encode_image,
     feature_table,
+    file_name_key,
     image_by_id,
     meta_number,
     put_meta_number,
 )
+from storage.single_features import looks_alike, merged, without_features
 from storage.types import (
+    AddFeatures,
     DeleteImage,
     FeatureSpec,
     FeatureState,
     FillFeatures,
+    ImageRecord,
     Mutation,
     MutationResult,
     Outcome,
     PutImage,
+    RemoveFeatures,
     Vectors,
 )
 from storage.vectors import VectorIndex, row_dtype, row_width
@@ -52,7 +58,7 @@ LOG_KEPT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class PreparedMutation:
-    """A mutation with all that can be encoded before the transaction begins. encoded: of a put's record."""
+    """A mutation with all that can be encoded before the transaction begins. encoded: of the record that it brings."""
 
     mutation: Mutation
     encoded: bytes
@@ -60,14 +66,17 @@ class PreparedMutation:
 
 
 def prepare_mutation(mutation: Mutation, configured: Sequence[str]) -> PreparedMutation:
-    """Encodes; a configured feature that a put does not speak of becomes a pending one."""
-    if isinstance(mutation, DeleteImage):
+    """Encodes; a configured feature that a put does not speak of becomes a pending one, and an absent one where the
+    picture comes with single features.
+    """
+    if isinstance(mutation, DeleteImage | RemoveFeatures):
         return PreparedMutation(mutation, b"", {})
     features = {name: encode_rows(rows) for name, rows in mutation.features.items()}
     if isinstance(mutation, FillFeatures):
         return PreparedMutation(mutation, b"", features)
     if len(mutation.record.features) < len(configured):
-        states: dict[str, FeatureState] = {**dict.fromkeys(configured, "pending"), **mutation.record.features}
+        unsaid: FeatureState = "pending" if isinstance(mutation, PutImage) else "absent"
+        states: dict[str, FeatureState] = {**dict.fromkeys(configured, unsaid), **mutation.record.features}
         mutation = replace(mutation, record=replace(mutation.record, features=states))
     return PreparedMutation(mutation, encode_record(mutation.record), features)
 
@@ -108,16 +117,18 @@ class MutationBatch:
         stored_features: Sequence[str],
         *,
         kept: Sequence[str] = (),
+        annotations: frozenset[str] = frozenset(),
         keeps_originals: bool = False,
         operations_kept: int = OPERATIONS_KEPT,
         log_kept: int = LOG_KEPT,
     ) -> None:
         """stored_features: every feature that the shard has a table for, configured or not. kept: all that a picture is
-        to have, beside those. keeps_originals: for good, not only while something is pending.
+        to have, beside those, ``annotations`` among it. keeps_originals: for good, not only while something is pending.
         """
         self._transaction = transaction
         self._stored_features = stored_features
         self._alive = {*stored_features, *kept}
+        self._annotations = annotations
         self._keeps_originals = keeps_originals
         self._operations_kept = operations_kept
         self._log_kept = log_kept
@@ -155,15 +166,18 @@ class MutationBatch:
 
     def _dispatch(self, prepared: PreparedMutation) -> tuple[MutationResult, bytes | None]:
         mutation = prepared.mutation
-        image_id = mutation.record.id if isinstance(mutation, PutImage) else mutation.id
-        stored = image_by_id(self._transaction, image_id)
+        stored = image_by_id(self._transaction, mutation_id(mutation))
         if isinstance(mutation, PutImage):
             return self._put(mutation, prepared, stored)
+        if isinstance(mutation, AddFeatures):
+            return self._add(mutation, prepared, stored)
         if stored is None:
             return MutationResult("absent"), None
         if isinstance(mutation, DeleteImage):
             self._remove(stored)
             return MutationResult("deleted"), None
+        if isinstance(mutation, RemoveFeatures):
+            return self._remove_features(mutation, stored)
         return self._fill(mutation, prepared, stored)
 
     def _put(
@@ -178,31 +192,93 @@ class MutationBatch:
         outcome: Outcome = "created" if stored is None else "replaced"
         return MutationResult(outcome, mutation.record), prepared.encoded
 
-    def _insert(self, mutation: PutImage, prepared: PreparedMutation) -> None:
-        record, handle = mutation.record, self._next_handle
-        self._next_handle += 1
+    def _add(
+        self, mutation: AddFeatures, prepared: PreparedMutation, stored: StoredImage | None
+    ) -> tuple[MutationResult, bytes | None]:
+        if stored is None:
+            self._insert(mutation, prepared)
+            return MutationResult("created", mutation.record), prepared.encoded
+        record = merged(stored.record, mutation)
+        if record is None:
+            return MutationResult("conflict", stored.record), encode_record(stored.record)
+        if not looks_alike(stored.record, record):
+            stored = self._reinserted(stored, record, mutation)
+        encoded = encode_record(record)
+        self._add_features(stored.handle, prepared.features, mutation)
+        self._put_row(stored.handle, record, encoded, mutation.original)
         self._changed = True
+        return MutationResult("filled", record), encoded
+
+    def _insert(self, mutation: PutImage | AddFeatures, prepared: PreparedMutation) -> None:
+        record, handle = mutation.record, self._new_handle()
         key = number_key(handle)
-        put = self._transaction.put
-        put(IMAGES, text_key(record.id), encode_image(handle, prepared.encoded))
-        put(HANDLES, key, record.id.encode())
-        put(THUMBNAILS, key, mutation.thumbnail)
-        waits = "pending" in record.features.values()
-        if mutation.original is not None and (waits or self._keeps_originals):
-            put(ORIGINALS, key, mutation.original)
-        if can_be_filled(record, mutation.original is not None):
-            put(PENDING, key, record.id.encode())
+        self._transaction.put(HANDLES, key, record.id.encode())
+        self._transaction.put(THUMBNAILS, key, mutation.thumbnail)
+        if (name := file_name_key(record, handle)) is not None:
+            self._transaction.put(FILE_NAMES, name, record.id.encode())
+        self._put_row(handle, record, prepared.encoded, mutation.original)
         self._add_features(handle, prepared.features, mutation)
 
-    def _add_features(self, handle: int, encoded: Mapping[str, bytes], mutation: PutImage | FillFeatures) -> None:
+    def _new_handle(self) -> int:
+        self._next_handle += 1
+        self._changed = True
+        return self._next_handle - 1
+
+    def _put_row(self, handle: int, record: ImageRecord, encoded: bytes, original: bytes | None) -> None:
+        """original: where there is one that the shard may not have yet."""
+        key, transaction = number_key(handle), self._transaction
+        transaction.put(IMAGES, text_key(record.id), encode_image(handle, encoded))
+        waits = "pending" in record.features.values()
+        if not (waits or self._keeps_originals):
+            transaction.delete(ORIGINALS, key)
+        elif original is not None:
+            transaction.put(ORIGINALS, key, original)
+        if can_be_filled(record, transaction.has(ORIGINALS, key)):
+            transaction.put(PENDING, key, record.id.encode())
+        else:
+            transaction.delete(PENDING, key)
+
+    def _add_features(
+        self, handle: int, encoded: Mapping[str, bytes], mutation: PutImage | FillFeatures | AddFeatures
+    ) -> None:
         for name, value in encoded.items():
             self._transaction.put(feature_table(name), number_key(handle), value)
             self.changes.add(name, handle, mutation.features[name].rows)
+
+    def _remove_features(self, mutation: RemoveFeatures, stored: StoredImage) -> tuple[MutationResult, bytes | None]:
+        there = [name for name in mutation.features if stored.record.features.get(name, "absent") != "absent"]
+        if not there:
+            return MutationResult("absent"), None
+        record = without_features(stored.record, there, self._annotations)
+        if record is None:
+            self._remove(stored)
+            return MutationResult("deleted"), None
+        self._reinserted(stored, record, None)
+        return MutationResult("deleted", record), encode_record(record)
+
+    def _reinserted(self, stored: StoredImage, record: ImageRecord, added: AddFeatures | None) -> StoredImage:
+        """The picture under a new handle, with what it had of the features that ``record`` has: what is known of a
+        handle never changes, and an index knows a removed handle for good. added: what brings another file.
+        """
+        key = number_key(stored.handle)
+        moved = {name: self._transaction.get(feature_table(name), key) for name in self._stored_features}
+        original = self._transaction.get(ORIGINALS, key)
+        thumbnail = (added.thumbnail if added is not None else b"") or self._transaction.get(THUMBNAILS, key) or b""
+        self._remove(stored)
+        features = {
+            name: value for name, value in moved.items() if value is not None and record.features.get(name) == "ok"
+        }
+        rows = {name: decode_rows(value) for name, value in features.items()}
+        again = PutImage("", record, rows, thumbnail, original=original)
+        self._insert(again, PreparedMutation(again, encode_record(record), features))
+        return StoredImage(self._next_handle - 1, record)
 
     def _remove(self, stored: StoredImage) -> None:
         self._changed = True
         key = number_key(stored.handle)
         self._transaction.delete(IMAGES, text_key(stored.record.id))
+        if (name := file_name_key(stored.record, stored.handle)) is not None:
+            self._transaction.delete(FILE_NAMES, name)
         for table in (HANDLES, THUMBNAILS, ORIGINALS, PENDING, *map(feature_table, self._stored_features)):
             self._transaction.delete(table, key)
         self.changes.remove(stored.handle)
@@ -223,11 +299,7 @@ class MutationBatch:
             annotations={**stored.record.annotations, **said},
         )
         encoded = encode_record(record)
-        self._transaction.put(IMAGES, text_key(record.id), encode_image(stored.handle, encoded))
-        if "pending" not in record.features.values():
-            self._transaction.delete(PENDING, number_key(stored.handle))
-            if not self._keeps_originals:
-                self._transaction.delete(ORIGINALS, number_key(stored.handle))
+        self._put_row(stored.handle, record, encoded, None)
         return MutationResult("filled", record), encoded
 
     def _trim_operations(self) -> None:
@@ -237,6 +309,11 @@ class MutationBatch:
             for order, operation in oldest:
                 self._transaction.delete(OPERATION_ORDER, order)
                 self._transaction.delete(OPERATIONS, operation)
+
+
+def mutation_id(mutation: Mutation) -> str:
+    """Of the picture that it changes."""
+    return mutation.record.id if isinstance(mutation, PutImage | AddFeatures) else mutation.id
 
 
 def trim_log(transaction: WriteTransaction, through: int) -> None:

@@ -31,8 +31,8 @@ NO_EVIDENCE: Mapping[str, Any] = {}
 class FeatureSpec:
     """What a feature is: enough to build its index and to refuse one that another model wrote.
 
-    dim: bits for a binary feature, bytes of a word (see `storage.words`), numbers otherwise; those of a local feature are
-    kept in 4 bits each.
+    dim: bits for a binary feature, bytes of a word (see `storage.words`), numbers otherwise; those of a local feature
+    are kept in 4 bits each.
     fingerprint: changes whenever the same picture would give other vectors (method, version, decode path, weights).
     """
 
