@@ -29,6 +29,7 @@ from graph.original_file import read_original
 from graph.ports import AnnotatorPort, ExtractorPort, ExtractorStatus, JobPort, ShardPort
 from graph.requests import (
     AddAnswer,
+    AddFeaturesRequest,
     AddRequest,
     FeatureReport,
     ImagePage,
@@ -38,6 +39,7 @@ from graph.requests import (
     ServiceStats,
     TrainingAnswer,
 )
+from graph.single_features import add_features, asked_ports, extracted, refuse_stored
 from graph.training import train_shards, train_whitening
 from storage.errors import (
     Busy,
@@ -53,7 +55,16 @@ from storage.errors import (
     Unavailable,
 )
 from storage.placement import shard_of
-from storage.types import DeleteImage, FeatureRows, ImageRecord, MutationResult, PutImage, ShardStats, VerifyReport
+from storage.types import (
+    DeleteImage,
+    FeatureRows,
+    ImageRecord,
+    Mutation,
+    MutationResult,
+    RemoveFeatures,
+    ShardStats,
+    VerifyReport,
+)
 
 T = TypeVar("T")
 
@@ -160,6 +171,43 @@ class Catalog:
                 "send on_conflict=replace to replace it, or another id",
             )
         return AddAnswer(result.outcome, result.record)
+
+    async def add_features(self, request: AddFeaturesRequest) -> AddAnswer:
+        """Stores these features of a picture and no other, whether it is stored already or not.
+
+        Raises ImageExists where it has one of them or is another picture, UnknownFeature, an UnreadableImage,
+        ShardUnavailable; where one cannot be computed ExtractorUnavailable and the like, and then stores nothing.
+        """
+        check_image_id(request.id)
+        ports = asked_ports(self._extractors, request.features)
+        timeouts = self._timeouts
+        [record] = await self._shard_of(request.id).records([request.id], timeout_s=timeouts.shard_s)
+        refuse_stored(record, request.features)
+        inputs = {port.served.image_input for port in ports}
+        prepared = await self.prepare(request.image, {one for one in inputs if one is not None}, with_thumbnail=True)
+        features = await extracted(ports, prepared, timeout_s=timeouts.extractor_s)
+        mutation = add_features(request, prepared, features, keeps_original=self._keeps_originals)
+        result = await self._write(request.id, mutation)
+        if result.record is None or result.outcome == "conflict":
+            refuse_stored(result.record, request.features)
+            raise ImageExists(
+                f"the id {request.id!r} is that of another picture", "choose another id, or delete that picture first"
+            )
+        return AddAnswer(result.outcome, result.record)
+
+    async def remove_features(self, image_id: str, features: Sequence[str]) -> None:
+        """With the last one goes the picture. Raises ImageNotFound where it has none of them, UnknownFeature."""
+        asked_ports(self._extractors, features)
+        result = await self._write(image_id, RemoveFeatures(uuid.uuid4().hex, image_id, tuple(features)))
+        if result.outcome == "absent":
+            raise image_not_found(image_id)
+
+    async def ids_of_file_name(self, name: str) -> list[str]:
+        """Of the pictures whose metadata has this ``file_name``. Raises ShardUnavailable."""
+        found = await asyncio.gather(
+            *(shard.ids_of_file_name(name, timeout_s=self._timeouts.shard_s) for shard in self._shards)
+        )
+        return sorted(image_id for ids in found for image_id in ids)
 
     async def get(self, image_id: str) -> ImageRecord:
         """Raises ImageNotFound."""
@@ -356,7 +404,7 @@ class Catalog:
         said = await asyncio.gather(*(one(port) for port in ports))
         return {port.name: words for port, words in zip(ports, said, strict=True) if words is not None}
 
-    async def _write(self, image_id: str, mutation: PutImage | DeleteImage) -> MutationResult:
+    async def _write(self, image_id: str, mutation: Mutation) -> MutationResult:
         """Retries while the shard restarts: the operation id makes a repeated write a no-op, whether or not the first
         one got through.
         """

@@ -107,6 +107,9 @@ class LocalShardPort:
     async def page(self, after: str | None, limit: int, *, timeout_s: float) -> list[ImageRecord]:
         return await in_thread(lambda: self._shard.page(after, limit), timeout_s)
 
+    async def ids_of_file_name(self, name: str, *, timeout_s: float) -> list[str]:
+        return await in_thread(lambda: self._shard.ids_of_file_name(name), timeout_s)
+
     async def thumbnail(self, image_id: str, *, timeout_s: float) -> bytes | None:
         return await in_thread(lambda: self._shard.thumbnail(image_id), timeout_s)
 

@@ -73,6 +73,9 @@ class RayShardPort:
     async def page(self, after: str | None, limit: int, *, timeout_s: float) -> list[ImageRecord]:
         return cast("list[ImageRecord]", await self._ask("page", after, limit, timeout_s=timeout_s))
 
+    async def ids_of_file_name(self, name: str, *, timeout_s: float) -> list[str]:
+        return cast("list[str]", await self._ask("ids_of_file_name", name, timeout_s=timeout_s))
+
     async def thumbnail(self, image_id: str, *, timeout_s: float) -> bytes | None:
         return cast("bytes | None", await self._ask("thumbnail", image_id, timeout_s=timeout_s))
 

@@ -37,7 +37,7 @@ class AddFeaturesRequest:
 
 @dataclass(frozen=True, slots=True)
 class AddAnswer:
-    outcome: Outcome  # created, replaced or skipped
+    outcome: Outcome  # created, replaced, skipped, or filled: of single features
     record: ImageRecord
 
 

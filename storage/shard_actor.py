@@ -164,6 +164,10 @@ class ShardActor:
         return self._ask(lambda shard: shard.page(after, limit))
 
     @ray.method(concurrency_group="read")
+    def ids_of_file_name(self, name: str) -> list[str] | LookalikeError:
+        return self._ask(lambda shard: shard.ids_of_file_name(name))
+
+    @ray.method(concurrency_group="read")
     def thumbnail(self, image_id: str) -> bytes | LookalikeError | None:
         return self._ask(lambda shard: shard.thumbnail(image_id))
 

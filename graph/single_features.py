@@ -1,0 +1,66 @@
+"""Adding single features of a picture, as clients do who bring them one after the other."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+from deployments.prepared import PreparedPicture
+from graph.feature_queries import explained
+from graph.gather import all_of
+from graph.image_writes import put_image
+from graph.ports import ExtractorPort
+from graph.requests import AddFeaturesRequest
+from storage.errors import ImageExists, UnknownFeature
+from storage.types import AddFeatures, FeatureRows, ImageRecord
+
+
+def asked_ports(extractors: Mapping[str, ExtractorPort], names: Sequence[str]) -> list[ExtractorPort]:
+    """Raises `UnknownFeature`."""
+    for name in names:
+        if name not in extractors:
+            raise UnknownFeature(f"no feature is called {name!r}", f"the features here are {', '.join(extractors)}")
+    return [extractors[name] for name in names]
+
+
+def refuse_stored(record: ImageRecord | None, names: Sequence[str]) -> None:
+    """Raises `ImageExists` for a picture that has one of the features, before any is computed."""
+    stored = [name for name in names if record is not None and record.features.get(name) == "ok"]
+    if record is not None and stored:
+        raise ImageExists(
+            f"the image {record.id!r} has {', '.join(stored)} already", "delete that first, or choose another id"
+        )
+
+
+async def extracted(
+    ports: Sequence[ExtractorPort], prepared: PreparedPicture, *, timeout_s: float
+) -> dict[str, FeatureRows]:
+    """Every one of the features. Raises what the first failure was, `ExtractorUnavailable` where a model is missing."""
+
+    async def one(port: ExtractorPort) -> FeatureRows:
+        want = port.served.image_input
+        if want is None or want not in prepared.forms:
+            raise await explained(port)
+        with port.caller():
+            return await port.extract(prepared.forms[want], timeout_s=timeout_s)
+
+    found = await all_of([one(port) for port in ports])
+    return {port.name: rows for port, rows in zip(ports, found, strict=True)}
+
+
+def add_features(
+    request: AddFeaturesRequest, prepared: PreparedPicture, features: Mapping[str, FeatureRows], *, keeps_original: bool
+) -> AddFeatures:
+    """The write; what else the service keeps of pictures is absent of a new one."""
+    put = put_image(
+        prepared.facts,
+        features,
+        image_id=request.id,
+        operation_id=request.operation_id or uuid.uuid4().hex,
+        asked=request.features,
+        on_conflict="error",
+        metadata=request.metadata,
+        original=request.image,
+        keeps_original=keeps_original,
+    )
+    return AddFeatures(put.operation_id, put.record, put.features, put.thumbnail, put.original)
