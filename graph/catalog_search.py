@@ -28,6 +28,7 @@ from storage.errors import (
     DeadlineExceeded,
     ExtractorFailed,
     ExtractorUnavailable,
+    ImageNotFound,
     InvalidField,
     InvalidRequest,
     LookalikeError,
@@ -233,6 +234,8 @@ class SearchRun:
 
     def _is_a_gap(self, name: str, report: PartReport) -> bool:
         """A feature that is not set up here is no gap, unless the caller asked for it by name, or with a sentence."""
+        if report.status == "no_match":
+            return self.request.features is not None
         if report.status == "unavailable":
             said = self.request.text is not None or bool(self.request.text_not)
             return self.request.features is not None or (said and self.extractors[name].embeds_text)
@@ -243,6 +246,10 @@ class SearchRun:
         statuses = {self.reports[name].status for name in asked}
         if statuses == {"timeout"}:
             return DeadlineExceeded("no extractor answered in time", "try again, or allow more time")
+        if statuses == {"no_match"}:
+            return ImageNotFound(
+                f"the image {self.request.id!r} was stored without {', '.join(asked)}", "search it by another feature"
+            )
         if statuses == {"unavailable"}:
             return ExtractorUnavailable(
                 f"nothing can answer this search: {reasons}", "GET /v1/features says what is missing"

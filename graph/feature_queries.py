@@ -41,7 +41,7 @@ class Prepare(Protocol):
 class FeatureQueries:
     """home: the shard of the id that is searched by. reports: how each feature fared so far.
 
-    sha256, pictures: of the request's pictures, once they are known.
+    sha256, pictures: of the request's pictures, once they are known. absent: what the stored picture is not to have.
     """
 
     request: SearchRequest
@@ -54,6 +54,7 @@ class FeatureQueries:
     reports: dict[str, PartReport] = field(default_factory=dict)
     sha256: str | None = None
     pictures: list[PictureSize] = field(default_factory=list)
+    absent: set[str] = field(default_factory=set)
 
     async def made(self, asked: Sequence[str]) -> list[FeatureQuery]:
         """Those of the asked features that could make their rows; the others are in ``reports``."""
@@ -72,12 +73,15 @@ class FeatureQueries:
             return {}
         timeout_s = time_left(self.deadline, self.timeouts.shard_s)
         stored = await self.home.features(self.request.id, asked, timeout_s=timeout_s)
-        if stored is not None and any(is_local(self.extractors[name]) for name in stored):
-            [record] = await self.home.records([self.request.id], timeout_s=timeout_s)  # whose pixels a homography maps
+        in_pixels = stored is not None and any(is_local(self.extractors[name]) for name in stored)
+        if stored is not None and (in_pixels or len(stored) < len(asked)):
+            [record] = await self.home.records([self.request.id], timeout_s=timeout_s)
             if record is None:
                 stored = None
             else:
-                self.pictures.append((record.width, record.height))
+                self.absent = {name for name in asked if record.features.get(name) == "absent"}
+                if in_pixels:  # that a homography maps
+                    self.pictures.append((record.width, record.height))
         if stored is None:
             raise ImageNotFound(f"no image has the id {self.request.id!r}", "GET /v1/images lists the ids")
         return stored
@@ -95,6 +99,9 @@ class FeatureQueries:
             return None
         finally:
             self.metrics.extractor_seconds(name, time.perf_counter() - started)
+        if asked is None and name in self.absent:
+            self.reports[name] = PartReport("no_match", 0.0, "this image was stored without it")
+            return None
         if asked is None:
             self.reports[name] = PartReport("pending", 0.0, "not computed yet for this image; it will be filled in")
             return None

@@ -7,12 +7,14 @@ import numpy as np
 from storage.errors import InvalidField, LookalikeError
 from storage.mutation_wire import decode_mutations, decode_results, encode_mutations, encode_results
 from storage.types import (
+    AddFeatures,
     DeleteImage,
     FeatureRows,
     FillFeatures,
     ImageRecord,
     MutationResult,
     PutImage,
+    RemoveFeatures,
     SourceFile,
 )
 
@@ -73,6 +75,16 @@ def test_deletes_and_fills_come_back_equal() -> None:
     assert (back.operation_id, back.id, back.sha256) == (fill.operation_id, fill.id, fill.sha256)
     assert back.annotations == {"tags": ["x", None]}
     assert_equal_features(fill.features["color"], back.features["color"])
+
+
+def test_single_features_come_back_equal() -> None:
+    add = AddFeatures("op-1", RECORD, {"phash": ROWS}, b"\xff\xd8", b"bytes")
+    remove = RemoveFeatures("op-2", "a", ("phash", "color"))
+    back, removed = decode_mutations(encode_mutations([add, remove]))
+    assert removed == remove
+    assert isinstance(back, AddFeatures)
+    assert (back.operation_id, back.record, back.thumbnail, back.original) == ("op-1", RECORD, b"\xff\xd8", b"bytes")
+    assert_equal_features(ROWS, back.features["phash"])
 
 
 def test_results_and_refusals_come_back_in_their_places() -> None:
