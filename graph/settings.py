@@ -122,6 +122,15 @@ class IndexSettings(Settings):
     )
 
 
+class AmbienceSettings(Settings):
+    """The routes of the original services and of their gateway, beside ``/v1``."""
+
+    enabled: bool = Field(default=False, description="whether they are served")
+    filenames: bool = Field(
+        default=False, description="whether results of all of them have a file_name; those of local always do"
+    )
+
+
 class AppSettings(Settings):
     """What ``graph.app:build`` is given."""
 
@@ -160,6 +169,7 @@ class AppSettings(Settings):
     indexes: dict[PartName, IndexSettings] = Field(
         default_factory=dict, description="how the indexes of features are kept, by feature"
     )
+    ambience: AmbienceSettings = Field(default_factory=AmbienceSettings)
     backfill_interval_s: Seconds = Field(default=30.0, description="pause between looks for pending features")
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
     batch: BatchSettings = Field(default_factory=BatchSettings)

@@ -5,9 +5,9 @@ Knows nothing of Ray: the catalogue comes from a function that is called per req
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from graph.http.access import Access
 from graph.http.catalog_port import CatalogProvider
-from graph.http.errors import http_exception_response
+from graph.http.errors import ErrorAnswers, http_exception_response, path_of
 from graph.http.image_paths import EncodedPaths
 from graph.http.limits import Admission, Limiting
 from graph.http.observing import NoRequestMetrics, Observing, RequestMetrics
@@ -45,6 +45,7 @@ def create_http_app(
     files = static_files()
     limits = settings.limits
     admission = admission or Admission(limits.max_concurrent_requests, limits.max_queued_requests)
+    original_routes, error_answers = _original_routes(catalog, settings)
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
@@ -53,12 +54,17 @@ def create_http_app(
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(Observing, metrics=metrics or NoRequestMetrics(), sends_request_id=sends_request_id),
+            Middleware(
+                Observing,
+                metrics=metrics or NoRequestMetrics(),
+                sends_request_id=sends_request_id,
+                error_answers=error_answers,
+            ),
             *_guards(settings, admission, open_paths=[*files, "/openapi.json"]),
             Middleware(EncodedPaths),
         ],
     )
-    app.add_exception_handler(HTTPException, _framework_error)
+    app.add_exception_handler(HTTPException, _framework_error(error_answers))
     app.router.routes.append(direct_search_route(catalog, settings))
     # The routes of a picture's parts end in a fixed word and are tried before the one that takes the whole rest of the
     # path as an id.
@@ -67,7 +73,8 @@ def create_http_app(
         image_routes(catalog, settings),
         service_routes(catalog, settings),
         job_routes(catalog, settings),
-        page_routes(files),
+        original_routes,
+        page_routes(files, greets_programs=settings.ambience.enabled),
     ):
         app.include_router(router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
@@ -88,7 +95,21 @@ def _guards(settings: AppSettings, admission: Admission, open_paths: Sequence[st
     ]
 
 
-async def _framework_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return http_exception_response(request.scope, error)
+def _original_routes(catalog: CatalogProvider, settings: AppSettings) -> tuple[APIRouter, ErrorAnswers]:
+    """Those of the original services. Where they are switched off nothing of them is even imported."""
+    if not settings.ambience.enabled:
+        return APIRouter(), {}
+    from graph.http.ambience.routes import ambience_errors, ambience_routes
+
+    router = ambience_routes(catalog, settings)
+    return router, ambience_errors(router)
+
+
+def _framework_error(error_answers: ErrorAnswers) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        in_own_shape = error_answers.get(path_of(request.scope), http_exception_response)
+        return in_own_shape(request.scope, error)
+
+    return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -14,6 +14,8 @@ from storage import errors
 
 REQUEST_ID = "lookalike.request_id"  # key of the request's id in an ASGI scope
 RETRY_AFTER_S = 1
+
+ErrorAnswers = Mapping[str, Callable[[Scope, BaseException], Response]]  # by path: errors in another shape than ours
 
 STATUS: Mapping[type[errors.LookalikeError], int] = {
     errors.LookalikeError: 500,
@@ -44,6 +46,12 @@ STATUS: Mapping[type[errors.LookalikeError], int] = {
     errors.CorruptData: 500,
     errors.ServiceUnreachable: 503,
 }
+
+
+def path_of(scope: Scope) -> str:
+    """The path below what a proxy or a mount put before it."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def status_of(error: BaseException) -> int:

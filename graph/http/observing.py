@@ -9,9 +9,10 @@ import uuid
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graph.http.errors import REQUEST_ID, error_response, status_of
+from graph.http.errors import REQUEST_ID, ErrorAnswers, error_response, path_of, status_of
 from storage.errors import LookalikeError
 
 log = logging.getLogger("lookalike.http")
@@ -36,12 +37,22 @@ class NoRequestMetrics:
 
 
 class Observing:
-    """sends_request_id: False under a server that adds ``X-Request-ID`` to answers itself, as Ray Serve does."""
+    """sends_request_id: False under a server that adds ``X-Request-ID`` to answers itself, as Ray Serve does.
+    error_answers: paths whose errors have another shape.
+    """
 
-    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics, sends_request_id: bool = True) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: RequestMetrics,
+        sends_request_id: bool = True,
+        error_answers: ErrorAnswers | None = None,
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._sends_request_id = sends_request_id
+        self._error_answers = error_answers or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,9 +84,13 @@ class Observing:
             _report(error, request_id)
             if status != CLIENT_GONE:  # half an answer is out: only closing the connection can say that it is not whole
                 raise
-            await error_response(error, request_id)(scope, receive, labelled_send)
+            await self._error_answer(scope, error)(scope, receive, labelled_send)
         finally:
             self._metrics.observe(_route(scope), status, time.perf_counter() - started, body_bytes)
+
+    def _error_answer(self, scope: Scope, error: Exception) -> Response:
+        answer = self._error_answers.get(path_of(scope))
+        return error_response(error, scope[REQUEST_ID]) if answer is None else answer(scope, error)
 
 
 def _report(error: Exception, request_id: str) -> None:

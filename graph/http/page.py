@@ -13,6 +13,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graph.http.answers import json_response
+
 HERE = Path(__file__).parent
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -23,6 +25,8 @@ MEDIA_TYPES = {
     ".png": "image/png",
     ".webmanifest": "application/manifest+json",
 }
+GREETING = {"Hello": "World"}  # of the original services
+VARIES = {"vary": "Accept"}
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -65,16 +69,20 @@ def _read(path: Path) -> StaticFile:
     return StaticFile(data, MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(data).hexdigest()[:32]}"')
 
 
-def page_routes(files: dict[str, StaticFile]) -> APIRouter:
-    """A route a file: there is no path that a request could make up."""
+def page_routes(files: dict[str, StaticFile], *, greets_programs: bool = False) -> APIRouter:
+    """A route a file: there is no path that a request could make up.
+
+    greets_programs: the page is for those who ask for HTML; others get the greeting of the original services.
+    """
     router = APIRouter(include_in_schema=False)
     for path, file in files.items():
-        _add_file_route(router, path, file)
+        _add_file_route(router, path, file, greets=greets_programs and path == "/")
     return router
 
 
-def _add_file_route(router: APIRouter, path: str, file: StaticFile) -> None:
+def _add_file_route(router: APIRouter, path: str, file: StaticFile, *, greets: bool) -> None:
     headers = {
+        **(VARIES if greets else {}),
         "etag": file.etag,
         "cache-control": "no-cache",
         "content-security-policy": CONTENT_SECURITY_POLICY,
@@ -83,6 +91,8 @@ def _add_file_route(router: APIRouter, path: str, file: StaticFile) -> None:
 
     @router.get(path)
     async def answer(request: Request) -> Response:
+        if greets and "text/html" not in request.headers.get("accept", ""):
+            return json_response(GREETING, headers=VARIES)
         if request.headers.get("if-none-match") == file.etag:
             return Response(status_code=304, headers=headers)
         return Response(file.data, 200, headers, file.media_type)

@@ -9,6 +9,7 @@ from typing import Any
 
 from graph.requests import (
     AddAnswer,
+    AddFeaturesRequest,
     AddRequest,
     FeatureReport,
     ImagePage,
@@ -124,6 +125,16 @@ class FakeCatalog:
         self.images[image_id] = record
         self.originals[image_id] = (request.image, "jpeg")
         return AddAnswer("created" if taken is None else "replaced", record)
+
+    async def add_features(self, request: AddFeaturesRequest) -> AddAnswer:
+        return await self.add(AddRequest(request.image, request.id))
+
+    async def remove_features(self, image_id: str, features: Sequence[str]) -> None:
+        await self.delete(image_id)
+
+    async def ids_of_file_name(self, name: str) -> list[str]:
+        await self._enter()
+        return [image_id for image_id, record in self.images.items() if record.metadata.get("file_name") == name]
 
     async def get(self, image_id: str) -> ImageRecord:
         await self._enter()

@@ -1,0 +1,50 @@
+"""Request bodies as fields, read as leniently as harmless: a form where the originals wanted JSON will do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from graph.http.ambience.fields import AmbienceFields
+from graph.http.bodies import JSON, MULTIPART, content_type
+from graph.http.fields import checked, parse_json
+from graph.http.forms import parse_multipart, text_of
+from graph.settings import Limits
+from storage.errors import BodyTooLarge, InvalidField
+
+IMAGE = "image"
+
+Model = TypeVar("Model", bound=AmbienceFields)
+
+
+async def read_fields(request: Request, model: type[Model], limits: Limits) -> Model:
+    """Raises InvalidRequest for a broken form, InvalidField, BodyTooLarge."""
+    kind, header = content_type(request)
+    body = await request.body()
+    if kind == MULTIPART:
+        values = _form_values(parse_multipart(body, header, limits.max_form_fields), model.model_fields)
+    elif len(body) > limits.max_json_bytes:
+        raise BodyTooLarge(f"the body is over the limit of {limits.max_json_bytes} bytes", "send less at once")
+    elif kind == JSON or body.lstrip()[:1] == b"{":
+        values = _json_values(body)
+    else:
+        values = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    return checked(model, values)
+
+
+def _form_values(parts: list[tuple[str, bytes]], known: Collection[str]) -> dict[str, Any]:
+    """Of a field that is given twice the last one counts, as in the originals."""
+    return {name: data if name == IMAGE else text_of(name, data) for name, data in parts if name in known}
+
+
+def _json_values(body: bytes) -> dict[str, Any]:
+    try:
+        values = parse_json(body)
+    except ValueError as error:
+        raise InvalidField(f"the body is not JSON: {error}", "send a JSON object") from error
+    if not isinstance(values, dict):
+        raise InvalidField("the body is not a JSON object", "send {...}")
+    return values

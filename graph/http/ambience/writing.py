@@ -1,0 +1,93 @@
+"""Adding and deleting single features, and all of them at once as the gateway did."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from graph.http.ambience.answers import FILE_NAME, FILE_NAME_OF_NUMBER, file_name
+from graph.http.ambience.errors import TAKEN
+from graph.http.ambience.fields import CalculateFields, DeleteFields
+from graph.http.ambience.services import Service
+from graph.http.catalog_port import CatalogPort
+from graph.http.errors import status_of
+from graph.requests import AddFeaturesRequest
+from storage.errors import ImageExists, ImageNotFound, InvalidField, InvalidRequest, LookalikeError, NotFound
+
+NUMBER_OF_FILE_NAME = re.compile(re.escape(FILE_NAME_OF_NUMBER).replace(re.escape("{}"), "(0|[1-9][0-9]*)"))
+
+Settled = dict[str, Any]  # as JavaScript's Promise.allSettled writes it
+
+
+async def calculate(catalog: CatalogPort, services: Sequence[Service], fields: CalculateFields) -> None:
+    """Adds these features of the picture, or none. Raises what `CatalogPort.add_features` does."""
+    features = tuple(service.feature for service in services)
+    await catalog.add_features(AddFeaturesRequest(fields.image, str(fields.image_id), features))
+
+
+async def delete(catalog: CatalogPort, services: Sequence[Service], fields: DeleteFields) -> None:
+    """An id without these features is fine, as in the originals. Raises NotFound for a file name that no picture has,
+    InvalidField for one that several have.
+    """
+    image_id = str(fields.image_id) if not fields.file_name else await _id_of(catalog, fields.file_name)
+    try:
+        await catalog.remove_features(image_id, [service.feature for service in services])
+    except ImageNotFound:
+        return
+
+
+async def _id_of(catalog: CatalogPort, name: str) -> str:
+    ids = await catalog.ids_of_file_name(name)
+    if len(ids) > 1:
+        raise InvalidField(f"file_name: {len(ids)} pictures are called {name!r}", "delete one by its image_id")
+    if ids:
+        return ids[0]
+    number = NUMBER_OF_FILE_NAME.fullmatch(name)
+    if number is not None:
+        record = await catalog.get(number[1])
+        if file_name(record.id, record.metadata) == name:
+            return record.id
+    raise NotFound(f"no picture has the file name {name!r}", f"it is {FILE_NAME!r} in the metadata of a picture")
+
+
+async def calculate_all(catalog: CatalogPort, services: Sequence[Service], fields: CalculateFields) -> list[Settled]:
+    """All at once, and only where that fails one by one, to keep what can be kept and say what cannot."""
+    whole = await _outcome(calculate(catalog, services, fields))
+    outcomes: list[LookalikeError | None] = [whole] * len(services)
+    if whole is not None and not isinstance(whole, InvalidRequest):  # what is no picture is none for every feature
+        outcomes = await asyncio.gather(*(_outcome(calculate(catalog, [one], fields)) for one in services))
+    return [settled(one.calculate, outcome) for one, outcome in zip(services, outcomes, strict=True)]
+
+
+async def delete_all(catalog: CatalogPort, services: Sequence[Service], image_id: int) -> list[Settled]:
+    """The whole picture in one write, so that they all have the same outcome. One that is not there is fine."""
+    outcome = await _outcome(catalog.delete(str(image_id)))
+    if isinstance(outcome, ImageNotFound):
+        outcome = None
+    return [settled(one.delete, outcome) for one in services]
+
+
+async def _outcome(work: Awaitable[None]) -> LookalikeError | None:
+    """The failure, if any. Raises one that is the service's own fault, which only its log may show."""
+    try:
+        await work
+    except LookalikeError as failure:
+        if status_of(failure) == 500:
+            raise
+        return failure
+    return None
+
+
+def settled(url: str, failure: LookalikeError | None) -> Settled:
+    """url: of the route that does the same for one feature."""
+    if failure is None:
+        return {"status": "fulfilled", "value": "", "url": url}
+    taken = isinstance(failure, ImageExists)
+    reason = {
+        "message": TAKEN if taken else str(failure),
+        "code": failure.code,
+        "status": 500 if taken else status_of(failure),
+    }
+    return {"status": "rejected", "reason": reason, "url": url}
