@@ -1,0 +1,52 @@
+"""What does not fit in the data of an original installation: counted, with examples, and told one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from storage.types import JobFailure
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DefectCount:
+    """Of one kind of defect. examples: the first few, in words."""
+
+    code: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Kind:
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+class Defects:
+    """Takes what others find. Each is kept until somebody takes it; the counts stay."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, _Kind] = {}
+        self._new: list[JobFailure] = []
+
+    def add(self, code: str, where: str, reason: str) -> None:
+        """where: the store and the key in it, the file, or the id: one defect of a place is kept."""
+        shown = where.encode(errors="replace").decode()
+        kind = self._kinds.setdefault(code, _Kind())
+        kind.count += 1
+        if len(kind.examples) < EXAMPLES:
+            kind.examples.append(f"{shown}: {reason}")
+        self._new.append(JobFailure(shown, code, reason.encode(errors="replace").decode()))
+
+    def taken(self) -> list[JobFailure]:
+        """Those that were added since the last call."""
+        new, self._new = self._new, []
+        return new
+
+    @property
+    def counts(self) -> tuple[DefectCount, ...]:
+        """Most frequent first."""
+        kinds = sorted(self._kinds.items(), key=lambda item: (-item[1].count, item[0]))
+        return tuple(DefectCount(code, kind.count, tuple(kind.examples)) for code, kind in kinds)

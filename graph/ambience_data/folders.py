@@ -1,0 +1,147 @@
+"""Which data an original installation has: its LMDBs, found by name, by the folder of the service that wrote them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from graph.ambience_data.defects import Defects
+from graph.ambience_data.stores import DataStore
+from graph.ambience_data.vectors import COLORS, HASH_BYTES, looks_like_colors
+from storage.errors import CorruptData
+
+HASHES, HISTOGRAMS, VECTORS = "phashes.lmdb", "rgb_histograms.lmdb", "features.lmdb"
+NAMES, IDS = "id_to_filename.lmdb", "filename_to_id.lmdb"
+KEYPOINTS, DESCRIPTORS = "keypoints.lmdb", "descriptors.lmdb"
+KNOWN = (HASHES, HISTOGRAMS, VECTORS, NAMES, IDS, KEYPOINTS, DESCRIPTORS)
+FEATURE_OF = {HASHES: "phash", HISTOGRAMS: "color"}
+BY_FOLDER = ("image_text", "global", "color", "phash")  # words in a service's folder name, and its feature
+GLOBAL_WIDTH, IMAGE_TEXT_WIDTH = 768, 512
+LOOKED_AT = 200  # values, for their length
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureTable:
+    """A feature's values by id. width: bytes of each. entries: as the store counts them."""
+
+    feature: str
+    width: int
+    store: DataStore
+
+    @property
+    def path(self) -> str:
+        return self.store.path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServiceFolder:
+    """What one service left. names: file name by id; ids: id by file name; each None where it is not there."""
+
+    path: str
+    tables: tuple[FeatureTable, ...] = ()
+    names: DataStore | None = None
+    ids: DataStore | None = None
+    keypoints: DataStore | None = None
+    descriptors: DataStore | None = None
+    stores: list[DataStore] = field(default_factory=list)
+
+    def close(self) -> None:
+        for store in self.stores:
+            store.close()
+
+
+def open_folders(paths: Sequence[str], said: Mapping[str, str], defects: Defects) -> list[ServiceFolder]:
+    """Every folder below the paths, or one of them, that holds any of the LMDBs, each once, by path.
+
+    said: feature by folder, for vectors that neither a name nor their length tells apart. What cannot be read, or told
+    apart, is a defect.
+    """
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        for store in _walk(path):
+            found.setdefault(os.path.dirname(store), []).append(store)
+    return [_open_folder(path, sorted(set(stores)), said, defects) for path, stores in sorted(found.items())]
+
+
+def _walk(path: str) -> Iterator[str]:
+    path = os.path.realpath(path)
+    if os.path.basename(path) in KNOWN:
+        yield path
+        return
+    for folder, folders, files in os.walk(path):
+        yield from (os.path.join(folder, name) for name in (*folders, *files) if name in KNOWN)
+        folders[:] = sorted(name for name in folders if name not in KNOWN)
+
+
+def _open_folder(path: str, paths: Sequence[str], said: Mapping[str, str], defects: Defects) -> ServiceFolder:
+    folder = ServiceFolder(path)
+    for store_path in paths:
+        try:
+            store = DataStore(store_path)
+            folder.stores.append(store)
+            folder = _with_store(folder, store, said, defects)
+        except CorruptData as failure:
+            defects.add("damaged", store_path, failure.message)
+    return folder
+
+
+def _with_store(folder: ServiceFolder, store: DataStore, said: Mapping[str, str], defects: Defects) -> ServiceFolder:
+    match os.path.basename(store.path):
+        case "id_to_filename.lmdb":
+            return replace(folder, names=store)
+        case "filename_to_id.lmdb":
+            return replace(folder, ids=store)
+        case "keypoints.lmdb":
+            return replace(folder, keypoints=store)
+        case "descriptors.lmdb":
+            return replace(folder, descriptors=store)
+    table = _table(store, said)
+    if table is None:
+        reason = "neither its folder's name nor the length of its values tells what they are: say --feature DIR=NAME"
+        defects.add("unknown_feature", store.path, reason)
+        return folder
+    return replace(folder, tables=(*folder.tables, table))
+
+
+def _table(store: DataStore, said: Mapping[str, str]) -> FeatureTable | None:
+    values = [value for _, value in islice(store.items(), LOOKED_AT)]
+    widths = Counter(map(len, values)).most_common(1)
+    width = widths[0][0] if widths else 0
+    feature = (
+        _said(store.path, said)
+        or FEATURE_OF.get(os.path.basename(store.path))
+        or _by_folder(os.path.dirname(store.path))
+        or _by_width([value for value in values if len(value) == width])
+    )
+    if feature is None:
+        return None
+    return FeatureTable(feature, {"phash": HASH_BYTES, "color": 4 * COLORS}.get(feature, width // 4 * 4), store)
+
+
+def _said(path: str, said: Mapping[str, str]) -> str | None:
+    """What was said of the innermost folder."""
+    while path != os.path.dirname(path):
+        if path in said:
+            return said[path]
+        path = os.path.dirname(path)
+    return None
+
+
+def _by_folder(folder: str) -> str | None:
+    for name in reversed(folder.split(os.sep)):
+        for word in BY_FOLDER:
+            if word in name:
+                return word
+    return None
+
+
+def _by_width(values: Sequence[bytes]) -> str | None:
+    width = len(values[0]) if values else 0
+    if width == HASH_BYTES:
+        return "phash"
+    if width == 4 * COLORS and looks_like_colors(values):
+        return "color"
+    return {4 * GLOBAL_WIDTH: "global", 4 * IMAGE_TEXT_WIDTH: "image_text"}.get(width)
