@@ -51,6 +51,7 @@ from storage.types import (
     ShardQuery,
     ShardStats,
     TrainingReport,
+    Vectors,
     VerifyReport,
 )
 from storage.vectors import VectorIndex
@@ -269,6 +270,11 @@ class Shard:
         """Those of the features that the image has; None where there is no such image."""
         with self._views.read(self._store) as (transaction, view):
             return shard_reads.features_of(transaction, image_id, names, view.generations)
+
+    def rows_of_each(self, ids: Sequence[str], names: Sequence[str]) -> list[dict[str, Vectors] | None]:
+        """The rows of `features`, of each image."""
+        with self._views.read(self._store) as (transaction, view):
+            return shard_reads.rows_of_each(transaction, ids, names, view.generations)
 
     def sample_rows(self, feature: str, count: int, seed: int = 0, fingerprint: str = "") -> FloatVectors:
         """(N, D) rows of pictures chosen by chance, of the model's generation, or of the one in use. Raises

@@ -39,6 +39,7 @@ from storage.types import (
     PendingPage,
     ShardStats,
     TrainingReport,
+    Vectors,
     VerifyReport,
 )
 from storage.whitening import Whitening
@@ -174,6 +175,12 @@ class ShardActor:
     @ray.method(concurrency_group="read")
     def features(self, image_id: str, names: Sequence[str]) -> Mapping[str, FeatureRows] | LookalikeError | None:
         return self._ask(lambda shard: shard.features(image_id, names))
+
+    @ray.method(concurrency_group="read")
+    def rows_of_each(
+        self, ids: Sequence[str], names: Sequence[str]
+    ) -> Sequence[Mapping[str, Vectors] | None] | LookalikeError:
+        return self._ask(lambda shard: shard.rows_of_each(ids, names))
 
     @ray.method(concurrency_group="read")
     def original(self, image_id: str) -> bytes | LookalikeError | None:

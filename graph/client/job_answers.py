@@ -15,7 +15,8 @@ class Job:
     """A batch job's progress. state: queued, running, succeeded, failed or stopped.
 
     The counts are of files. Of a backfill: total of images with something to compute, added of features filled in,
-    failed of images that could not be.
+    failed of images that could not be. Of an import: of images, replaced of those that were there and were added to, and
+    failed of everything that did not fit; report says what each folder held.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Job:
     failed: int = 0
     message: str = ""
     started_at: datetime | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:

@@ -149,20 +149,21 @@ class Ready(Schema):
 
 class JobRow(Schema):
     id: str
-    kind: str = Field(description="index or backfill")
+    kind: str = Field(description="index, backfill or import")
     state: str = Field(description="queued, running, succeeded, failed or stopped")
     submitted_at: str = Field(description="ISO 8601, UTC")
     started_at: str | None = Field(description="when work on the first file began")
     updated_at: str = Field(description="ISO 8601, UTC")
     arguments: dict[str, Any]
-    total: int = Field(description="files; of a backfill, images with something to compute")
+    total: int = Field(description="files; of a backfill or an import, images")
     done: int
     added: int = Field(description="images; of a backfill, features filled in")
-    replaced: int
+    replaced: int = Field(description="images; of an import, those that were there and were added to")
     unchanged: int
     skipped: int
     failed: int = Field(description="files that could not be taken; of a backfill, images that could not be filled in")
     message: str
+    report: dict[str, Any] = Field(description="of an import: what each folder held, and what did not fit")
 
 
 class JobList(Schema):

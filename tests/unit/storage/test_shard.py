@@ -43,6 +43,15 @@ class TestPut:
         np.testing.assert_array_equal(query_rows, picture_rows("a")["phash"].query_rows)
         assert shard.features("b", ["phash"]) is None
 
+    def test_the_rows_of_many_come_at_once(self, shard: Shard) -> None:
+        shard.apply([put("a"), put("b")])
+        a, missing, b = shard.rows_of_each(["a", "c", "b"], ["phash", "color"])
+        assert missing is None
+        for image_id, rows in (("a", a), ("b", b)):
+            assert rows is not None
+            assert set(rows) == {"phash", "color"}
+            np.testing.assert_array_equal(rows["color"], picture_rows(image_id)["color"].rows)
+
     def test_a_taken_id_is_a_conflict_unless_told_otherwise(self, shard: Shard) -> None:
         first = put("a")
         shard.apply([first])

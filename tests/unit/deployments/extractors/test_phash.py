@@ -8,7 +8,7 @@ import pytest
 from scipy.fft import dctn
 
 from deployments.extractor import Pixels
-from deployments.extractors.phash import VIEWS, Phash
+from deployments.extractors.phash import VIEWS, Phash, views_of_hashes
 from deployments.images import decode
 from deployments.prepare import prepare
 from storage.errors import InvalidField
@@ -78,6 +78,18 @@ def test_a_bad_orientation_is_refused_with_those_allowed(value: object) -> None:
     with pytest.raises(InvalidField, match="orientations") as refusal:
         Phash().query_views([], {"orientations": value})
     assert "none, mirrored, all" in refusal.value.hint
+
+
+def test_views_are_near_those_of_the_picture_where_only_its_hash_is_left(shared_dir: Path) -> None:
+    photos = sorted((shared_dir / "photos" / "clothing").glob("*.jpg"))[:40]
+    pixels = [prepare(decode(photo.read_bytes()), Phash.image_input) for photo in photos]
+    true = np.stack([np.asarray(one.query_rows) for one in Phash().extract(pixels)])
+    made = views_of_hashes(true[:, 0])
+    distances = np.bitwise_count(made ^ true).sum(axis=-1)
+    assert made.shape == (len(photos), len(VIEWS), 72)
+    assert not distances[:, [VIEWS.index("as_given"), VIEWS.index("transposed")]].any()
+    assert distances.max() <= 36
+    assert np.median(distances[:, VIEWS.index("mirrored")]) <= 10
 
 
 def test_flat_pictures_hash_alike_whatever_their_gray() -> None:
