@@ -28,6 +28,7 @@ from storage.errors import (
     LookalikeError,
 )
 from storage.types import FeatureQuery, FeatureRows
+from storage.word_search import WordParams
 
 if TYPE_CHECKING:
     from graph.catalog import CatalogMetrics, Timeouts
@@ -115,6 +116,10 @@ class FeatureQueries:
         self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows]
     ) -> FeatureRows | None:
         port, params = self.extractors[name], self.request.params.get(name, {})
+        if is_of_words(port):
+            WordParams.of(params)
+            if self.request.text is not None:  # what is looked for is said, whatever words a picture has
+                return await port.embed_text(self.request.text, timeout_s=self._extractor_time())
         is_vector = is_vector_feature(port)
         vector_params = VectorParams.of(name, params) if is_vector else VectorParams()
         pictures: list[FeatureRows] = []
@@ -130,21 +135,23 @@ class FeatureQueries:
         return _together(pictures) if len(pictures) > 1 else pictures[0]
 
     async def _extracted(self, port: ExtractorPort, prepared: PreparedPicture) -> FeatureRows:
-        timeout_s = time_left(self.deadline, self.timeouts.extractor_s)
         want = port.served.image_input
         if want is None or want not in prepared.forms:
             raise await explained(port)
         params = self.request.params.get(port.name, {})
-        return await port.query_views(prepared.forms[want], params, timeout_s=timeout_s)
+        return await port.query_views(prepared.forms[want], params, timeout_s=self._extractor_time())
+
+    def _extractor_time(self) -> float:
+        return time_left(self.deadline, self.timeouts.extractor_s)
 
     async def _embedded(self, port: ExtractorPort) -> tuple[list[FeatureRows], list[FeatureRows]]:
         """Of the sentence, and of those to keep away from."""
         request = self.request
-        if not port.embeds_text or (request.text is None and not request.text_not):
+        if not is_vector_feature(port) or not port.embeds_text or (request.text is None and not request.text_not):
             return [], []
         if port.is_late and port.served.image_input is None:
             raise await explained(port)
-        timeout_s = time_left(self.deadline, self.timeouts.extractor_s)
+        timeout_s = self._extractor_time()
         wanted = [] if request.text is None else [request.text]
         sentences = [*wanted, *request.text_not]
         rows = await all_of([port.embed_text(sentence, timeout_s=timeout_s) for sentence in sentences])
@@ -169,6 +176,11 @@ async def explained(port: ExtractorPort) -> LookalikeError:
 def is_local(port: ExtractorPort) -> bool:
     """Whether the feature is keypoints."""
     return port.served.spec is not None and port.served.spec.kind == "local"
+
+
+def is_of_words(port: ExtractorPort) -> bool:
+    """Whether the feature is the words in a picture."""
+    return port.served.spec is not None and port.served.spec.kind == "words"
 
 
 def is_vector_feature(port: ExtractorPort) -> bool:

@@ -15,6 +15,7 @@ from storage.types import FeatureSpec
 from storage.vectors import VectorIndex
 from storage.vectors_faiss import empty_flat_index
 from storage.whitening import WhitenedIndex, Whitening
+from storage.word_index import empty_word_index
 
 KindChoice = Literal["auto", "exact", "inverted_file"]
 KINDS: tuple[KindChoice, ...] = ("auto", "exact", "inverted_file")
@@ -50,6 +51,8 @@ def build_index(
     check_index_config(spec, config)
     if whitening is not None and config.whitening:
         return WhitenedIndex(empty_flat_index(replace(spec, dim=len(whitening.axes))), whitening)
+    if spec.kind == "words":
+        return empty_word_index()
     if spec.kind != "local":
         return empty_flat_index(spec)
     warm_up()

@@ -28,6 +28,7 @@ from storage.types import (
     Vectors,
 )
 from storage.vectors import row_dtype, row_width
+from storage.word_search import WordParams, check_words
 
 MAX_OPERATION_ID = 1024
 UNIT_TOLERANCE = 1e-3
@@ -71,6 +72,8 @@ def _check_features(image_id: str, features: Mapping[str, FeatureRows], generati
             check_rows(f"query rows of {where}", feature.query_rows, spec)
         if spec.kind == "local":
             check_keypoints(where, feature.rows, feature.extras)
+        elif spec.kind == "words":
+            check_words(where, feature.rows, feature.extras)
         elif not len(feature.rows):
             raise InvalidRequest(f"{where} has no row", "leave it pending instead")
 
@@ -134,6 +137,9 @@ def check_query(query: FeatureQuery, generations: Generations) -> str | None:
         if spec.kind == "local":  # a picture without texture has no keypoint, and is like no other
             check_keypoints("the query", query.rows, query.extras)
             LocalParams.of(query.params)
+            return None
+        if spec.kind == "words":  # nor is one without words
+            WordParams.of(query.params)
             return None
     except InvalidRequest as failure:
         return failure.message

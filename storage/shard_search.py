@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from storage.shard_checks import check_query
 from storage.shard_tables import feature_table, record_by_handle
 from storage.types import FeatureQuery, FeatureRows, Handles, Hit, ImageSummary, ShardAnswer, ShardQuery, Vectors
 from storage.vectors import Neighbors, VectorIndex
+from storage.word_index import WordIndex
+from storage.word_search import FoundWords, find_words
 
 QUERY_FRAME = "query_frame"  # evidence for the router alone: which picture of the query, and the size of its frame
 
@@ -109,8 +112,7 @@ def answer_queries(
                 draft.errors[part.feature] = reason or ""
     pictures = _Pictures(transaction, cache, generations)
     for key, asked in by_key.items():
-        answer_feature = _answer_local_feature if generations.specs[key].kind == "local" else _answer_feature
-        answer_feature(key, view.indexes[key], asked, pictures)
+        _ANSWERERS.get(generations.specs[key].kind, _answer_feature)(key, view.indexes[key], asked, pictures)
     return [draft.finished() for draft in drafts]
 
 
@@ -137,6 +139,37 @@ def _answer_local_feature(
         located = locate(index, query, lambda handle: pictures.feature(key, handle))
         draft.hits[query.feature] = tuple(_located_hit(one, pictures, draft.summaries) for one in located)
         draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
+
+
+def _answer_words(
+    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+) -> None:
+    for draft, query in asked:
+        started = time.perf_counter()
+        found = find_words(cast(WordIndex, index), query, lambda handle: pictures.feature(key, handle))
+        draft.hits[query.feature] = tuple(_word_hit(one, pictures, draft.summaries) for one in found)
+        draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
+
+
+_ANSWERERS = {"local": _answer_local_feature, "words": _answer_words}
+
+
+def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
+    """Coordinates in pixels of the stored picture, no longer in those of its frame."""
+    image_id, summary = pictures.summary(found.handle)
+    summaries[image_id] = summary
+    scale = np.array([summary.width / found.frame[0], summary.height / found.frame[1]])
+    words = [
+        {
+            "query": one.query,
+            "word": one.word,
+            "match": one.how,
+            "confidence": round(one.confidence, 4),
+            "box": np.round(one.box * scale, 2).tolist(),
+        }
+        for one in found.words
+    ]
+    return Hit(image_id, found.distance, 0, {"words": words})
 
 
 def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:

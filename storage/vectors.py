@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from storage.descriptor_codes import unpacked
 from storage.types import FeatureKind, FeatureSpec, Handles, Metric, Vectors
 
-VALUES_TO_A_BYTE: Mapping[FeatureKind, int] = {"binary": 8, "local": 2}
+VALUES_TO_A_BYTE: Mapping[FeatureKind, int] = {"binary": 8, "local": 2, "words": 1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +102,7 @@ class ExactIndex:
 
 
 def row_width(spec: FeatureSpec) -> int:
-    """Columns of the feature's rows: bytes for a binary feature and for a local one, floats otherwise."""
+    """Columns of the feature's rows: bytes for a binary feature, for a local one and for words, floats otherwise."""
     return spec.dim // VALUES_TO_A_BYTE[spec.kind] if spec.kind in VALUES_TO_A_BYTE else spec.dim
 
 
@@ -112,13 +112,15 @@ def row_dtype(spec: FeatureSpec) -> np.dtype[np.uint8] | np.dtype[np.float32]:
 
 def plain_distances(metric: Metric, query: Vectors, rows: Vectors) -> NDArray[np.float32]:
     """Distance of ``query`` (D,) to each of ``rows`` (N, D): (N,). Cosine takes unit rows. Of local features, whose
-    metric counts "inliers", it is the squared distance of descriptors, in levels.
+    metric counts "inliers", it is the squared distance of descriptors, in levels; of words it is 0 or 1.
     """
     if metric == "hamming":
         differing = np.bitwise_count(np.bitwise_xor(rows, query))
         return np.asarray(differing.sum(axis=1), np.float32)
     if metric == "inliers":
         return np.asarray(np.square(np.subtract(unpacked(rows), unpacked(query[None]))).sum(axis=1), np.float32)
+    if metric == "words":
+        return np.asarray((rows != query).any(axis=1), np.float32)
     wide = rows.astype(np.float64)
     if metric == "l1":
         return np.asarray(np.abs(wide - query).sum(axis=1), np.float32)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AS_GIVEN = "as_given"  # the view of a query that is neither mirrored nor turned
 MOST_SENTENCES = 5
+MOST_WORDS = 4
 MOST_TAGS = 3
 
 Image = Annotated[
@@ -105,10 +106,15 @@ def _row(rank: int, result: SearchResult, columns: list[str]) -> list[str]:
 
 
 def _evidence(match: Mapping[str, Any] | None) -> str:
-    """The distance or the number of inliers, for people with the view that matched; empty for a picture not found."""
+    """The distance or the number of inliers, for people with the view or the words that matched; empty for a picture
+    not found.
+    """
     if match is None:
         return ""
     distance = figure(match["distance"] if "distance" in match else match.get("inliers", ""))
+    words = list(dict.fromkeys(word["word"] for word in match.get("words", ())))
+    if words and output.on_terminal():
+        return f"{distance} {' '.join(words[:MOST_WORDS])}"
     view = match.get("view", AS_GIVEN)
     return f"{distance} {view}" if view != AS_GIVEN and output.on_terminal() else distance
 

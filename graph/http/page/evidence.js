@@ -2,8 +2,8 @@
 
 import { counted } from "./dom.js";
 
-const metrics = new Map(Object.entries({ phash: "hamming", color: "l1", local: "inliers" }));
-const UNRELATED = { hamming: 288, l1: 2, cosine: 1 }; // distance at which two pictures have nothing in common
+const metrics = new Map(Object.entries({ phash: "hamming", color: "l1", local: "inliers", text: "words" }));
+const UNRELATED = { hamming: 288, l1: 2, cosine: 1, words: 1 }; // distance at which two pictures have nothing in common
 const MANY_INLIERS = 100;
 
 const metricOf = (feature) => metrics.get(feature) ?? "cosine";
@@ -34,6 +34,11 @@ export function orientation(match) {
   const name = match.view;
   if (typeof name !== "string" || name === "as_given") return null;
   return name.replaceAll("_", " ").replace(/(\d+)/, "$1°");
+}
+
+/** The words that a search found in the photo: [{word, box}], box: corners [x, y] in pixels of the photo. */
+export function foundWords(matches) {
+  return Object.values(matches).flatMap(({ words }) => (Array.isArray(words) ? words : []));
 }
 
 export const score = (number) => String(Number(number.toPrecision(3)));

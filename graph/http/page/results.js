@@ -1,11 +1,12 @@
 // The answer to a search: a grid of thumbnails, each with its id, its score and what every feature says of it.
 
 import { byId, counted, drawn, element, grouped, idText } from "./dom.js";
-import { closeness, measure, orientation, score } from "./evidence.js";
+import { closeness, foundWords, measure, orientation, score } from "./evidence.js";
 import { originalLink, thumbnail } from "./pictures.js";
 import { inWords, isWhole, placement } from "./placement.js";
 
 const MOST_TAGS = 5;
+const MOST_WORDS = 8;
 
 /** `queryId`: the stored photo that was asked about, or null. `actions`: {searchFrom(id), failed(error)}. */
 export function showResults(answer, queryId, actions) {
@@ -30,8 +31,10 @@ function summary({ results, features, partial, missing_shards: missing, took_ms:
 function card(result, context) {
   const { id, width, height } = result;
   const place = placement(result);
+  const words = foundWords(result.matches);
   const button = element("button", { type: "button", className: "shot", "aria-label": `Search from ${id}` },
     thumbnail(id, ""), place && !isWhole(place) ? outline(place.outline, width, height) : null,
+    words.length ? boxes(words, width, height) : null,
     element("span", { className: "shot-action", textContent: "Search from this", "aria-hidden": "true" }));
   button.addEventListener("click", () => context.searchFrom(id));
   const turned = place ? null : Object.values(result.matches).map(orientation).find(Boolean);
@@ -41,6 +44,7 @@ function card(result, context) {
       idText(id),
       ...annotations(result.annotations),
       place ? element("p", { className: "placement", textContent: inWords(place) }) : null,
+      words.length ? element("p", { className: "placement", textContent: reading(words) }) : null,
       evidence(result.matches, context.asked),
       metadata(result.metadata),
       element("p", { className: "facts" },
@@ -58,6 +62,16 @@ function outline(points, width, height) {
   return drawn("svg", { class: "outline", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
     drawn("path", { class: "beyond", d: all + part }),
     drawn("path", { class: "edge", d: part }));
+}
+
+function boxes(words, width, height) {
+  return drawn("svg", { class: "outline", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+    ...words.map(({ box }) => drawn("path", { class: "edge", d: `M${box.map((point) => point.join(" ")).join("L")}Z` })));
+}
+
+function reading(words) {
+  const different = [...new Set(words.map(({ word }) => word))];
+  return `It says ${different.slice(0, MOST_WORDS).map((word) => `“${word}”`).join(", ")}${different.length > MOST_WORDS ? ", …" : ""}`;
 }
 
 function evidence(matches, asked) {
