@@ -17,6 +17,7 @@ from graph.part_status import extractor_status, refuse_unserved
 from graph.ports import ExtractorStatus, ServedModel
 from storage.errors import DeadlineExceeded, LookalikeError
 from storage.leases import Leases
+from storage.near_types import NearAnswer, NearPicture, NearQuestions
 from storage.shard import Shard
 from storage.types import (
     FeatureRows,
@@ -100,6 +101,12 @@ class LocalShardPort:
 
     async def search(self, query: ShardQuery, *, timeout_s: float) -> ShardAnswer:
         return (await in_thread(lambda: self._shard.search([query]), timeout_s))[0]
+
+    async def near(self, questions: NearQuestions, *, timeout_s: float) -> list[NearAnswer]:
+        return await in_thread(lambda: self._shard.near(questions), timeout_s)
+
+    async def walk(self, feature: str, views: int, after: int, limit: int, *, timeout_s: float) -> list[NearPicture]:
+        return await in_thread(lambda: self._shard.walk(feature, views, after, limit), timeout_s)
 
     async def records(self, ids: Sequence[str], *, timeout_s: float) -> list[ImageRecord | None]:
         return await in_thread(lambda: self._shard.records(ids), timeout_s)

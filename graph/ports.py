@@ -18,6 +18,7 @@ from deployments.loading_part import PartState
 from deployments.part_host import ReplicaReport
 from deployments.prepared import PreparedPicture
 from storage.errors import LookalikeError
+from storage.near_types import NearAnswer, NearPicture, NearQuestions
 from storage.types import (
     FeatureRows,
     FeatureSpec,
@@ -135,6 +136,14 @@ class ShardPort(Protocol):
     async def apply(self, mutation: Mutation, *, timeout_s: float) -> MutationResult: ...
 
     async def search(self, query: ShardQuery, *, timeout_s: float) -> ShardAnswer: ...
+
+    async def near(self, questions: NearQuestions, *, timeout_s: float) -> list[NearAnswer]:
+        """See `storage.near_pictures`; so for the next."""
+        ...
+
+    async def walk(
+        self, feature: str, views: int, after: int, limit: int, *, timeout_s: float
+    ) -> list[NearPicture]: ...
 
     async def records(self, ids: Sequence[str], *, timeout_s: float) -> list[ImageRecord | None]: ...
 

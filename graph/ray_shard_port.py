@@ -18,6 +18,7 @@ from ray.exceptions import RayActorError, RayError
 from graph.gather import Gatherer
 from storage.errors import DeadlineExceeded, LookalikeError, ShardUnavailable
 from storage.mutation_wire import decode_results, encode_mutations
+from storage.near_types import NearAnswer, NearPicture, NearQuestions
 from storage.search_socket import SearchConnection
 from storage.search_wire import decode_answers, encode_queries
 from storage.shard_fleet import ShardFleet
@@ -66,6 +67,12 @@ class RayShardPort:
 
     async def search(self, query: ShardQuery, *, timeout_s: float) -> ShardAnswer:
         return await self._searches.call(query, timeout_s=timeout_s)
+
+    async def near(self, questions: NearQuestions, *, timeout_s: float) -> list[NearAnswer]:
+        return cast("list[NearAnswer]", await self._ask("near", questions, timeout_s=timeout_s))
+
+    async def walk(self, feature: str, views: int, after: int, limit: int, *, timeout_s: float) -> list[NearPicture]:
+        return cast("list[NearPicture]", await self._ask("walk", feature, views, after, limit, timeout_s=timeout_s))
 
     async def records(self, ids: Sequence[str], *, timeout_s: float) -> list[ImageRecord | None]:
         return cast("list[ImageRecord | None]", await self._ask("records", list(ids), timeout_s=timeout_s))

@@ -25,6 +25,9 @@ from storage.index_upkeep import IndexUpkeep
 from storage.index_views import IndexView, IndexViews
 from storage.kv import KeyValueStore, ReadTransaction, WriteTransaction
 from storage.kv_lmdb import LmdbStore
+from storage.near_pictures import near_pictures, walk_pictures
+from storage.near_store import NearMemory
+from storage.near_types import NearAnswer, NearPicture, NearQuestions
 from storage.ownership import FolderLock
 from storage.shard_checks import check_mutation
 from storage.shard_features import Ownership, note_originals, register_features, take_ownership
@@ -99,6 +102,7 @@ class Shard:
         self._originals_may_stay = originals_may_stay
         self._write_lock = threading.Lock()
         self._summaries = SummaryCache()
+        self._near_memory = NearMemory()
         snapshot_lock = threading.Lock()
         self.keeper = GenerationKeeper(
             store=store,
@@ -245,6 +249,16 @@ class Shard:
         """
         with self._views.read(self._store) as (transaction, view):
             return answer_queries(transaction, view, queries, self._summaries)
+
+    def near(self, questions: NearQuestions) -> list[NearAnswer]:
+        """See `near_pictures`."""
+        with self._views.read(self._store) as (transaction, view):
+            return near_pictures(transaction, view, questions, self._near_memory)
+
+    def walk(self, feature: str, views: int, after: int, limit: int) -> list[NearPicture]:
+        """See `walk_pictures`."""
+        with self._views.read(self._store) as (transaction, view):
+            return walk_pictures(transaction, view, feature, views, after, limit)
 
     def records(self, ids: Sequence[str]) -> list[ImageRecord | None]:
         return self._ask(lambda transaction: shard_reads.records_of(transaction, ids, self._views.current.generations))

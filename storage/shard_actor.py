@@ -21,6 +21,7 @@ import ray
 from storage.errors import InvalidRequest, LookalikeError, ShardUnavailable
 from storage.leases import Leases
 from storage.mutation_wire import EncodedResults, decode_mutations, encode_results
+from storage.near_types import NearAnswer, NearPicture, NearQuestions
 from storage.search_socket import SearchSocket
 from storage.search_wire import decode_queries, encode_answers
 from storage.shard import Shard
@@ -155,6 +156,14 @@ class ShardActor:
     def search_address(self) -> str:
         """Where processes of this machine may put the same question as to ``search``: see `storage.search_socket`."""
         return self._socket.address
+
+    @ray.method(concurrency_group="read")
+    def near(self, questions: NearQuestions) -> Sequence[NearAnswer] | LookalikeError:
+        return self._ask(lambda shard: shard.near(questions))
+
+    @ray.method(concurrency_group="read")
+    def walk(self, feature: str, views: int, after: int, limit: int) -> Sequence[NearPicture] | LookalikeError:
+        return self._ask(lambda shard: shard.walk(feature, views, after, limit))
 
     @ray.method(concurrency_group="read")
     def records(self, ids: Sequence[str]) -> Sequence[ImageRecord | None] | LookalikeError:
