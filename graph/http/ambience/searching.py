@@ -74,13 +74,12 @@ def search_request(settings: AppSettings, service: Service, fields: SearchFields
 def _found(
     settings: AppSettings, service: Service, fields: SearchFields, request: SearchRequest, answer: SearchAnswer
 ) -> Found:
-    found = rows(service, answer, with_file_names=settings.ambience.filenames)
-    missing = gaps(answer)
-    if answer.partial and not found:
-        raise ShardUnavailable(f"nothing was found, but not everything answered: {'; '.join(missing)}", "try again")
+    found, missing = rows(service, answer, with_file_names=settings.ambience.filenames), gaps(answer)
     if fields.k is None and len(found) == request.k:
         missing.append(f"{service.feature}: only the first {request.k} results (limits.max_results)")
     threshold = fields.distance_threshold
-    if threshold is not None:
+    if threshold is not None and service.scale is not None:
         found = [row for row in found if row["distance"] <= threshold]
+    if answer.partial and not found:
+        raise ShardUnavailable(f"nothing was found, but not everything answered: {'; '.join(missing)}", "try again")
     return Found(found, missing)

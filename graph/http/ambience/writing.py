@@ -39,17 +39,24 @@ async def delete(catalog: CatalogPort, services: Sequence[Service], fields: Dele
 
 
 async def _id_of(catalog: CatalogPort, name: str) -> str:
-    ids = await catalog.ids_of_file_name(name)
+    ids = await catalog.ids_of_file_name(name) or await _unnamed(catalog, name)
+    if not ids:
+        raise NotFound(f"no picture has the file name {name!r}", f"it is {FILE_NAME!r} in the metadata of a picture")
     if len(ids) > 1:
         raise InvalidField(f"file_name: {len(ids)} pictures are called {name!r}", "delete one by its image_id")
-    if ids:
-        return ids[0]
+    return ids[0]
+
+
+async def _unnamed(catalog: CatalogPort, name: str) -> list[str]:
+    """Of a picture that is called by its number, for want of a name in its metadata."""
     number = NUMBER_OF_FILE_NAME.fullmatch(name)
-    if number is not None:
+    if number is None:
+        return []
+    try:
         record = await catalog.get(number[1])
-        if file_name(record.id, record.metadata) == name:
-            return record.id
-    raise NotFound(f"no picture has the file name {name!r}", f"it is {FILE_NAME!r} in the metadata of a picture")
+    except ImageNotFound:
+        return []
+    return [record.id] if file_name(record.id, record.metadata) == name else []
 
 
 async def calculate_all(catalog: CatalogPort, services: Sequence[Service], fields: CalculateFields) -> list[Settled]:
