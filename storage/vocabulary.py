@@ -48,7 +48,7 @@ class Vocabulary:
         self.numbers: dict[str, int] = {}  # by folded word
         self._spellings: list[str] = []
         self._beginnings: defaultdict[str, list[int]] = defaultdict(list)
-        self._lengths: defaultdict[int, list[int]] = defaultdict(list)
+        self._lengths: defaultdict[int, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
         self._sounds: defaultdict[str, list[int]] = defaultdict(list)
 
     def __len__(self) -> int:
@@ -67,7 +67,9 @@ class Vocabulary:
             number = len(self._spellings)
             self._spellings.append(spelling)
             self._beginnings[spelling[:PREFIX_LETTERS]].append(number)
-            self._lengths[len(spelling)].append(number)
+            numbers, spellings = self._lengths[len(spelling)]
+            spellings.append(spelling)
+            numbers.append(number)  # last: readers go by how many there are
             if sound := sound_of(spelling):
                 self._sounds[sound].append(number)
             self.numbers[spelling] = number
@@ -113,12 +115,12 @@ class Vocabulary:
             return []
         found = []
         for length in range(len(spelling) - edits, len(spelling) + edits + 1):
-            numbers = list(self._lengths.get(length, ()))
-            if not numbers:
+            numbers, every = self._lengths.get(length, ((), ()))
+            words = every[: len(numbers)]
+            if not words:
                 continue
-            words = [self._spellings[number] for number in numbers]
             distances = cdist([spelling], words, scorer=OSA.distance, score_cutoff=edits, dtype=np.uint8)[0]
-            for place in np.flatnonzero((distances > 0) & (distances <= edits)):
+            for place in np.flatnonzero((distances > 0) & (distances <= edits)).tolist():
                 quality = 1 - EDIT_COST * float(distances[place]) / len(spelling)
                 found.append(Alike(numbers[place], words[place], quality, "misspelt"))
         return found

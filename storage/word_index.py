@@ -84,6 +84,11 @@ class WordIndex:
         every = self.written.vocabulary.alike(spelling, tolerance)
         return [one for one in every if one.word < known and self.heads[one.word] != NONE]
 
+    def has(self, spelling: str) -> bool:
+        """Whether some picture has this very word, folded; it may have been removed lately."""
+        word = self.written.vocabulary.numbers.get(spelling, len(self.heads))
+        return word < len(self.heads) and bool(self.heads[word] != NONE)
+
     def rows_of(self, words: Numbers) -> tuple[Handles, Numbers]:
         """The live rows that have one of the words (N,): their handles (R,), and their words' places (R,)."""
         rows, places = rows_of_words(self.heads, self.previous, words)

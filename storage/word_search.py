@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from storage.errors import InvalidField, InvalidRequest
 from storage.types import FeatureQuery, FeatureRows, Handles, Vectors
 from storage.vocabulary import Alike, HowAlike, Tolerance
+from storage.word_chains import Numbers
 from storage.word_forms import folded
 from storage.word_index import WordIndex
 from storage.words import decode_words
@@ -55,13 +56,17 @@ class WordParams:
         return cls(**dict(params))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AskedWord:
-    """A word of the query. alike: what it may mean, by folded word. weight: how rare it is."""
+    """A word of the query. alike: what it may mean, by folded word. weight: how rare it is. handles, quality: (P,) the
+    pictures that have any of these, once each, and how good the best is.
+    """
 
     word: str
     alike: Mapping[str, Alike]
     weight: float
+    handles: Handles
+    quality: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def find_words(index: WordIndex, query: FeatureQuery, feature_of: Callable[[int]
     params = WordParams.of(query.params)
     asked = _asked(index, list(dict.fromkeys(decode_words(query.rows))), params)
     most = 1 - params.min_score if query.max_distance is None else min(1 - params.min_score, query.max_distance)
-    handles, distances = _scored(index, asked)
+    handles, distances = _scored(asked)
     near = np.flatnonzero(distances <= most + 1e-9)
     best = near[np.lexsort((handles[near], distances[near]))][: query.k]
     return [_with_evidence(int(handles[i]), float(distances[i]), asked, feature_of) for i in best]
@@ -109,49 +114,41 @@ def check_words(where: str, rows: Vectors, extras: Mapping[str, NDArray[Any]]) -
 
 def _asked(index: WordIndex, words: Sequence[str], params: WordParams) -> list[AskedWord]:
     by_spelling = {folded(word): word for word in reversed(words)}
+    spellings = list(dict.fromkeys(map(folded, words)))[:MOST_QUERY_WORDS]
     asked = []
-    for spelling in list(dict.fromkeys(map(folded, words)))[:MOST_QUERY_WORDS]:
-        known = index.alike(spelling, Tolerance(False, False, False))
-        thorough = len(by_spelling) <= FEW_WORDS or not known
+    for spelling in spellings:
+        thorough = len(spellings) <= FEW_WORDS or not index.has(spelling)
         tolerance = Tolerance(params.prefix, params.misspelt and thorough, params.sounds and thorough)
         alike = index.alike(spelling, tolerance)
-        having, _ = index.rows_of(np.array([one.word for one in known], np.int32))
-        asked.append(
-            AskedWord(
-                by_spelling[spelling],
-                {one.spelling: one for one in alike},
-                _rarity(index.pictures, len(np.unique(having))),
-            )
-        )
+        handles, best = _best_of_each(index, alike)
+        quality = np.array([one.quality for one in alike], np.float64)[best]
+        weight = _rarity(index.pictures, int(np.count_nonzero(quality == 1)))
+        asked.append(AskedWord(by_spelling[spelling], {one.spelling: one for one in alike}, weight, handles, quality))
     return asked
+
+
+def _best_of_each(index: WordIndex, alike: Sequence[Alike]) -> tuple[Handles, Numbers]:
+    """(P,) each picture that has one of the words, and (P,) the place of the first of them that it has."""
+    found, places = index.rows_of(np.array([one.word for one in alike], np.int32))
+    together = np.sort(found * len(alike) + places)
+    handles, places = np.divmod(together, max(1, len(alike)))
+    first = np.concatenate([np.ones(min(1, len(handles)), np.bool_), handles[1:] != handles[:-1]])
+    return handles[first], places[first]
 
 
 def _rarity(pictures: int, having: int) -> float:
     return math.log(1 + (pictures - having + 0.5) / (having + 0.5))
 
 
-def _scored(index: WordIndex, asked: Sequence[AskedWord]) -> tuple[Handles, NDArray[np.float64]]:
+def _scored(asked: Sequence[AskedWord]) -> tuple[Handles, NDArray[np.float64]]:
     """(P,) every picture that has any of the words, and its distance."""
-    handles: list[Handles] = [np.zeros(0, np.int64)]
-    worth: list[NDArray[np.float64]] = [np.zeros(0)]
-    for word in asked:
-        having, quality = _best_of_each(index, list(word.alike.values()))
-        handles.append(having)
-        worth.append(quality * word.weight)
-    every, place = np.unique(np.concatenate(handles), return_inverse=True)
-    totals = np.bincount(place, weights=np.concatenate(worth), minlength=len(every))
     full = math.fsum(word.weight for word in asked)
-    return every, np.round(1 - totals / full, DIGITS) if full else np.ones(len(every))
-
-
-def _best_of_each(index: WordIndex, alike: Sequence[Alike]) -> tuple[Handles, NDArray[np.float64]]:
-    """(P,) each picture that has one of the words once, and the quality of its best."""
-    found, places = index.rows_of(np.array([one.word for one in alike], np.int32))
-    # the words come best first, so a picture's first row is its best one
-    order = np.lexsort((places, found))
-    found, places = found[order], places[order]
-    first = np.concatenate([np.ones(min(1, len(found)), np.bool_), found[1:] != found[:-1]])
-    return found[first], np.array([one.quality for one in alike], np.float64)[places[first]]
+    if not full:
+        return np.zeros(0, np.int64), np.zeros(0)
+    handles = np.concatenate([word.handles for word in asked])
+    worth = np.concatenate([word.quality * word.weight for word in asked])
+    every, place = np.unique(handles, return_inverse=True) if len(asked) > 1 else (handles, np.arange(len(handles)))
+    return every, np.round(1 - np.bincount(place, weights=worth, minlength=len(every)) / full, DIGITS)
 
 
 def _with_evidence(
