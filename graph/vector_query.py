@@ -15,7 +15,7 @@ import numpy as np
 from storage.errors import ExtractorFailed, InvalidField
 from storage.query_expansion import ROW_WEIGHTS
 from storage.types import FeatureQuery, FeatureRows, FloatVectors, Hit
-from storage.whitening import unit_rows
+from storage.unit_vectors import unit_rows
 
 MOST_NEIGHBOURS = 100
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from storage.types import FeatureQuery, FloatVectors
+from storage.unit_vectors import unit_rows
 from storage.vectors import VectorIndex
-from storage.whitening import WhitenedIndex, unit_rows
+from storage.whitening import WhitenedIndex
 
 ROW_WEIGHTS = "row_weights"  # extras of a query: (V,) float32, one a row
 

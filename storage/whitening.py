@@ -22,6 +22,7 @@ from storage.errors import InvalidRequest
 from storage.kv import ReadTransaction, WriteTransaction
 from storage.shard_tables import META
 from storage.types import FeatureRows, FloatVectors, Handles, Vectors
+from storage.unit_vectors import unit_rows
 from storage.vectors import Neighbors, VectorIndex
 
 LEAST_ROWS = 32
@@ -46,17 +47,6 @@ class Whitening:
     def applied(self, rows: FloatVectors) -> FloatVectors:
         """(N, K) unit rows of (N, D) ones."""
         return unit_rows(np.asarray((rows - self.mean) @ self.axes.T, np.float32))
-
-
-def unit_rows(rows: FloatVectors) -> FloatVectors:
-    """Rows of unit length; one of zeros points along the first axis, for it must point somewhere."""
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    flat = norms[:, 0] < 1e-12
-    if flat.any():
-        rows, norms = rows.copy(), norms.copy()
-        rows[flat] = 0
-        rows[flat, 0] = norms[flat] = 1
-    return np.asarray(rows / norms, np.float32)
 
 
 def train_whitening(rows: FloatVectors, components: int | None = None) -> Whitening:

@@ -6,11 +6,6 @@ without labels (DINOv2, Oquab et al. 2023) tell instances apart, those trained o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
-from deployments.extractor import ImageInput, Pixels
 from deployments.models.families import GLOBAL
 from deployments.models.files import files_mark, find_model
 from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
@@ -18,7 +13,8 @@ from deployments.models.image_modules import load_backbone
 from deployments.models.loading import placement_of
 from deployments.models.settings import ModelConfig
 from deployments.models.towers import choose_tower
-from storage.types import FeatureRows, FeatureSpec, Vectors
+from deployments.models.vector_extractor import VectorExtractor
+from storage.types import FeatureSpec
 
 METHOD_VERSION = "1"
 
@@ -27,7 +23,7 @@ class Config(ModelConfig):
     pass
 
 
-class Global:
+class Global(VectorExtractor):
     def __init__(self, config: Config) -> None:
         """Raises `ExtractorUnavailable` where the model is missing, damaged, or another part's."""
         files = find_model(config.model, config.revision, GLOBAL, "global")
@@ -37,28 +33,10 @@ class Global:
         tower = choose_tower(
             module, placement, config, preprocessing, digest=module_digest(files, f"image features by {pooling}")
         )
-        self._encoder = image_encoder(files, preprocessing, tower)
+        encoder = image_encoder(files, preprocessing, tower)
         mark = fingerprint(f"global-{METHOD_VERSION}", files, preprocessing, tower.precision, pooling)
-        self._spec = FeatureSpec("global", "dense", self._encoder.dim, "cosine", mark)
-        self.model = config.model
+        super().__init__(encoder, FeatureSpec("global", "dense", encoder.dim, "cosine", mark), config.model)
 
     @staticmethod
     def weights_mark(config: Config) -> str:
         return files_mark(find_model(config.model, config.revision, GLOBAL, "global"))
-
-    @property
-    def image_input(self) -> ImageInput:
-        return self._encoder.preprocessing.form
-
-    @property
-    def spec(self) -> FeatureSpec:
-        return self._spec
-
-    def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
-        """rows: (1, D) unit norm."""
-        rows = self._encoder.unit_rows(images)
-        return [FeatureRows(rows[i : i + 1]) for i in range(len(rows))]
-
-    def distance(self, a: Vectors, b: Vectors) -> float:
-        """Cosine distance, 0 to 2."""
-        return float(1.0 - np.dot(a.astype(np.float64), b.astype(np.float64)))

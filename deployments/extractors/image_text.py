@@ -11,16 +11,18 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from deployments.extractor import LOGITS, TOKENS_CUT, ImageInput, Pixels
+from deployments.extractor import LOGITS, TOKENS_CUT
 from deployments.models.families import DUAL_ENCODERS
 from deployments.models.files import files_mark, find_model
-from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing, unit_rows
+from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
 from deployments.models.image_modules import image_features
 from deployments.models.loading import guarded, load_model, load_tokenizer, placement_of
 from deployments.models.settings import ModelConfig
 from deployments.models.text_tower import TextTower
 from deployments.models.towers import choose_tower
-from storage.types import FeatureRows, FeatureSpec, Vectors
+from deployments.models.vector_extractor import VectorExtractor
+from storage.types import FeatureRows, FeatureSpec
+from storage.unit_vectors import unit_rows
 
 METHOD_VERSION = "1"
 
@@ -29,7 +31,7 @@ class Config(ModelConfig):
     prompt: str = Field("{}", pattern=r"^[^{}]*\{\}[^{}]*$", description="what a text is put into, in place of {}")
 
 
-class ImageText:
+class ImageText(VectorExtractor):
     def __init__(self, config: Config) -> None:
         """Raises `ExtractorUnavailable` where the model is missing, damaged, or another part's."""
         files = find_model(config.model, config.revision, DUAL_ENCODERS, "image_text")
@@ -41,31 +43,17 @@ class ImageText:
         tower = choose_tower(
             module, placement, config, preprocessing, digest=module_digest(files, "image features by pooler")
         )
-        self._encoder = image_encoder(files, preprocessing, tower)
+        encoder = image_encoder(files, preprocessing, tower)
         self._texts = TextTower(model, tokenizer, placement)
         self._logits = np.array(self._texts.logits(), np.float64)
         mark = fingerprint(f"image_text-{METHOD_VERSION}", files, preprocessing, tower.precision)
-        self._spec = FeatureSpec("image_text", "dense", self._encoder.dim, "cosine", mark)
+        super().__init__(encoder, FeatureSpec("image_text", "dense", encoder.dim, "cosine", mark), config.model)
         self._prompt = config.prompt
-        self.model = config.model
         guarded(files, lambda: self.embed_texts(["warm-up"]))
 
     @staticmethod
     def weights_mark(config: Config) -> str:
         return files_mark(find_model(config.model, config.revision, DUAL_ENCODERS, "image_text"))
-
-    @property
-    def image_input(self) -> ImageInput:
-        return self._encoder.preprocessing.form
-
-    @property
-    def spec(self) -> FeatureSpec:
-        return self._spec
-
-    def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
-        """rows: (1, D) unit norm."""
-        rows = self._encoder.unit_rows(images)
-        return [FeatureRows(rows[i : i + 1]) for i in range(len(rows))]
 
     def embed_texts(self, texts: Sequence[str]) -> list[FeatureRows]:
         """rows: (1, D) unit norm, of each text within the prompt; extras as `deployments.extractor.EmbedsText` says."""
@@ -76,10 +64,6 @@ class ImageText:
         return [
             FeatureRows(rows[i : i + 1], extras={LOGITS: self._logits, **_cut_extra(cut[i])}) for i in range(len(rows))
         ]
-
-    def distance(self, a: Vectors, b: Vectors) -> float:
-        """Cosine distance, 0 to 2."""
-        return float(1.0 - np.dot(a.astype(np.float64), b.astype(np.float64)))
 
 
 def _cut_extra(cut: int) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]:

@@ -18,6 +18,7 @@ from deployments.models.loading import guarded
 from deployments.models.preprocessing import Preprocessing, preprocessing_of
 from deployments.models.towers import ImageTower
 from storage.types import FloatVectors
+from storage.unit_vectors import unit_rows
 
 NO_PART_OF_THE_FUNCTION = frozenset(  # keys of a config.json that say nothing of what the model computes
     {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "torch_dtype", "transformers_version"}
@@ -60,13 +61,6 @@ def blank_form(preprocessing: Preprocessing) -> Pixels:
     """(H, W, 3) gray, as large as the model sees it."""
     width, height = preprocessing.size
     return np.full((height, width, 3), 127, np.uint8)
-
-
-def unit_rows(rows: NDArray[np.float32]) -> FloatVectors:
-    """(N, D) at unit norm; a row of zeros stays one. Row by row: no row depends on those around it."""
-    wide = rows.astype(np.float64)
-    norms = np.sqrt(np.square(wide).sum(axis=1, keepdims=True))
-    return np.asarray(wide / np.where(norms > 0, norms, 1.0), np.float32)
 
 
 def fingerprint(name: str, files: ModelFiles, preprocessing: Preprocessing, precision: str, *details: object) -> str:

@@ -14,11 +14,7 @@ Image = Annotated[Path, typer.Argument(metavar="IMAGE", exists=True, dir_okay=Fa
 
 
 def tags(
-    context: typer.Context,
-    image: Image,
-    as_json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    api_key: ApiKey = None,
+    context: typer.Context, image: Image, as_json: Json = False, server: Server = DEFAULT_SERVER, api_key: ApiKey = None
 ) -> None:
     """Say what a picture shows, as labels with scores. Nothing is stored."""
     with connect(context, server, api_key) as client:
@@ -30,11 +26,7 @@ def tags(
 
 
 def caption(
-    context: typer.Context,
-    image: Image,
-    as_json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    api_key: ApiKey = None,
+    context: typer.Context, image: Image, as_json: Json = False, server: Server = DEFAULT_SERVER, api_key: ApiKey = None
 ) -> None:
     """Describe a picture in a sentence. Nothing is stored."""
     with connect(context, server, api_key) as client:

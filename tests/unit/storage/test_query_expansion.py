@@ -14,7 +14,8 @@ from storage.query_expansion import ROW_WEIGHTS, expanded
 from storage.shard import Shard
 from storage.shard_checks import check_query
 from storage.types import FeatureQuery, FloatVectors, ShardQuery, Vectors
-from storage.whitening import WhitenedIndex, train_whitening, unit_rows
+from storage.unit_vectors import unit_rows
+from storage.whitening import WhitenedIndex, train_whitening
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.models import ONE, put_seen, seen_by
 from tests.unit.storage.samples import COLOR, ask, picture_rows

@@ -19,6 +19,7 @@ from storage.shard_indexes import scanned
 from storage.shard_tables import META
 from storage.snapshot import load_snapshot, save_snapshot
 from storage.types import FeatureSpec, FloatVectors, Hit
+from storage.unit_vectors import unit_rows
 from storage.vectors import ExactIndex
 from storage.whitening import (
     LEAST_ROWS,
@@ -29,7 +30,6 @@ from storage.whitening import (
     put_whitening,
     stored_whitening,
     train_whitening,
-    unit_rows,
 )
 from tests.suites.vector_index_suite import NOTHING, add, assert_same_answer, numbers, remove
 from tests.unit.storage.conftest import Reopen

@@ -16,8 +16,8 @@ from benchmarks.meaning_quality import index_of, quality, vectors
 from deployments.extractor import NeedsWeights
 from deployments.extractors.global_embedding import Config, Global
 from deployments.extractors.registry import describe_extractor
-from deployments.models.image_encoder import unit_rows
 from storage.errors import ExtractorUnavailable
+from storage.unit_vectors import unit_rows
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
 from tests.unit.deployments.models import tiny_models
 from tests.unit.deployments.models.tiny_models import quiet

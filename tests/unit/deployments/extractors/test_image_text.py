@@ -12,9 +12,9 @@ import transformers
 from deployments.extractor import LOGITS, TOKENS_CUT
 from deployments.extractors.image_text import Config, ImageText
 from deployments.images import WorkingImage
-from deployments.models.image_encoder import unit_rows
 from deployments.prepare import prepare
 from storage.errors import Misconfigured
+from storage.unit_vectors import unit_rows
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
 from tests.unit.deployments.models import tiny_models
 from tests.unit.deployments.models.shapes_clip import COLORS, SHAPES, shape_picture, train_shapes_clip
