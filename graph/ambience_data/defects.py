@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 from storage.types import JobFailure
@@ -25,24 +26,28 @@ class _Kind:
 
 
 class Defects:
-    """Takes what others find. Each is kept until somebody takes it; the counts stay."""
+    """Takes what others find, in any thread. Each is kept until somebody takes it; the counts stay."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._kinds: dict[str, _Kind] = {}
         self._new: list[JobFailure] = []
 
     def add(self, code: str, where: str, reason: str) -> None:
         """where: the store and the key in it, the file, or the id: one defect of a place is kept."""
         shown = where.encode(errors="replace").decode()
-        kind = self._kinds.setdefault(code, _Kind())
-        kind.count += 1
-        if len(kind.examples) < EXAMPLES:
-            kind.examples.append(f"{shown}: {reason}")
-        self._new.append(JobFailure(shown, code, reason.encode(errors="replace").decode()))
+        reason = reason.encode(errors="replace").decode()
+        with self._lock:
+            kind = self._kinds.setdefault(code, _Kind())
+            kind.count += 1
+            if len(kind.examples) < EXAMPLES:
+                kind.examples.append(f"{shown}: {reason}")
+            self._new.append(JobFailure(shown, code, reason))
 
     def taken(self) -> list[JobFailure]:
         """Those that were added since the last call."""
-        new, self._new = self._new, []
+        with self._lock:
+            new, self._new = self._new, []
         return new
 
     @property

@@ -84,10 +84,11 @@ class FileNames:
             if there != name.encode():
                 self._defects.add("names_differ", where, f"it is the name of {image_id}, which is called {there!r}")
             return
-        if self._names is not None:
-            self._defects.add("one_way_name", where, f"{image_id} has its name in this map alone")
         if self._only_by_name.setdefault(image_id, name) != name:
-            self._defects.add("same_name", where, f"{image_id} is called {self._only_by_name[image_id]!r}, too")
+            reason = f"it is the name of {image_id}, which is called {self._only_by_name[image_id]!r}"
+            self._defects.add("names_differ", where, reason)
+        elif self._names is not None:
+            self._defects.add("one_way_name", where, f"{image_id} has its name in this map alone")
 
     def _text(self, store: DataStore, data: bytes) -> str | None:
         try:

@@ -34,9 +34,11 @@ class Photos:
             path = self._by_name.get(os.path.basename(file_name))
         called = repr(file_name) if file_name is not None else f"{image_id} and an ending"
         if path == _SEVERAL:
-            defects.add("photo_not_clear", str(image_id), f"several files in {self._folder} are called {called}")
+            defects.add(
+                "photo_not_clear", f"photo of {image_id}", f"several files in {self._folder} are called {called}"
+            )
         elif path is None:
-            defects.add("photo_not_found", str(image_id), f"no file in {self._folder} is called {called}")
+            defects.add("photo_not_found", f"photo of {image_id}", f"no file in {self._folder} is called {called}")
         return path or None
 
     def _below(self, file_name: str) -> str | None:

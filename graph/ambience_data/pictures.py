@@ -19,11 +19,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FoundPicture:
-    """values: by feature, the table that it is from and the bytes in it. file_name: None where none is known."""
+    """values: by feature, the table that it is from and the bytes in it. file_name: None where none is known.
+    left_out: tables whose value of it does not count.
+    """
 
     id: int
     file_name: str | None
     values: dict[str, tuple[FeatureTable, bytes]]
+    left_out: list[FeatureTable]
 
 
 class _Entry(NamedTuple):
@@ -74,17 +77,22 @@ class FoundPictures:
 
     def _picture(self, image_id: int, entries: Sequence[_Entry], *, is_named: bool) -> FoundPicture | None:
         names = {entry.folder: entry.name for entry in entries if entry.table is None}
-        name = next(iter(names.values()), None)
-        picture = FoundPicture(image_id, name, {})
-        for entry in entries:
-            if entry.table is not None and self._belongs(entry, entry.table, picture, names):
-                picture.values[entry.table.feature] = (entry.table, entry.value)
-        if not picture.values:
-            if len(entries) == len(names):
-                self._defects.add("no_features", str(image_id), f"{name!r} has a name, but no features in any folder")
+        with_features = [entry.folder for entry in entries if entry.table is not None]
+        name = next((names[folder] for folder in (*with_features, *names) if folder in names), None)
+        if not with_features:
+            reason = f"{name!r} is named, but no folder has features of it"
+            self._defects.add("no_features", f"features of {image_id}", reason)
             return None
         if is_named and name is None:
-            self._defects.add("no_file_name", str(image_id), "no folder knows its file name; it comes without one")
+            self._defects.add("no_file_name", f"name of {image_id}", "no folder knows its file name; it has none")
+        picture = FoundPicture(image_id, name, {}, [])
+        for entry in entries:
+            if entry.table is None:
+                continue
+            if self._belongs(entry, entry.table, picture, names):
+                picture.values[entry.table.feature] = (entry.table, entry.value)
+            else:
+                picture.left_out.append(entry.table)
         return picture
 
     def _belongs(self, entry: _Entry, table: FeatureTable, picture: FoundPicture, names: dict[int, str]) -> bool:

@@ -15,7 +15,7 @@ class Job:
     """A batch job's progress. state: queued, running, succeeded, failed or stopped.
 
     The counts are of files. Of a backfill: total of images with something to compute, added of features filled in,
-    failed of images that could not be. Of an import: of images, replaced of those that were there and were added to, and
+    failed of images that could not be. Of an import: of images, replaced of those that were there and were added to,
     failed of everything that did not fit; report says what each folder held.
     """
 

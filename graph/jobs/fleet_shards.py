@@ -47,13 +47,15 @@ class ShardCalls(ABC):
         [record] = self.ask(shard, "records", [image_id])
         return record is not None and record.sha256 == sha256
 
-    def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> None:
-        """Waits for a shard in which an index is being changed."""
+    def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool = False) -> None:
+        """Waits for a shard in which an index is being changed. replaces_empty: another model that has no rows in any
+        shard gives way.
+        """
         for shard in range(self.count):
             deadline = time.monotonic() + WALK_TIMEOUT_S
             while True:
                 try:
-                    self.ask_patiently(shard, "adopt", spec, dict(origin))
+                    self.ask_patiently(shard, "adopt", spec, dict(origin), replaces_empty)
                     break
                 except Busy:
                     if time.monotonic() > deadline:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from graph.jobs.fleet_shards import ShardCalls
 from graph.jobs.index_plan import FileOutcome
@@ -79,6 +80,15 @@ class JobProgress:
         self._failures += failures
         record = self._record
         self._record = replace(record, done=record.done + len(failures), failed=record.failed + len(failures))
+
+    def noted(self, failures: Sequence[JobFailure]) -> None:
+        """What did not fit beside the pictures that are counted."""
+        self._failures += failures
+        self._record = replace(self._record, failed=self._record.failed + len(failures))
+
+    def say(self, report: Mapping[str, Any], message: str = "") -> None:
+        """report: as JSON, in place of the last one."""
+        self._record = replace(self._record, report=report, message=message)
 
     def end(self, state: str, message: str = "") -> None:
         self._record = replace(self._record, state=state, message=message)

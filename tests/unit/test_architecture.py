@@ -37,6 +37,7 @@ ENVIRONMENT_FILES = {
     "graph/cli/serve.py",  # which Ray cluster to join
     "graph/jobs/index.py",  # a process's entry point hands it on
     "graph/jobs/backfill.py",  # likewise
+    "graph/jobs/import_ambience.py",  # likewise
     "graph/ray_environment.py",  # Ray's own flags, which it reads from the environment of the process that starts it
 }
 YAML_READERS = {"graph/yaml_source.py"}

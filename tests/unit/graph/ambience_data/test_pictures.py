@@ -151,7 +151,7 @@ def test_a_name_of_two_ids_is_that_of_the_one_that_the_other_map_says(tmp_path: 
     assert told == {
         "id_to_filename.lmdb: 1": "same_name",
         "filename_to_id.lmdb: '1.jpg'": "names_differ",
-        "1": "no_file_name",
+        "name of 1": "no_file_name",
     }
 
 
@@ -173,7 +173,7 @@ def test_an_id_without_a_name_comes_without_and_a_name_without_features_does_not
     pictures, told = found(tmp_path)
     assert pictures[9].file_name is None
     assert 8 not in pictures
-    assert told == {"9": "no_file_name", "8": "no_features"}
+    assert told == {"name of 9": "no_file_name", "features of 8": "no_features"}
 
 
 def test_without_any_names_nothing_is_missed(tmp_path: Path) -> None:

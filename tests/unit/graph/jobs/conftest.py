@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.graph.jobs.import_target import Target
 from tests.unit.graph.jobs.model_collection import Collection
 
 
@@ -12,5 +13,13 @@ from tests.unit.graph.jobs.model_collection import Collection
 def collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collection]:
     monkeypatch.setattr("graph.jobs.backfill.settle", lambda: None)
     made = Collection(tmp_path)
+    yield made
+    made.fleet.close()
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
+    monkeypatch.setattr("graph.jobs.import_ambience.settle", lambda: None)
+    made = Target(tmp_path)
     yield made
     made.fleet.close()

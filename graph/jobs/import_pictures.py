@@ -1,0 +1,182 @@
+"""Pictures of an original installation into the shards, a batch in one transaction of each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from graph.ambience_data.defects import Defects
+from graph.ambience_data.folders import FeatureTable
+from graph.ambience_data.photos import Photos
+from graph.ambience_data.pictures import FoundPicture
+from graph.ambience_data.vectors import rows_of
+from graph.jobs.fleet_shards import ShardCalls
+from graph.jobs.import_destinations import Destinations
+from graph.jobs.import_photos import Photo, PhotoReader
+from graph.jobs.import_plan import (
+    PHASH,
+    ImportedPicture,
+    StoredPicture,
+    add_features,
+    agrees,
+    feature_rows,
+    without_place,
+    write_of_one_feature,
+)
+from storage.errors import LookalikeError
+from storage.placement import shard_of
+from storage.types import FeatureRows, MutationResult
+
+
+class PictureImporter:
+    """``take`` may be called from several threads. asked: every feature and annotation that is kept of a picture."""
+
+    def __init__(
+        self,
+        job_id: str,
+        shards: ShardCalls,
+        destinations: Destinations,
+        defects: Defects,
+        *,
+        asked: Sequence[str],
+        photos: Photos | None,
+        reader: PhotoReader,
+        dry_run: bool,
+    ) -> None:
+        self._job_id = job_id
+        self._shards = shards
+        self._destinations = destinations
+        self._defects = defects
+        self._asked = asked
+        self._photos = photos
+        self._reader = reader
+        self._dry_run = dry_run
+
+    def take(self, found: Sequence[FoundPicture]) -> list[ImportedPicture]:
+        """Every picture with its outcome. Raises `ShardUnavailable` for a shard that stays away."""
+        pictures = [ImportedPicture(one) for one in found]
+        self._read_rows(pictures)
+        by_shard: dict[int, list[ImportedPicture]] = defaultdict(list)
+        for picture in pictures:
+            by_shard[shard_of(picture.id, self._shards.count)].append(picture)
+        for shard, mine in by_shard.items():
+            stored = self._stored(shard, mine)
+            for picture in mine:
+                self._plan(picture, stored.get(picture.id))
+            writes = [picture for picture in mine if picture.write is not None]
+            if writes and not self._dry_run:
+                self._apply(shard, writes)
+        return pictures
+
+    def _read_rows(self, pictures: Sequence[ImportedPicture]) -> None:
+        """Tables without a place here are looked at, too."""
+        values: dict[FeatureTable, dict[int, bytes]] = defaultdict(dict)
+        for picture in pictures:
+            for table, value in picture.found.values.values():
+                values[table][picture.found.id] = value
+        taken: dict[str, dict[int, FeatureRows]] = defaultdict(dict)
+        for table, by_id in values.items():
+            rows = rows_of(table.feature, table.width, table.path, by_id, self._defects)
+            spec = self._destinations.of(table).spec
+            if spec is not None:
+                taken[table.feature].update(feature_rows(table.feature, rows, spec.fingerprint))
+        for picture in pictures:
+            picture.features = {
+                name: by_id[picture.found.id] for name, by_id in taken.items() if picture.found.id in by_id
+            }
+
+    def _stored(self, shard: int, pictures: Sequence[ImportedPicture]) -> dict[str, StoredPicture]:
+        records = self._shards.ask_patiently(shard, "records", [picture.id for picture in pictures])
+        known = [record for record in records if record is not None]
+        if not known:
+            return {}
+        names = sorted({name for picture in pictures for name in picture.features})
+        rows = self._shards.ask_patiently(shard, "rows_of_each", [record.id for record in known], names)
+        return {record.id: StoredPicture(record, one or {}) for record, one in zip(known, rows, strict=True)}
+
+    def _plan(self, picture: ImportedPicture, stored: StoredPicture | None) -> None:
+        if stored is not None and (other := self._contradiction(picture, stored)) is not None:
+            reason = f"the collection has another picture with this id: its {other} differs"
+            self._defects.add("conflict", picture.id, reason)
+            picture.outcome = "refused"
+            return
+        picture.there = frozenset(name for name in picture.features if stored is not None and stored.has(name))
+        photo = self._photo(picture, stored)
+        if photo is not None and PHASH in self._asked:
+            picture.features[PHASH] = photo.phash  # with the true views, and of the photo turned upright
+        picture.write = add_features(
+            picture.id,
+            picture.features,
+            operation_id=f"{self._job_id}/{picture.id}",
+            asked=self._asked,
+            file_name=picture.found.file_name,
+            stored=stored,
+            photo=photo,
+        )
+        if picture.write is not None:
+            picture.outcome = "created" if stored is None else "replaced"
+        elif stored is None:
+            has_place = any(self._destinations.of(table).spec is not None for table, _ in picture.found.values.values())
+            picture.outcome = "refused" if has_place else "skipped"
+
+    def _contradiction(self, picture: ImportedPicture, stored: StoredPicture) -> str | None:
+        """A feature that shows the stored picture to be another one."""
+        for name, rows in picture.features.items():
+            spec = self._destinations.spec_of(name)
+            if name in stored.rows and spec is not None and not agrees(spec.metric, rows.rows, stored.rows[name]):
+                return name
+        return None
+
+    def _photo(self, picture: ImportedPicture, stored: StoredPicture | None) -> Photo | None:
+        if self._photos is None:
+            return None
+        if stored is not None and stored.has_file:
+            picture.photo = "there"
+            return None
+        found, photo = picture.found, None
+        path = self._photos.find(found.id, found.file_name, self._defects)
+        if path is not None:
+            phash = picture.features.get(PHASH)
+            photo = self._reader.read(found.id, path, None if phash is None else phash.rows)
+        picture.photo = "missing" if photo is None else "attached"
+        return photo
+
+    def _apply(self, shard: int, pictures: Sequence[ImportedPicture]) -> None:
+        writes = [picture.write for picture in pictures if picture.write is not None]
+        results = self._shards.apply_patiently(shard, writes)
+        lost: dict[str, list[ImportedPicture]] = defaultdict(list)
+        for picture, write, result in zip(pictures, writes, results, strict=True):
+            if isinstance(result, LookalikeError):
+                self._refuse(picture, result.code, result.message)
+            elif result.outcome == "conflict":
+                self._refuse(picture, "conflict", "another picture with this id came into the collection meanwhile")
+            else:
+                for name in without_place(write, result):
+                    lost[name].append(picture)
+        for name, of_feature in lost.items():
+            self._apply_again(shard, name, of_feature)
+
+    def _refuse(self, picture: ImportedPicture, code: str, reason: str) -> None:
+        self._defects.add(code, picture.id, reason)
+        picture.outcome = "refused"
+
+    def _apply_again(self, shard: int, feature: str, pictures: Sequence[ImportedPicture]) -> None:
+        """Rows of a model whose place was taken between its adoption and its first row."""
+        writes = [write_of_one_feature(picture.write, feature) for picture in pictures if picture.write is not None]
+        results: Sequence[MutationResult | LookalikeError] = []
+        if self._destinations.adopt_again(feature):
+            results = self._shards.apply_patiently(shard, writes)
+        stored = {
+            result.record.id
+            for result in results
+            if isinstance(result, MutationResult)
+            and result.record is not None
+            and result.record.features[feature] == "ok"
+        }
+        for picture in pictures:
+            if picture.id not in stored and picture.write is not None:
+                reason = f"{feature} is left out: the service took in vectors of another model meanwhile"
+                self._defects.add("left_out", picture.id, reason)
+                rest = {name: rows for name, rows in picture.write.features.items() if name != feature}
+                picture.write = replace(picture.write, features=rest)

@@ -1,0 +1,138 @@
+"""What becomes of one picture of an original installation, given what the collection has of it. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from deployments.extractors.phash import views_of_hashes
+from graph.ambience_data.pictures import FoundPicture
+from graph.ambience_data.vectors import Rows
+from graph.jobs.import_photos import SAME_PICTURE_BITS, Photo
+from storage.types import AddFeatures, FeatureRows, FeatureState, ImageRecord, Metric, MutationResult, Vectors
+
+PHASH = "phash"
+FILE_NAME = "file_name"
+SAME_PICTURE: Mapping[Metric, float] = {"hamming": SAME_PICTURE_BITS, "l1": 0.3, "cosine": 0.01}  # distance at most
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPicture:
+    """What the collection has of a picture. rows: by feature, of those that may be imported."""
+
+    record: ImageRecord
+    rows: Mapping[str, Vectors]
+
+    @property
+    def has_file(self) -> bool:
+        return self.record.width > 0
+
+    def has(self, feature: str) -> bool:
+        return self.record.features.get(feature) == "ok"
+
+
+ImportOutcome = Literal["created", "replaced", "unchanged", "skipped", "refused"]
+PhotoState = Literal["", "attached", "there", "missing"]
+
+
+@dataclass(slots=True)
+class ImportedPicture:
+    """One on its way. features: those of its rows that can be taken; there: those that the collection has.
+
+    outcome: replaced where it was there and was added to, skipped where nothing of it has a place in this service,
+    refused where all of it is a defect.
+    """
+
+    found: FoundPicture
+    features: dict[str, FeatureRows] = field(default_factory=dict)
+    there: frozenset[str] = frozenset()
+    outcome: ImportOutcome = "unchanged"
+    photo: PhotoState = ""
+    write: AddFeatures | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.found.id)
+
+    def state_of(self, feature: str) -> str:
+        """Of a table's value: imported, unchanged or left_out."""
+        if self.outcome in ("skipped", "refused"):
+            return "left_out"
+        if feature in self.there:
+            return "unchanged"
+        return "imported" if self.write is not None and feature in self.write.features else "left_out"
+
+
+def agrees(metric: Metric, ours: Vectors, stored: Vectors) -> bool:
+    """Whether two rows (1, D) of a feature are of one picture, as far as decoders and orientations differ."""
+    if ours.shape != stored.shape[-2:]:
+        return False
+    if metric == "hamming":
+        views = views_of_hashes(ours.astype(np.uint8))[0]
+        distance = float(np.bitwise_count(np.bitwise_xor(views, stored.astype(np.uint8))).sum(axis=-1).min())
+    elif metric == "l1":
+        distance = float(np.abs(ours - stored).sum())
+    else:
+        distance = 1.0 - float((ours * stored).sum())
+    return distance <= SAME_PICTURE[metric]
+
+
+def add_features(
+    image_id: str,
+    features: Mapping[str, FeatureRows],
+    *,
+    operation_id: str,
+    asked: Iterable[str],
+    file_name: str | None,
+    stored: StoredPicture | None,
+    photo: Photo | None,
+) -> AddFeatures | None:
+    """The write; None where there is nothing to write. asked: every feature and annotation that is kept of a picture.
+    What it does not come with is pending where its photo is there, and absent otherwise.
+    """
+    new = {name: rows for name, rows in features.items() if stored is None or not stored.has(name)}
+    has_name = file_name is None or (stored is not None and FILE_NAME in stored.record.metadata)
+    if not new and photo is None and (stored is None or has_name):
+        return None
+    missing: FeatureState = "absent" if photo is None else "pending"
+    record = ImageRecord(
+        id=image_id,
+        width=0 if photo is None else photo.facts.width,
+        height=0 if photo is None else photo.facts.height,
+        sha256="" if photo is None else photo.facts.sha256,
+        format="" if photo is None else photo.facts.format,
+        byte_size=0 if photo is None else photo.facts.byte_size,
+        added_at=time.time(),
+        features={name: "ok" if name in new else missing for name in asked},
+        metadata={} if (has_name and stored is not None) or file_name is None else {FILE_NAME: file_name},
+        source=None if photo is None else photo.source,
+    )
+    return AddFeatures(operation_id, record, new, b"" if photo is None else photo.facts.thumbnail)
+
+
+def feature_rows(feature: str, rows: Rows, fingerprint: str) -> dict[int, FeatureRows]:
+    """Ready to be stored, by id."""
+    if feature != PHASH or not rows:
+        return {image_id: FeatureRows(row, fingerprint=fingerprint) for image_id, row in rows.items()}
+    views = views_of_hashes(np.concatenate(list(rows.values())))
+    return {
+        image_id: FeatureRows(row, views[place], fingerprint=fingerprint)
+        for place, (image_id, row) in enumerate(rows.items())
+    }
+
+
+def without_place(write: AddFeatures, result: MutationResult) -> list[str]:
+    """Features that were written and not kept."""
+    states: Mapping[str, str] = {} if result.record is None else result.record.features
+    return [name for name in write.features if states.get(name) != "ok"]
+
+
+def write_of_one_feature(write: AddFeatures, feature: str) -> AddFeatures:
+    """What a write has of it, once more."""
+    record = replace(write.record, features={feature: "ok"})
+    rows = {feature: write.features[feature]}
+    return AddFeatures(f"{write.operation_id}/{feature}", record, rows, write.thumbnail)
