@@ -22,6 +22,7 @@ from deployments.images import DecodeLimits
 from deployments.prepared import PreparedPicture, prepare_picture
 from graph.catalog_reports import feature_reports, readiness, service_stats
 from graph.catalog_search import SearchRun
+from graph.duplicates import FEATURE, DuplicatePage, DuplicateWalk
 from graph.feature_queries import is_vector_feature
 from graph.image_ids import check_image_id
 from graph.image_writes import put_image
@@ -53,6 +54,7 @@ from storage.errors import (
     NotFound,
     ShardUnavailable,
     Unavailable,
+    UnknownFeature,
 )
 from storage.placement import shard_of
 from storage.types import (
@@ -298,6 +300,16 @@ class Catalog:
             default_weights=self._default_weights,
         )
         return await run.answer()
+
+    async def duplicates(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
+        """Up to ``limit`` groups of the same picture. Raises UnknownFeature where there are no hashes, and as
+        `DuplicateWalk.page`.
+        """
+        if FEATURE not in self._extractors:
+            hint = f"add {FEATURE} to args.extractors in the configuration"
+            raise UnknownFeature(f"duplicates are found by {FEATURE}, which this service does not compute", hint)
+        walk = DuplicateWalk(self._shards, max_distance=max_distance, shard_timeout_s=self._timeouts.shard_s)
+        return await walk.page(cursor, limit)
 
     # -- the service -------------------------------------------------------------------------------------------------
 

@@ -13,11 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from deployments.extractors.phash import DEFAULT_ORIENTATIONS, VIEW_COUNT
 from graph.duplicate_owners import NEAREST, Owners
 from graph.neighbourhoods import Neighbourhoods
 from graph.ports import ShardPort
 from storage.errors import InvalidField
 from storage.near_types import NearPicture
+
+FEATURE = "phash"
+VIEWS = VIEW_COUNT[DEFAULT_ORIENTATIONS]  # of a picture, as a search asks with
 
 PAGE_S = 2.0  # after which a page ends with what it has
 DECIDE_S = 12.0  # for one picture, which stays undecided then
@@ -87,14 +91,11 @@ class Candidates:
 class DuplicateWalk:
     """Gives one page; further ones come from other objects, of any router."""
 
-    def __init__(
-        self, shards: Sequence[ShardPort], *, feature: str, views: int, max_distance: int, shard_timeout_s: float
-    ) -> None:
-        """views: how many of each picture's count, as the feature's own searches ask with by default."""
+    def __init__(self, shards: Sequence[ShardPort], *, max_distance: int, shard_timeout_s: float) -> None:
         self._shard_count = len(shards)
         self._start = Position(max_distance, len(shards))
         self._neighbourhoods = Neighbourhoods(
-            shards, feature=feature, views=views, max_distance=max_distance, timeout_s=shard_timeout_s
+            shards, feature=FEATURE, views=VIEWS, max_distance=max_distance, timeout_s=shard_timeout_s
         )
         self._began = time.monotonic()
         self._owners = Owners(self._neighbourhoods, max_distance=max_distance, deadline=self._began + DECIDE_S)

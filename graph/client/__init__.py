@@ -28,12 +28,16 @@ from graph.client.answers import (
 )
 from graph.client.asynchronous import AsyncClient
 from graph.client.blocking import Client
+from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage, DuplicatePicture
 from graph.client.job_answers import Job, JobFailure, JobFailures
 
 __all__ = [
     "AddedImage",
     "AsyncClient",
     "Client",
+    "DuplicateGroup",
+    "DuplicatePage",
+    "DuplicatePicture",
     "FeatureReport",
     "ImagePage",
     "ImageRow",

@@ -11,6 +11,7 @@ import httpx
 from graph.client import answers, calls, job_answers, job_calls
 from graph.client.annotations import Tag
 from graph.client.calls import Call, OnConflict
+from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage
 from graph.client.image_source import ImageSource, image_bytes
 from graph.client.job_calls import IdFrom, OnKnownFile
 from graph.client.session import Outcome, session
@@ -67,6 +68,19 @@ class AsyncClient:
             page = await self.page(page_size, cursor)
             for row in page.images:
                 yield row
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def duplicate_page(self, threshold: int = 64, limit: int = 100, cursor: str | None = None) -> DuplicatePage:
+        return await self._send(calls.duplicates(threshold, limit, cursor))
+
+    async def duplicates(self, threshold: int = 64, page_size: int = 100) -> AsyncIterator[DuplicateGroup]:
+        cursor: str | None = None
+        while True:
+            page = await self.duplicate_page(threshold, page_size, cursor)
+            for group in page.groups:
+                yield group
             cursor = page.next_cursor
             if cursor is None:
                 return

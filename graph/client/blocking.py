@@ -12,6 +12,7 @@ import httpx
 from graph.client import answers, calls, job_answers, job_calls
 from graph.client.annotations import Tag
 from graph.client.calls import Call, OnConflict
+from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage
 from graph.client.image_source import ImageSource, image_bytes
 from graph.client.job_calls import IdFrom, OnKnownFile
 from graph.client.session import Outcome, session
@@ -80,6 +81,24 @@ class Client:
         while True:
             page = self.page(page_size, cursor)
             yield from page.images
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def duplicate_page(self, threshold: int = 64, limit: int = 100, cursor: str | None = None) -> DuplicatePage:
+        """One page of the groups of `duplicates`; one without groups may have a following page."""
+        return self._send(calls.duplicates(threshold, limit, cursor))
+
+    def duplicates(self, threshold: int = 64, page_size: int = 100) -> Iterator[DuplicateGroup]:
+        """All groups of the same picture, asked for page by page: the one to keep, and those within so many bits.
+
+        What is added or deleted while this goes on may be in it or not. Raises `storage.errors.UnknownFeature` where
+        the service computes no hashes.
+        """
+        cursor: str | None = None
+        while True:
+            page = self.duplicate_page(threshold, page_size, cursor)
+            yield from page.groups
             cursor = page.next_cursor
             if cursor is None:
                 return

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from graph.client import answers, parsing
+from graph.client import answers, duplicate_answers, parsing
 from graph.client.annotations import Tag
 from storage.errors import InvalidField
 
@@ -67,6 +67,11 @@ def delete(id: str) -> Call[None]:
 def page(limit: int, cursor: str | None) -> Call[answers.ImagePage]:
     params: dict[str, str | int] = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
     return Call("GET", "/v1/images", parsing.image_page, params=params)
+
+
+def duplicates(threshold: int, limit: int, cursor: str | None) -> Call[duplicate_answers.DuplicatePage]:
+    params = _present(threshold=threshold, limit=limit, cursor=cursor)
+    return Call("GET", "/v1/duplicates", parsing.duplicate_page, params=params)
 
 
 def thumbnail(id: str) -> Call[bytes]:

@@ -14,6 +14,7 @@ import httpx
 
 from graph.client import answers, job_answers
 from graph.client.annotations import Tag
+from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage, DuplicatePicture
 
 T = TypeVar("T")
 
@@ -37,6 +38,11 @@ def image_row(response: httpx.Response) -> answers.ImageRow:
 def image_page(response: httpx.Response) -> answers.ImagePage:
     body = response.json()
     return answers.ImagePage(images=tuple(_image_row(row) for row in body["images"]), next_cursor=body["next_cursor"])
+
+
+def duplicate_page(response: httpx.Response) -> DuplicatePage:
+    body = response.json()
+    return _build(DuplicatePage, body, groups=tuple(_duplicate_group(group) for group in body["groups"]))
 
 
 def search_answer(response: httpx.Response) -> answers.SearchAnswer:
@@ -110,6 +116,11 @@ def training(response: httpx.Response) -> answers.Training:
 def _build(kind: type[T], body: Mapping[str, Any], **given: Any) -> T:
     known = {field.name: body[field.name] for field in fields(kind) if field.name in body}  # type: ignore[arg-type]
     return kind(**(known | given))
+
+
+def _duplicate_group(body: Mapping[str, Any]) -> DuplicateGroup:
+    duplicates = tuple(_build(DuplicatePicture, one) for one in body["duplicates"])
+    return _build(DuplicateGroup, body, keep=_build(DuplicatePicture, body["keep"]), duplicates=duplicates)
 
 
 def _image_row(body: Mapping[str, Any]) -> answers.ImageRow:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
+from graph.duplicates import DuplicatePage
 from graph.requests import (
     AddAnswer,
     FeatureReport,
@@ -21,6 +22,7 @@ from graph.requests import (
     ShardTraining,
     TrainingAnswer,
 )
+from storage.near_types import NearPicture
 from storage.types import ImageRecord, JobRecord, VerifyReport
 
 
@@ -78,6 +80,23 @@ def added(answer: AddAnswer) -> dict[str, Any]:
 
 def image_page(page: ImagePage) -> dict[str, Any]:
     return {"images": [image_row(record) for record in page.images], "next_cursor": page.next_cursor}
+
+
+def duplicate_page(page: DuplicatePage) -> dict[str, Any]:
+    groups = [
+        {
+            "keep": near_picture(group.keep),
+            "duplicates": [{**near_picture(one), "distance": one.distance} for one in group.duplicates],
+            "left_out": group.left_out,
+        }
+        for group in page.groups
+    ]
+    counts = {"looked_at": page.looked_at, "undecided": page.undecided}
+    return {"groups": groups, "next_cursor": page.next_cursor, **counts}
+
+
+def near_picture(picture: NearPicture) -> dict[str, Any]:
+    return {name: getattr(picture, name) for name in ("id", "width", "height", "byte_size", "sha256", "path")}
 
 
 def search_answer(answer: SearchAnswer) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from graph.http.limits import Admission, Limiting
 from graph.http.observing import NoRequestMetrics, Observing, RequestMetrics
 from graph.http.openapi import DESCRIPTION, TITLE, describe
 from graph.http.page import page_routes, static_files
+from graph.http.routes_duplicates import duplicate_routes
 from graph.http.routes_images import image_routes
 from graph.http.routes_jobs import job_routes
 from graph.http.routes_search import direct_search_route, search_routes
@@ -71,6 +72,7 @@ def create_http_app(
     for router in (
         search_routes(catalog, settings),
         image_routes(catalog, settings),
+        duplicate_routes(catalog, settings),
         service_routes(catalog, settings),
         job_routes(catalog, settings),
         original_routes,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from deployments.extractor import Annotation
+from graph.duplicates import DuplicatePage
 from graph.ports import JobPort
 from graph.requests import (
     AddAnswer,
@@ -55,6 +56,8 @@ class CatalogPort(Protocol):
     async def original(self, image_id: str) -> tuple[bytes, str]: ...
 
     async def search(self, request: SearchRequest) -> SearchAnswer: ...
+
+    async def duplicates(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage: ...
 
     async def annotate(self, annotator: str, image: bytes) -> Annotation:
         """Raises NotFound for an annotator that is not configured, ExtractorUnavailable."""

@@ -57,6 +57,32 @@ class ImageRows(Schema):
     next_cursor: str | None = Field(description="for the next page; null on the last")
 
 
+class KeptPicture(Schema):
+    id: str
+    width: int = Field(description="pixels, EXIF orientation applied; 0 where it was imported without its file")
+    height: int = Field(description="likewise")
+    byte_size: int = Field(description="size of the file")
+    sha256: str = Field(description="of the file's bytes, hexadecimal")
+    path: str | None = Field(description="the file it was indexed from, on the service's machine")
+
+
+class DuplicatePicture(KeptPicture):
+    distance: int = Field(description="bits of 576 that it differs by from the picture that is kept")
+
+
+class DuplicateGroup(Schema):
+    keep: KeptPicture = Field(description="the largest: by pixels, then by bytes, then the one of the smallest id")
+    duplicates: list[DuplicatePicture] = Field(description="nearest first; each within the threshold of keep")
+    left_out: int = Field(description="further pictures near to keep, that were too many to look at")
+
+
+class DuplicateGroups(Schema):
+    groups: list[DuplicateGroup] = Field(description="may be empty on a page that is not the last")
+    next_cursor: str | None = Field(description="for the next page; null on the last")
+    looked_at: int = Field(description="pictures that the page walked over")
+    undecided: int = Field(description="of these, left alone because it took too long to tell what they are copies of")
+
+
 class SearchHit(Schema):
     id: str
     score: float = Field(description="0 to 1; 1 is first in every feature that was asked")

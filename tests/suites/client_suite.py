@@ -220,6 +220,21 @@ class ClientSuite:
             {"limit": "2", "cursor": "c 1"},
         ]
 
+    async def test_pages_through_all_groups_of_duplicates(self) -> None:
+        picture = {"id": "a", "width": 9, "height": 8, "byte_size": 7, "sha256": "ab", "path": None}
+        group = {"keep": picture, "duplicates": [picture | {"id": "b", "path": "/b", "distance": 3}], "left_out": 2}
+        empty = {"groups": [], "next_cursor": "64.1.0.5", "looked_at": 5, "undecided": 1}
+        service = Service(reply(empty), reply(empty | {"groups": [group], "next_cursor": None}))
+        found = self.client(service).duplicates(threshold=10, page_size=7)
+        groups = [one async for one in found] if hasattr(found, "__aiter__") else list(found)
+        assert [(one.keep.id, one.keep.distance, one.left_out) for one in groups] == [("a", None, 2)]
+        [[duplicate]] = [one.duplicates for one in groups]
+        assert (duplicate.id, duplicate.path, duplicate.distance, duplicate.byte_size) == ("b", "/b", 3, 7)
+        asked = [dict(request.url.params) for request in service.requests]
+        assert asked == [{"threshold": "10", "limit": "7"}, {"threshold": "10", "limit": "7", "cursor": "64.1.0.5"}]
+        page = await self.ask(Service(reply(empty)), "duplicate_page")
+        assert (page.groups, page.next_cursor, page.looked_at, page.undecided) == ((), "64.1.0.5", 5, 1)
+
     async def test_gives_the_bytes_of_thumbnails_and_originals(self) -> None:
         service = Service(httpx.Response(200, content=b"jpeg"))
         assert await self.ask(service, "thumbnail", "x") == b"jpeg"

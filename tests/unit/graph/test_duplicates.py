@@ -66,7 +66,7 @@ async def pages(shards: Sequence[ShardPort], limit: int = 100, most: int = MOST)
     found: list[DuplicatePage] = []
     cursor = None
     while not found or cursor is not None:
-        walk = DuplicateWalk(shards, feature="phash", views=2, max_distance=most, shard_timeout_s=5)
+        walk = DuplicateWalk(shards, max_distance=most, shard_timeout_s=5)
         found.append(await walk.page(cursor, limit))
         cursor = found[-1].next_cursor
     return found
@@ -232,6 +232,6 @@ async def test_without_one_of_the_shards_there_is_no_answer() -> None:
 @pytest.mark.parametrize("cursor", ["", "x", "64.2.0", "64.2.0.-1", "32.2.0.5", "64.3.0.5", "64.2.0.٣", "64.2.0.5 "])
 async def test_a_cursor_that_is_none_or_of_another_walk_is_refused(cursor: str) -> None:
     with shards_of([]) as shards:
-        walk = DuplicateWalk(shards, feature="phash", views=2, max_distance=MOST, shard_timeout_s=5)
+        walk = DuplicateWalk(shards, max_distance=MOST, shard_timeout_s=5)
         with pytest.raises(InvalidField):
             await walk.page(cursor, 10)

@@ -7,6 +7,9 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from graph.duplicates import DuplicateGroup, DuplicatePage
 from graph.requests import (
     AddAnswer,
     AddFeaturesRequest,
@@ -23,6 +26,7 @@ from graph.requests import (
     TrainingAnswer,
 )
 from storage.errors import ImageExists, ImageNotFound, JobNotFound, UnsupportedImage
+from storage.near_types import NearPicture
 from storage.types import ImageRecord, JobFailure, JobRecord, SourceFile, VerifyReport
 
 JPEG = b"\xff\xd8picture"
@@ -83,6 +87,7 @@ class FakeCatalog:
         self.added: list[AddRequest] = []
         self.searched: list[SearchRequest] = []
         self.trained: list[str] = []
+        self.walked: list[tuple[str | None, int, int]] = []
         self.annotated: list[tuple[str, bytes]] = []
         self.originals: dict[str, tuple[bytes, str]] = {}
         self.ready = Readiness(True, ())
@@ -152,6 +157,15 @@ class FakeCatalog:
         later = [image_id for image_id in ids if after is None or image_id.encode() > after.encode()]
         rows = tuple(self.images[image_id] for image_id in later[:limit])
         return ImagePage(rows, rows[-1].id if len(later) > limit else None)
+
+    async def duplicates(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
+        await self._enter()
+        self.walked.append((cursor, limit, max_distance))
+        keep, other = (
+            NearPicture(number, name, 640, 480, 1000, "ab", path, np.zeros((1, 72), np.uint8), 3 * number)
+            for number, (name, path) in enumerate([("a/b.jpg", None), ("c.jpg", "/photos/c.jpg")])
+        )
+        return DuplicatePage((DuplicateGroup(keep, (other,), 7),), "64.2.0.9", 5, 1)
 
     async def thumbnail(self, image_id: str) -> bytes:
         await self.get(image_id)

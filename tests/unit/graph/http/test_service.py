@@ -30,6 +30,7 @@ ROUTES = {
     ("post", "/v1/search"),
     ("post", "/v1/tags"),
     ("post", "/v1/caption"),
+    ("get", "/v1/duplicates"),
     ("get", "/v1/features"),
     ("get", "/v1/stats"),
     ("post", "/v1/verify"),
