@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +126,7 @@ def _row(cells: Sequence[str], image_column: int, range_column: int) -> Row | No
 
 def _asked_rows(url: str) -> Iterator[Row]:
     try:
-        import psycopg  # an optional package
+        psycopg = import_module("psycopg")  # an optional package
     except ImportError as missing:
         raise Misconfigured(
             "reading the table of keypoints from PostgreSQL needs the package psycopg",
