@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
+import socket
 import stat
 import sys
 from collections.abc import Callable, MutableMapping
@@ -43,6 +44,8 @@ MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
 }
 
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
 HAPROXY_STARTER = """#!/bin/sh
 exec {command} "$@"
 """
@@ -73,6 +76,28 @@ def prepare_ray_environment(
     }
     for name, value in {**RAY, **TRANSPORT, **MEMORY, **haproxy, **serve}.items():
         environment.setdefault(name, value)
+    pass_proxies_by(environment)
+
+
+def pass_proxies_by(environment: MutableMapping[str, str]) -> None:
+    """Keeps this machine's own connections from a proxy that is meant for the way to the internet: gRPC would use it.
+    In a cluster the operator's ``no_proxy`` must name the other nodes.
+    """
+    if not any(name.lower() in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy") for name in environment):
+        return
+    for name in ("no_proxy", "NO_PROXY"):
+        listed = [host for host in environment.get(name, "").split(",") if host]
+        environment[name] = ",".join(dict.fromkeys([*listed, *LOOPBACK_NAMES, *own_address()]))
+
+
+def own_address() -> list[str]:
+    """The address that this machine has to others, by which Ray's processes call each other; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # kept for documentation (RFC 5737): any address that is not here
+        except OSError:  # no network: Ray takes loopback
+            return []
+        return [str(probe.getsockname()[0])]
 
 
 def write_haproxy_starter(folder: Path) -> Path:

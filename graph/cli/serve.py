@@ -210,11 +210,20 @@ def say_where(config: ServeConfig) -> None:
     print(f"Lookalike is ready: http://{config.host}:{config.port}/  (API docs at /docs)")
     if dashboard:
         print(f"Ray dashboard:      http://{dashboard}/")
-    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
-    if dashboard and os.environ.get("RAY_AUTH_MODE") == "token" and token.exists():
+    if dashboard and (token := where_the_token_is()):
         print(f"                    it asks once for the token in {token}")
     print(f"Data:               {config.app.data_dir}")
     print("Ctrl-C stops it. Index photos from another shell: lookalike index ~/Pictures", flush=True)
+
+
+def where_the_token_is() -> str:
+    """Of the Ray dashboard, for people; empty where it asks for none."""
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return ""
+    if "RAY_AUTH_TOKEN" in os.environ:
+        return "the environment variable RAY_AUTH_TOKEN"
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
+    return str(path) if path.exists() else ""
 
 
 def last_line(message: str) -> str:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from graph import haproxy_config
-from graph.ray_environment import prepare_ray_environment
+from graph.ray_environment import own_address, prepare_ray_environment
 
 
 def environment_of(folder: Path, first_port: int, **given: str) -> dict[str, str]:
@@ -45,3 +45,11 @@ def test_haproxy_is_started_through_the_program_that_amends_its_configuration(tm
     version = subprocess.run([str(starter), "-v"], capture_output=True, text=True, check=True).stdout
     assert version.startswith("HAProxy")
     assert haproxy_config.__file__ in starter.read_text()
+
+
+def test_a_proxy_is_not_used_for_the_services_own_connections(tmp_path: Path) -> None:
+    environment = environment_of(tmp_path, 40_000, HTTPS_PROXY="http://proxy:3128", no_proxy="intranet,localhost")
+    own = ["localhost", "127.0.0.1", "::1", *own_address()]
+    assert environment["no_proxy"].split(",") == list(dict.fromkeys(["intranet", *own]))
+    assert environment["NO_PROXY"].split(",") == list(dict.fromkeys(own))
+    assert "no_proxy" not in environment_of(tmp_path, 40_000)
