@@ -204,6 +204,20 @@ class JobPort(Protocol):
         """
         ...
 
+    async def submit_import(
+        self,
+        paths: Sequence[str],
+        *,
+        photos: str | None,
+        dry_run: bool,
+        keypoint_ranges: str | None,
+        features: Mapping[str, str],
+    ) -> str:
+        """Takes in the data folders of an original installation. features: what the vectors of a folder are, where
+        their names do not tell.
+        """
+        ...
+
     async def stop(self, job_id: str) -> None: ...
 
     async def jobs(self) -> list[JobRecord]: ...

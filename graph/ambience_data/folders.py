@@ -59,6 +59,7 @@ def open_folders(paths: Sequence[str], said: Mapping[str, str], defects: Defects
     said: feature by folder, for vectors that neither a name nor their length tells apart. What cannot be read, or told
     apart, is a defect.
     """
+    said = {os.path.realpath(path): feature for path, feature in said.items()}
     found: dict[str, list[str]] = {}
     for path in paths:
         for store in _walk(path):

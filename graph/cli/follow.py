@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from graph.cli import output
-from graph.cli.jobs import FAILURES_SHOWN, is_backfill, show_failures, summary
+from graph.cli.jobs import FAILURES_SHOWN, is_backfill, is_import, show_failures, summary
 from graph.cli.reporting import INTERRUPTED, fail
 from storage.errors import DeadlineExceeded, ServiceUnreachable, Unavailable
 
@@ -24,8 +24,13 @@ PATIENCE_S = 15.0  # a service that restarts is back by then
 Display = Callable[["Job"], None]
 
 
-def follow_to_the_end(client: Client, job_id: str, *, all_failures: bool = False) -> None:
-    """Follow the job and say what came of it; ends the command where it did not end well, or on Ctrl-C."""
+def follow_to_the_end(
+    client: Client, job_id: str, *, all_failures: bool = False, present: Callable[[Job], None] | None = None
+) -> None:
+    """Follow the job and say what came of it; ends the command where it did not end well, or on Ctrl-C.
+
+    present: says it, in place of a summary and the failures.
+    """
     try:
         job = follow(client, job_id)
     except KeyboardInterrupt:
@@ -34,14 +39,21 @@ def follow_to_the_end(client: Client, job_id: str, *, all_failures: bool = False
             f"see it with `lookalike jobs {job_id}`, stop it with `lookalike jobs stop {job_id}`",
             INTERRUPTED,
         )
-    output.say(summary(job))
-    if job.failed:
-        show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
+    if present is not None:
+        present(job)
+    else:
+        _present(client, job, all_failures)
     if job.state != "succeeded":
         fail(
             f"job {job_id} {'was stopped' if job.state == 'stopped' else 'failed'}: {job.message or 'no reason given'}",
             "run the same command again to go on where it ended",
         )
+
+
+def _present(client: Client, job: Job, all_failures: bool) -> None:
+    output.say(summary(job))
+    if job.failed:
+        show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
 
 
 def follow(client: Client, job_id: str) -> Job:
@@ -89,12 +101,14 @@ def _display() -> Iterator[Display]:
 def _doing(job: Job) -> str:
     if job.state != "running":
         return job.state
-    return "computing" if is_backfill(job) else "indexing"
+    return "computing" if is_backfill(job) else "importing" if is_import(job) else "indexing"
 
 
 def _counts(job: Job) -> str:
     if is_backfill(job):
         return f"{job.added} filled in  {job.failed} failed"
+    if is_import(job):
+        return f"{job.added} new  {job.replaced} added to  {job.unchanged} unchanged  {job.failed} do not fit"
     return f"{job.added} new  {job.unchanged} unchanged  {job.failed} failed"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graph.cli import output
+from graph.cli import import_report, output
 from graph.cli.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.text import counted
 from storage.errors import InvalidField
@@ -46,6 +46,11 @@ def jobs(
                 raise InvalidField("jobs takes nothing, ID, or stop ID", "see `lookalike jobs --help`")
 
 
+def is_import(job: Job) -> bool:
+    """Whether the job's counts are of pictures that came with features, and its failures of all that did not fit."""
+    return job.kind == "import"
+
+
 def is_backfill(job: Job) -> bool:
     """Whether the job's counts are of images and features that they lacked, and not of files."""
     return job.kind == "backfill"
@@ -53,6 +58,8 @@ def is_backfill(job: Job) -> bool:
 
 def summary(job: Job) -> str:
     """What came of a job, in one line."""
+    if is_import(job):
+        return import_report.summary(job)
     if is_backfill(job):
         return f"filled in {counted(job.added, 'feature')}, {counted(job.failed, 'image')} could not be filled in"
     line = (
@@ -65,7 +72,7 @@ def show_failures(client: Client, job: Job, limit: int | None = None) -> None:
     """A table of the files that the job could not take, or the images. limit: None shows all."""
     failures = list(islice(_failures(client, job.id), limit))
     output.show_table(
-        ["image" if is_backfill(job) else "file", "code", "reason"],
+        ["image" if is_backfill(job) else "where" if is_import(job) else "file", "code", "reason"],
         [[failure.path, failure.code, failure.reason] for failure in failures],
     )
     if len(failures) < job.failed:
@@ -103,6 +110,8 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
     pairs["updated"] = job.updated_at.isoformat(" ", "seconds")
     pairs |= {name: _argument(value) for name, value in job.arguments.items()}
     output.show_pairs(pairs)
+    if is_import(job):
+        import_report.show(job)
     if job.failed:
         show_failures(client, job)
 
@@ -111,7 +120,8 @@ def _counts(job: Job) -> dict[str, str]:
     if is_backfill(job):
         return {"images": _progress(job), "filled in": str(job.added), "failed": str(job.failed)}
     names = ("added", "replaced", "unchanged", "skipped", "failed")
-    return {"files": _progress(job), **{name: str(getattr(job, name)) for name in names}}
+    of = "images" if is_import(job) else "files"
+    return {of: _progress(job), **{name: str(getattr(job, name)) for name in names}}
 
 
 def _stop(client: Client, job_id: str, as_json: bool) -> None:
@@ -127,4 +137,6 @@ def _progress(job: Job) -> str:
 
 
 def _argument(value: object) -> str:
+    if isinstance(value, dict):
+        value = [f"{name}={one}" for name, one in value.items()]
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph.cli import annotate, backfill, images, index, jobs, models, search, status, train, verify
+from graph.cli import annotate, backfill, images, import_ambience, index, jobs, models, search, status, train, verify
 from graph.cli.connection import example
 from graph.cli.reporting import ReportingGroup
 
@@ -85,4 +85,11 @@ app.command("status", epilog=example("lookalike status", "lookalike status --ser
 app.command("verify", epilog=example("lookalike verify"))(verify.verify)
 app.command("train", epilog=example("lookalike train local"))(train.train)
 app.command("backfill", epilog=example("lookalike backfill", "lookalike backfill global --detach"))(backfill.backfill)
+app.command(
+    "import-ambience",
+    epilog=example(
+        "lookalike import-ambience /srv/ambience --dry-run",
+        "lookalike import-ambience /srv/ambience --photos /srv/photos",
+    ),
+)(import_ambience.import_ambience)
 app.add_typer(models.app)

@@ -157,6 +157,17 @@ class AsyncClient:
     async def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
         return await self._send(job_calls.submit_backfill(feature, allow_missing))
 
+    async def submit_import(
+        self,
+        paths: Sequence[str],
+        *,
+        photos: str | None = None,
+        dry_run: bool = False,
+        keypoint_ranges: str | None = None,
+        features: Mapping[str, str] | None = None,
+    ) -> str:
+        return await self._send(job_calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
+
     async def jobs(self) -> tuple[job_answers.Job, ...]:
         return await self._send(job_calls.jobs())
 

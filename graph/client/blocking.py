@@ -208,6 +208,23 @@ class Client:
         """
         return self._send(job_calls.submit_backfill(feature, allow_missing))
 
+    def submit_import(
+        self,
+        paths: Sequence[str],
+        *,
+        photos: str | None = None,
+        dry_run: bool = False,
+        keypoint_ranges: str | None = None,
+        features: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start importing the data folders of an original installation; returns the job's id.
+
+        Paths are absolute, on the service's machine. photos: the folder of its pictures. dry_run: write nothing, and
+        report the same. keypoint_ranges: a CSV file of the table img_points, or a connection string. features: what
+        the vectors of a folder are. Raises `storage.errors.UnknownFeature`.
+        """
+        return self._send(job_calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
+
     def jobs(self) -> tuple[job_answers.Job, ...]:
         return self._send(job_calls.jobs())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from graph.client import job_answers, parsing
@@ -23,6 +23,19 @@ def submit_backfill(feature: str | None, allow_missing: bool) -> Call[str]:
         body["feature"] = feature
     if allow_missing:
         body["allow_missing"] = True
+    return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
+
+
+def submit_import(
+    paths: Sequence[str],
+    photos: str | None,
+    dry_run: bool,
+    keypoint_ranges: str | None,
+    features: Mapping[str, str] | None,
+) -> Call[str]:
+    body: dict[str, Any] = {"kind": "import", "paths": list(paths), "dry_run": dry_run}
+    given = {"photos": photos, "keypoint_ranges": keypoint_ranges, "features": dict(features or {})}
+    body |= {name: value for name, value in given.items() if value}
     return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from graph.ambience_data.point_ranges import check_point_source
 from graph.http.fields import (
     AddFields,
     Fields,
@@ -21,7 +22,7 @@ from graph.http.fields import (
     json_object,
 )
 from graph.http.forms import Form, read_form, text_of
-from graph.http.job_fields import BackfillFields, IndexFields, JobFields, job_fields_of
+from graph.http.job_fields import BackfillFields, ImportFields, IndexFields, JobFields, job_fields_of
 from graph.image_ids import check_image_id
 from graph.requests import AddRequest, SearchRequest
 from graph.settings import AppSettings, Limits
@@ -115,6 +116,11 @@ async def job_fields(request: Request, settings: AppSettings) -> JobFields:
             _check_paths(fields.paths, settings.limits.max_job_paths)
         case BackfillFields():
             check_features({**settings.extractors, **settings.annotators}, (fields.feature,) if fields.feature else ())
+        case ImportFields():
+            files = (fields.photos, fields.keypoint_ranges)
+            _check_paths([*fields.paths, *fields.features, *filter(None, files)], settings.limits.max_job_paths)
+            check_features(settings.extractors, tuple(fields.features.values()))
+            check_point_source(fields.keypoint_ranges or "")
     return fields
 
 

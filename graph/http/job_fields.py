@@ -11,14 +11,14 @@ from graph.http.fields import Fields, checked
 from graph.settings import did_you_mean
 from storage.errors import InvalidField
 
+FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
+
 
 class IndexFields(Fields):
     """A batch job that takes in files."""
 
     kind: Literal["index"] = Field(description="index: take in files and folders that the service can read")
-    paths: list[Annotated[str, Field(min_length=1, max_length=4096)]] = Field(
-        min_length=1, description="files and folders"
-    )
+    paths: list[FilePath] = Field(min_length=1, description="files and folders")
     id_from: Literal["path", "stem", "sha256", "int"] = Field(
         default="path", description="where an image's id comes from"
     )
@@ -40,8 +40,32 @@ class BackfillFields(Fields):
     )
 
 
-JobFields = IndexFields | BackfillFields
-JOB_KINDS: Mapping[str, type[JobFields]] = {"index": IndexFields, "backfill": BackfillFields}
+class ImportFields(Fields):
+    """A batch job that takes in the data folders of an original installation."""
+
+    kind: Literal["import"] = Field(description="import: take in the data folders of the original services")
+    paths: list[FilePath] = Field(min_length=1, description="folders that hold their LMDBs, however deep")
+    photos: FilePath | None = Field(
+        default=None, description="folder of the photos, which give thumbnails, sizes and what the folders lack"
+    )
+    dry_run: bool = Field(default=False, description="read and check everything, report the same, and write nothing")
+    keypoint_ranges: FilePath | None = Field(
+        default=None,
+        description="the table img_points: a CSV file, or a connection string that begins with postgresql://",
+    )
+    features: dict[FilePath, str] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="by folder, the feature that its vectors are, where neither name nor length tells",
+    )
+
+
+JobFields = IndexFields | BackfillFields | ImportFields
+JOB_KINDS: Mapping[str, type[JobFields]] = {
+    "index": IndexFields,
+    "backfill": BackfillFields,
+    "import": ImportFields,
+}
 
 
 def job_fields_of(values: Mapping[str, Any]) -> JobFields:

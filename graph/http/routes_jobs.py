@@ -13,7 +13,7 @@ from graph.http.answers import job_row, json_response
 from graph.http.bodies import job_fields
 from graph.http.catalog_port import CatalogProvider
 from graph.http.fields import SliceFields, check_at_most, query_fields
-from graph.http.job_fields import BackfillFields, IndexFields
+from graph.http.job_fields import BackfillFields, ImportFields, IndexFields
 from graph.http.openapi import documented, json_body, query_parameters, request_body
 from graph.http.schemas import JobFailures, JobList, JobRow, JobSubmitted
 from graph.settings import AppSettings, Limits
@@ -33,7 +33,7 @@ def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: A
         "/v1/jobs",
         summary="Start a batch job",
         responses=documented({202: ("started", JobSubmitted)}, 400, 413),
-        openapi_extra=request_body(json_body(IndexFields, BackfillFields)),
+        openapi_extra=request_body(json_body(IndexFields, BackfillFields, ImportFields)),
         status_code=202,
     )
     async def submit(request: Request) -> Response:
@@ -45,6 +45,14 @@ def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: A
                 )
             case BackfillFields() as backfill:
                 job_id = await jobs.submit_backfill(backfill.feature, allow_missing=backfill.allow_missing)
+            case ImportFields() as original:
+                job_id = await jobs.submit_import(
+                    original.paths,
+                    photos=original.photos,
+                    dry_run=original.dry_run,
+                    keypoint_ranges=original.keypoint_ranges,
+                    features=original.features,
+                )
         return json_response({"id": job_id}, 202)
 
     @router.post("/v1/jobs/{id}/stop", summary="Stop a job", responses=documented({200: ("the job", JobRow)}, 404))

@@ -27,7 +27,8 @@ from storage.types import JobFailure, JobRecord
 
 logger = logging.getLogger(__name__)
 
-JobKind = Literal["index", "backfill"]  # the modules of this folder
+JobKind = Literal["index", "backfill", "import"]
+MODULES: Mapping[JobKind, str] = {"index": "index", "backfill": "backfill", "import": "import_ambience"}
 RECORD_TIMEOUT_S = 10.0
 UNFINISHED = ("queued", "running")
 SILENT_AFTER_S = 2.0  # one that said something since is at work: Ray need not be asked, through processes of its own
@@ -54,6 +55,25 @@ class RayJobs:
         if self._settings.batch.gpus:
             await asyncio.to_thread(require_gpus, self._settings.batch.gpus)
         return await self._start("backfill", {"feature": feature, "allow_missing": allow_missing})
+
+    async def submit_import(
+        self,
+        paths: Sequence[str],
+        *,
+        photos: str | None,
+        dry_run: bool,
+        keypoint_ranges: str | None,
+        features: Mapping[str, str],
+    ) -> str:
+        """Starts a job that takes in an original installation; its id."""
+        arguments = {
+            "paths": list(paths),
+            "photos": photos,
+            "dry_run": dry_run,
+            "keypoint_ranges": keypoint_ranges,
+            "features": dict(features),
+        }
+        return await self._start("import", arguments)
 
     async def _start(self, kind: JobKind, arguments: Mapping[str, Any]) -> str:
         """The record is there before the job is, so that it can be followed at once."""
@@ -119,7 +139,7 @@ class RayJobs:
 
     def _submit(self, kind: JobKind, job_id: str) -> None:
         self._client().submit_job(
-            entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.{kind} {job_id}",
+            entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.{MODULES[kind]} {job_id}",
             submission_id=job_id,
             runtime_env=cast(dict[str, Any], {"env_vars": job_environment(self._settings, self._cluster)}),
             entrypoint_num_cpus=0,

@@ -352,6 +352,14 @@ class ClientSuite:
         await self.ask(service, "submit_backfill", "global", allow_missing=True)
         assert service.body == {"kind": "backfill", "feature": "global", "allow_missing": True}
 
+    async def test_submits_an_import_with_what_was_given(self) -> None:
+        service = Service(reply({"id": "import-1"}, 202))
+        assert await self.ask(service, "submit_import", ["/srv/ambience"]) == "import-1"
+        assert service.body == {"kind": "import", "paths": ["/srv/ambience"], "dry_run": False}
+        given = {"photos": "/srv/photos", "keypoint_ranges": "/srv/points.csv", "features": {"/srv/old": "global"}}
+        await self.ask(service, "submit_import", ["/srv/ambience"], dry_run=True, **given)
+        assert service.body == {"kind": "import", "paths": ["/srv/ambience"], "dry_run": True, **given}
+
     async def test_stops_a_job_and_lists_its_failures(self) -> None:
         service = Service(reply(JOB | {"state": "stopped"}))
         assert (await self.ask(service, "stop_job", "job-1")).finished
@@ -428,7 +436,10 @@ class ClientSuite:
         await self.ask(service, "add", b"img")
         assert service.request.headers["Idempotency-Key"] != first
 
-    @pytest.mark.parametrize(("method", "arguments"), [("submit_index", [["/photos"]]), ("submit_backfill", [])])
+    @pytest.mark.parametrize(
+        ("method", "arguments"),
+        [("submit_index", [["/photos"]]), ("submit_import", [["/srv"]]), ("submit_backfill", [])],
+    )
     async def test_never_submits_a_job_twice(self, method: str, arguments: list[Any]) -> None:
         service = Service(failure("unavailable", 503))
         with pytest.raises(Unavailable):

@@ -61,6 +61,12 @@ class FakeJobs:
         self.records[job_id] = JobRecord(job_id, "backfill", "running", ADDED_AT, ADDED_AT, arguments, total=10)
         return job_id
 
+    async def submit_import(self, paths: Sequence[str], **arguments: Any) -> str:
+        job_id = f"import-{len(self.records) + 1}"
+        told = {"paths": list(paths), **arguments}
+        self.records[job_id] = JobRecord(job_id, "import", "running", ADDED_AT, ADDED_AT, told, report={"tables": []})
+        return job_id
+
     async def stop(self, job_id: str) -> None:
         job = await self.job(job_id)
         self.records[job_id] = JobRecord(job.id, job.kind, "stopped", job.submitted_at, job.updated_at, job.arguments)

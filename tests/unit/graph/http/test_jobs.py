@@ -129,12 +129,52 @@ async def test_a_job_without_a_kind_is_422(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, error["message"], error["hint"]) == (
         422,
         "kind: Field required",
-        "known: backfill, index",
+        "known: backfill, import, index",
     )
 
 
 async def test_openapi_describes_each_kind_of_job(client: httpx.AsyncClient) -> None:
     operation = (await client.get("/openapi.json")).json()["paths"]["/v1/jobs"]["post"]
-    index, backfill = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    index, backfill, original = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
     assert set(index["properties"]) == {"kind", "paths", "id_from", "on_conflict", "watch"}
     assert (set(backfill["properties"]), backfill["required"]) == ({"kind", "feature", "allow_missing"}, ["kind"])
+    assert set(original["properties"]) == {"kind", "paths", "photos", "dry_run", "keypoint_ranges", "features"}
+
+
+async def test_an_import_is_started_with_its_options(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
+    body = {
+        "kind": "import",
+        "paths": ["/srv/ambience"],
+        "photos": "/srv/photos",
+        "dry_run": True,
+        "keypoint_ranges": "/srv/img_points.csv",
+        "features": {"/srv/ambience/old": "color"},
+    }
+    answer = await client.post("/v1/jobs", json=body)
+    assert (answer.status_code, answer.json()) == (202, {"id": "import-1"})
+    await client.post("/v1/jobs", json={"kind": "import", "paths": ["/srv/ambience"]})
+    shown = [JobRow.model_validate((await client.get(f"/v1/jobs/import-{number}")).json()) for number in (1, 2)]
+    assert {"kind": "import"} | shown[0].arguments == body
+    assert shown[0].report == {"tables": []}
+    nothing: dict[str, Any] = {"photos": None, "dry_run": False, "keypoint_ranges": None, "features": {}}
+    assert shown[1].arguments == {"paths": ["/srv/ambience"], **nothing}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"paths": []}, "invalid_field"),
+        ({"photos": "a\0b"}, "invalid_field"),
+        ({"features": {"/srv/a": "colour"}}, "unknown_feature"),
+        ({"features": ["/srv/a"]}, "invalid_field"),
+        ({"dry_run": "perhaps"}, "invalid_field"),
+        ({"keypoint_ranges": "postgresql://me:secret@db/ambience"}, "invalid_field"),
+        ({"watch": True}, "invalid_field"),
+    ],
+)
+async def test_a_bad_import_is_422(
+    client: httpx.AsyncClient, catalog: FakeCatalog, change: dict[str, Any], code: str
+) -> None:
+    answer = await client.post("/v1/jobs", json={"kind": "import", "paths": ["/srv/ambience"], **change})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, code)
+    assert not catalog.jobs.records

@@ -74,6 +74,19 @@ async def test_the_record_of_a_backfill_says_what_may_be_lost(monkeypatch: pytes
     ]
 
 
+async def test_an_import_runs_the_module_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, ray_client = jobs_with(0)
+    records: list[JobRecord] = []
+
+    async def put(record: JobRecord) -> None:
+        records.append(record)
+
+    monkeypatch.setattr(jobs, "_put", put)
+    job_id = await jobs.submit_import(["/srv"], photos=None, dry_run=True, keypoint_ranges=None, features={})
+    assert ray_client.asked[0]["entrypoint"].endswith(f"-m graph.jobs.import_ambience {job_id}")
+    assert (records[0].kind, records[0].arguments["dry_run"]) == ("import", True)
+
+
 @pytest.mark.parametrize("gpus", [-1, 1.5, float("inf")])
 def test_a_share_that_ray_cannot_give_is_refused(gpus: float) -> None:
     with pytest.raises(Misconfigured, match="gpus"):
