@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from graph.http.app import create_http_app
+from graph.http.catalog_port import CatalogPort
 from graph.settings import app_settings
 from tests.unit.graph.http.ambience.original_algorithms import packaged_photos
 from tests.unit.graph.http.ambience.original_client import OriginalClient
@@ -35,17 +36,49 @@ def service(tmp_path: Path) -> Iterator[LocalService]:
         yield running
 
 
+class ServedApp:
+    """One application for whatever catalogue is current: to make one takes longer than most tests."""
+
+    def __init__(self, ambience: dict[str, Any]) -> None:
+        self.catalog: CatalogPort | None = None
+        self._app = create_http_app(self._current, app_settings({"ambience": ambience}, {}))
+
+    def _current(self) -> CatalogPort:
+        assert self.catalog is not None
+        return self.catalog
+
+    def client(self, catalog: CatalogPort) -> httpx.AsyncClient:
+        self.catalog = catalog
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app=self._app), base_url=BASE_URL)
+
+
+@pytest.fixture(scope="session")
+def served() -> ServedApp:
+    return ServedApp({"enabled": True})
+
+
+@pytest.fixture(scope="session")
+def served_with_file_names() -> ServedApp:
+    return ServedApp({"enabled": True, "filenames": True})
+
+
 @pytest.fixture
-async def http(service: LocalService) -> AsyncIterator[httpx.AsyncClient]:
+async def http(served: ServedApp, service: LocalService) -> AsyncIterator[httpx.AsyncClient]:
     """Both surfaces of the service, as `configs/local.yaml` has them."""
-    app = create_http_app(lambda: service.catalog, app_settings({"ambience": {"enabled": True}}, {}))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL) as client:
+    async with served.client(service.catalog) as client:
         yield client
 
 
 @pytest.fixture
 def original(http: httpx.AsyncClient) -> OriginalClient:
     return OriginalClient(http)
+
+
+@pytest.fixture
+async def named(served_with_file_names: ServedApp, service: LocalService) -> AsyncIterator[OriginalClient]:
+    """Where file names are switched on."""
+    async with served_with_file_names.client(service.catalog) as client:
+        yield OriginalClient(client)
 
 
 @pytest.fixture

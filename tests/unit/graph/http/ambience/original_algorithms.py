@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def package_folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
+@cache
 def phash(data: bytes, *, mirrored: bool = False) -> NDArray[np.bool_]:
     """(576,) gray, 96 x 96 Lanczos, DCT-II of rows and columns, the 24 x 24 low frequencies, above their median."""
     gray = Image.open(io.BytesIO(data)).convert("L").resize((96, 96), Image.Resampling.LANCZOS)
@@ -54,6 +56,7 @@ def phash_distance(query: bytes, stored: bytes) -> int:
     return min(hamming(phash(query, mirrored=mirrored), phash(stored)) for mirrored in (False, True))
 
 
+@cache
 def histogram(data: bytes) -> NDArray[np.float32]:
     """(512,) 8 x 8 x 8 joint RGB histogram, red slowest, that sums to ten million."""
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).reshape(-1, 3).astype(np.intp) // 32

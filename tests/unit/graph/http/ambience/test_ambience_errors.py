@@ -143,11 +143,11 @@ async def test_a_stored_picture_without_the_feature_is_404(original: OriginalCli
     assert problem(answer) == (404, "image_not_found")
 
 
-@pytest.mark.parametrize("path", [BY_IMAGE, "/local_features_get_similar_images_by_image_buffer", "/reverse_search"])
-async def test_what_is_no_picture_is_415(original: OriginalClient, path: str) -> None:
-    for data in (b"no picture", b""):
-        answer = await original.http.post(path, files={"image": ("document", data)}, data={"k": "1"})
-        assert problem(answer) == (415, "unsupported_image")
+async def test_what_is_no_picture_is_415(original: OriginalClient) -> None:
+    for path in (BY_IMAGE, "/local_features_get_similar_images_by_image_buffer", "/reverse_search"):
+        for data in (b"no picture", b""):
+            answer = await original.http.post(path, files={"image": ("document", data)}, data={"k": "1"})
+            assert problem(answer) == (415, "unsupported_image")
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,9 @@ async def test_what_is_no_picture_is_415(original: OriginalClient, path: str) ->
         "/get_image_caption",
     ],
 )
-async def test_what_is_not_configured_is_503_and_never_no_matches(http: httpx.AsyncClient, path: str) -> None:
-    answer = await http.post(path, files={"image": photo(1)}, data={"k": "1", "image_id": "1", "text": "a bridge"})
+async def test_what_is_not_configured_is_503_and_never_no_matches(make_client: MakeClient, path: str) -> None:
+    http = make_client({"ambience": {"enabled": True}})
+    answer = await http.post(path, files=PICTURE, data={"k": "1", "image_id": "1", "text": "a bridge"})
     assert problem(answer) == (503, "extractor_unavailable")
     assert "is configured" in answer.json()["detail"]
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import httpx
-import pytest
 
-from graph.http.app import create_http_app
-from graph.settings import app_settings
 from tests.unit.graph.http.ambience.original_client import OriginalClient
-from tests.unit.graph.http.conftest import BASE_URL
-from tests.unit.graph.local_catalog import LocalService, photo
+from tests.unit.graph.local_catalog import photo
 
 
 async def add(http: httpx.AsyncClient, seed: int, image_id: str, metadata: str = "{}") -> None:
@@ -43,19 +37,18 @@ async def test_the_originals_clients_find_what_version_1_added(
         assert (await original.by_id(stem, 12, k=1))[0]["image_id"] == 12
 
 
-@pytest.mark.parametrize("image_id", ["012", "+1", "1 ", "-1", "1.0", "٣", str(2**63), "1e3", "a/1"])
-async def test_an_id_that_is_no_number_stays_what_it_is(
-    original: OriginalClient, http: httpx.AsyncClient, image_id: str
-) -> None:
-    await add(http, 1, image_id)
-    [found] = await original.by_image("phash", photo(1), k=5)
-    assert found == {"image_id": image_id, "distance": 0}
+async def test_an_id_that_is_no_number_stays_what_it_is(original: OriginalClient, http: httpx.AsyncClient) -> None:
+    ids = {"012", "+1", "1 ", "-1", "1.0", "\u0663", str(2**63), "1e3", "a/1"}
+    for image_id in ids:
+        await add(http, 1, image_id)
+    found = await original.by_image("phash", photo(1), k=50)
+    assert {row["image_id"] for row in found} == ids
 
 
-@pytest.mark.parametrize("number", [0, 7, 2**32, 2**63 - 1])
-async def test_an_id_that_is_a_number_is_one(original: OriginalClient, http: httpx.AsyncClient, number: int) -> None:
-    await add(http, 1, str(number))
-    assert await original.by_id("phash", number, k=5) == [{"image_id": number, "distance": 0}]
+async def test_an_id_that_is_a_number_is_one(original: OriginalClient, http: httpx.AsyncClient) -> None:
+    for number in (0, 7, 2**32, 2**63 - 1):
+        await add(http, 1, str(number))
+        assert {"image_id": number, "distance": 0} in await original.by_id("phash", number, k=50)
 
 
 async def test_a_picture_of_version_1_is_taken_for_each_feature_that_it_has(
@@ -74,14 +67,6 @@ async def test_a_picture_that_version_1_deletes_is_gone_everywhere(
     await original.calculate_all(photo(1), 12)
     assert (await http.delete("/v1/images/12")).status_code == 204
     assert await original.reverse_search(photo(1)) == {}
-
-
-@pytest.fixture
-async def named(service: LocalService) -> AsyncIterator[OriginalClient]:
-    settings = app_settings({"ambience": {"enabled": True, "filenames": True}}, {})
-    app = create_http_app(lambda: service.catalog, settings)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL) as client:
-        yield OriginalClient(client)
 
 
 async def test_file_names_are_given_where_they_are_switched_on(named: OriginalClient) -> None:

@@ -53,10 +53,10 @@ async def test_with_the_last_feature_goes_the_picture(original: OriginalClient, 
     assert (await http.get("/v1/images/12")).status_code == 404
 
 
-@pytest.mark.parametrize("feature", ["phash", "color", "local"])
-async def test_deleting_what_is_not_there_is_fine_as_it_was(original: OriginalClient, feature: str) -> None:
-    answer = await original.delete(feature, image_id=99)
-    assert (answer.status_code, answer.content) == (200, b"")
+async def test_deleting_what_is_not_there_is_fine_as_it_was(original: OriginalClient) -> None:
+    for feature in ("phash", "color", "local"):
+        answer = await original.delete(feature, image_id=99)
+        assert (answer.status_code, answer.content) == (200, b"")
 
 
 async def test_an_unknown_file_name_deletes_nothing_and_says_so(
