@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ VIEWS = (
 )  # fmt: skip
 VIEW_COUNT = {"none": 1, "mirrored": 2, "all": 8}  # of `VIEWS`, by the parameter ``orientations``
 DEFAULT_ORIENTATIONS = "mirrored"
+
+Number = TypeVar("Number", np.float64, np.int8)
 
 
 class Config(ExtractorConfig):
@@ -86,7 +88,7 @@ def views_of_hashes(hashes: BinaryVectors) -> BinaryVectors:
     by more than 36.
     """
     bits = np.unpackbits(hashes, axis=-1).reshape(-1, KEPT, KEPT)
-    signs = _views(np.where(bits, 1.0, -1.0), len(VIEWS))
+    signs = _views(bits.view(np.int8) * 2 - 1, len(VIEWS))
     return np.packbits(signs.reshape(len(bits), len(VIEWS), BITS) > 0, axis=-1)
 
 
@@ -113,9 +115,9 @@ def _hashes(images: Sequence[Pixels], views: int) -> BinaryVectors:
     return np.packbits(oriented > threshold, axis=-1)
 
 
-def _views(coefficients: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def _views(coefficients: NDArray[Number], count: int) -> NDArray[Number]:
     """(N, count, 24, 24): the DCT of the first ``count`` views, from (N, 24, 24)."""
-    columns = _signs()  # negates odd columns: left-right; as a column, odd rows: upside down
+    columns = _signs().astype(coefficients.dtype)  # negates odd columns: left-right; as a column, odd rows: upside down
     rows = columns[:, None]
     plain, turned = coefficients, coefficients.transpose(0, 2, 1)
     made = [plain, plain * columns]

@@ -20,7 +20,7 @@ from graph.jobs.import_plan import (
     StoredPicture,
     add_features,
     agrees,
-    feature_rows,
+    with_views,
     without_place,
     write_of_one_feature,
 )
@@ -62,6 +62,7 @@ class PictureImporter:
             by_shard[shard_of(picture.id, self._shards.count)].append(picture)
         for shard, mine in by_shard.items():
             stored = self._stored(shard, mine)
+            with_views(picture for picture in mine if picture.id not in stored or not stored[picture.id].has(PHASH))
             for picture in mine:
                 self._plan(picture, stored.get(picture.id))
             writes = [picture for picture in mine if picture.write is not None]
@@ -75,23 +76,20 @@ class PictureImporter:
         for picture in pictures:
             for table, value in picture.found.values.values():
                 values[table][picture.found.id] = value
-        taken: dict[str, dict[int, FeatureRows]] = defaultdict(dict)
-        for table, by_id in values.items():
-            rows = rows_of(table.feature, table.width, table.path, by_id, self._defects)
+        by_id = {picture.found.id: picture for picture in pictures}
+        for table, of_table in values.items():
+            rows = rows_of(table.feature, table.width, table.path, of_table, self._defects)
             spec = self._destinations.of(table).spec
             if spec is not None:
-                taken[table.feature].update(feature_rows(table.feature, rows, spec.fingerprint))
-        for picture in pictures:
-            picture.features = {
-                name: by_id[picture.found.id] for name, by_id in taken.items() if picture.found.id in by_id
-            }
+                for image_id, row in rows.items():
+                    by_id[image_id].rows[table.feature] = FeatureRows(row, fingerprint=spec.fingerprint)
 
     def _stored(self, shard: int, pictures: Sequence[ImportedPicture]) -> dict[str, StoredPicture]:
         records = self._shards.ask_patiently(shard, "records", [picture.id for picture in pictures])
         known = [record for record in records if record is not None]
         if not known:
             return {}
-        names = sorted({name for picture in pictures for name in picture.features})
+        names = sorted({name for picture in pictures for name in picture.rows})
         rows = self._shards.ask_patiently(shard, "rows_of_each", [record.id for record in known], names)
         return {record.id: StoredPicture(record, one or {}) for record, one in zip(known, rows, strict=True)}
 
@@ -101,13 +99,13 @@ class PictureImporter:
             self._defects.add("conflict", picture.id, reason)
             picture.outcome = "refused"
             return
-        picture.there = frozenset(name for name in picture.features if stored is not None and stored.has(name))
+        picture.there = frozenset(name for name in picture.rows if stored is not None and stored.has(name))
         photo = self._photo(picture, stored)
         if photo is not None and PHASH in self._asked:
-            picture.features[PHASH] = photo.phash  # with the true views, and of the photo turned upright
+            picture.rows[PHASH] = photo.phash  # with the true views, and of the photo turned upright
         picture.write = add_features(
             picture.id,
-            picture.features,
+            picture.rows,
             operation_id=f"{self._job_id}/{picture.id}",
             asked=self._asked,
             file_name=picture.found.file_name,
@@ -122,7 +120,7 @@ class PictureImporter:
 
     def _contradiction(self, picture: ImportedPicture, stored: StoredPicture) -> str | None:
         """A feature that shows the stored picture to be another one."""
-        for name, rows in picture.features.items():
+        for name, rows in picture.rows.items():
             spec = self._destinations.spec_of(name)
             if name in stored.rows and spec is not None and not agrees(spec.metric, rows.rows, stored.rows[name]):
                 return name
@@ -137,7 +135,7 @@ class PictureImporter:
         found, photo = picture.found, None
         path = self._photos.find(found.id, found.file_name, self._defects)
         if path is not None:
-            phash = picture.features.get(PHASH)
+            phash = picture.rows.get(PHASH)
             photo = self._reader.read(found.id, path, None if phash is None else phash.rows)
         picture.photo = "missing" if photo is None else "attached"
         return photo

@@ -11,7 +11,6 @@ import numpy as np
 
 from deployments.extractors.phash import views_of_hashes
 from graph.ambience_data.pictures import FoundPicture
-from graph.ambience_data.vectors import Rows
 from graph.jobs.import_photos import SAME_PICTURE_BITS, Photo
 from storage.types import AddFeatures, FeatureRows, FeatureState, ImageRecord, Metric, MutationResult, Vectors
 
@@ -41,14 +40,14 @@ PhotoState = Literal["", "attached", "there", "missing"]
 
 @dataclass(slots=True)
 class ImportedPicture:
-    """One on its way. features: those of its rows that can be taken; there: those that the collection has.
+    """One on its way. rows: those of its features that can be taken; there: those that the collection has.
 
     outcome: replaced where it was there and was added to, skipped where nothing of it has a place in this service,
     refused where all of it is a defect.
     """
 
     found: FoundPicture
-    features: dict[str, FeatureRows] = field(default_factory=dict)
+    rows: dict[str, FeatureRows] = field(default_factory=dict)
     there: frozenset[str] = frozenset()
     outcome: ImportOutcome = "unchanged"
     photo: PhotoState = ""
@@ -69,8 +68,8 @@ class ImportedPicture:
 
 def agrees(metric: Metric, ours: Vectors, stored: Vectors) -> bool:
     """Whether two rows (1, D) of a feature are of one picture, as far as decoders and orientations differ."""
-    if ours.shape != stored.shape[-2:]:
-        return False
+    if ours.shape != stored.shape or np.array_equal(ours, stored):
+        return ours.shape == stored.shape
     if metric == "hamming":
         views = views_of_hashes(ours.astype(np.uint8))[0]
         distance = float(np.bitwise_count(np.bitwise_xor(views, stored.astype(np.uint8))).sum(axis=-1).min())
@@ -114,15 +113,13 @@ def add_features(
     return AddFeatures(operation_id, record, new, b"" if photo is None else photo.facts.thumbnail)
 
 
-def feature_rows(feature: str, rows: Rows, fingerprint: str) -> dict[int, FeatureRows]:
-    """Ready to be stored, by id."""
-    if feature != PHASH or not rows:
-        return {image_id: FeatureRows(row, fingerprint=fingerprint) for image_id, row in rows.items()}
-    views = views_of_hashes(np.concatenate(list(rows.values())))
-    return {
-        image_id: FeatureRows(row, views[place], fingerprint=fingerprint)
-        for place, (image_id, row) in enumerate(rows.items())
-    }
+def with_views(pictures: Iterable[ImportedPicture]) -> None:
+    """Gives hashes the views that searches by id ask with. All at once, which takes a tenth of the time."""
+    hashed = [picture for picture in pictures if PHASH in picture.rows]
+    if hashed:
+        views = views_of_hashes(np.concatenate([picture.rows[PHASH].rows for picture in hashed]).astype(np.uint8))
+        for place, picture in enumerate(hashed):
+            picture.rows[PHASH] = replace(picture.rows[PHASH], query_rows=views[place])
 
 
 def without_place(write: AddFeatures, result: MutationResult) -> list[str]:
