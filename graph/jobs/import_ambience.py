@@ -55,7 +55,7 @@ class ImportJob:
         self.progress = JobProgress(shards, record)
 
     def run(self) -> None:
-        """Raises `InvalidField` where there is nothing to import, and for a table of keypoints that cannot be read."""
+        """Raises `InvalidField` where there is nothing to import, no folder of photos, or no table of keypoints."""
         paths, said = self._arguments["paths"], self._arguments["features"]
         for path in paths:
             if not os.path.exists(path):
@@ -89,14 +89,12 @@ class ImportJob:
         self.progress.write()
 
     def _importer(self, folders: Sequence[ServiceFolder]) -> PictureImporter:
-        dry_run, photo_folder = self._report.dry_run, self._arguments["photos"]
-        photos = None if photo_folder is None else Photos(photo_folder)
-        same = {} if photos is None else same_models(folders, photos, self._settings)
+        dry_run, photos = self._report.dry_run, self._photos()
+        same = {} if photos is None else same_models(folders, photos[0], self._settings)
         destinations = Destinations(self._settings, self._shards, same, dry_run=dry_run)
         for folder in folders:
             for table in folder.tables:
                 self._report.begin(table, destinations.of(table))
-        self._report.photos = None if photos is None else PhotoCount(photo_folder)
         return PictureImporter(
             self.progress.record.id,
             self._shards,
@@ -104,9 +102,17 @@ class ImportJob:
             self._defects,
             asked=[*self._settings.extractors, *stored_annotators(self._settings)],
             photos=photos,
-            reader=PhotoReader(self._settings.limits.max_pixels, self._defects),
             dry_run=dry_run,
         )
+
+    def _photos(self) -> tuple[Photos, PhotoReader] | None:
+        folder = self._arguments["photos"]
+        if folder is None:
+            return None
+        if not os.path.isdir(folder):
+            raise InvalidField(f"there is no folder of photos {folder!r}", "check the path")
+        self._report.photos = PhotoCount(folder)
+        return Photos(folder), PhotoReader(self._settings.limits.max_pixels, self._defects)
 
     def _imported(self, importer: PictureImporter, pictures: Iterable[FoundPicture]) -> Iterator[list[ImportedPicture]]:
         """A batch at a time, while others are read and written."""

@@ -40,8 +40,7 @@ class PictureImporter:
         defects: Defects,
         *,
         asked: Sequence[str],
-        photos: Photos | None,
-        reader: PhotoReader,
+        photos: tuple[Photos, PhotoReader] | None,
         dry_run: bool,
     ) -> None:
         self._job_id = job_id
@@ -50,7 +49,6 @@ class PictureImporter:
         self._defects = defects
         self._asked = asked
         self._photos = photos
-        self._reader = reader
         self._dry_run = dry_run
 
     def take(self, found: Sequence[FoundPicture]) -> list[ImportedPicture]:
@@ -132,11 +130,12 @@ class PictureImporter:
         if stored is not None and stored.has_file:
             picture.photo = "there"
             return None
+        photos, reader = self._photos
         found, photo = picture.found, None
-        path = self._photos.find(found.id, found.file_name, self._defects)
+        path = photos.find(found.id, found.file_name, self._defects)
         if path is not None:
             phash = picture.rows.get(PHASH)
-            photo = self._reader.read(found.id, path, None if phash is None else phash.rows)
+            photo = reader.read(found.id, path, None if phash is None else phash.rows)
         picture.photo = "missing" if photo is None else "attached"
         return photo
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from storage.errors import InvalidField
 from storage.placement import shard_of
 from tests.unit.graph.ambience_data.installation import key, random_hash, write_installation, write_store
 from tests.unit.graph.jobs.import_target import Target, counts, query_of
@@ -72,3 +74,10 @@ def test_photos_that_cannot_be_read_or_are_another_picture_are_told(target: Targ
     }
     assert (counts(done), done.report["photos"]["attached"]) == ((4, 4, 4, 0, 0, 3), 1)
     assert target.kept(2).width == 0
+
+
+def test_a_folder_of_photos_that_is_not_there_fails_before_anything_is_written(target: Target) -> None:
+    write_installation(target.original, range(2))
+    with pytest.raises(InvalidField, match="no folder of photos"):
+        target.run(photos=str(target.folder / "nowhere"))
+    assert target.images() == 0
