@@ -1,4 +1,4 @@
-"""A collection that an original installation is imported into, in two shards of this process."""
+"""A collection that an original installation is imported into, in shards of this process."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ EXTRACTORS: Mapping[str, Mapping[str, Any]] = {"phash": {}, "color": {}}
 class Target:
     """A collection that is imported into, and the folder of the original."""
 
-    def __init__(self, folder: Path, extractors: Mapping[str, Mapping[str, Any]] = EXTRACTORS) -> None:
+    def __init__(
+        self, folder: Path, extractors: Mapping[str, Mapping[str, Any]] = EXTRACTORS, *, shards: int = 2
+    ) -> None:
         self.folder = folder
         self.original = folder / "original"
         self.photos = folder / "photos"
         self.photos.mkdir()
-        raw = {"extractors": extractors, "shards": 2, "batch": {"threads": 2}}
+        raw = {"extractors": extractors, "shards": shards, "batch": {"threads": 2}}
         self.settings = AppSettings.model_validate(raw)
         self.fleet = LocalFleet(folder / "data", self.settings)
         self.jobs = 0
@@ -63,7 +65,7 @@ class Target:
         return {Path(one.path).name: one.code for one in found}
 
     def record(self, number: int) -> ImageRecord | None:
-        [record] = self.fleet.ask(shard_of(str(number), 2), "records", [str(number)])
+        [record] = self.fleet.ask(shard_of(str(number), self.fleet.count), "records", [str(number)])
         return record  # type: ignore[no-any-return]
 
     def kept(self, number: int) -> ImageRecord:
@@ -73,7 +75,7 @@ class Target:
 
     def rows(self, number: int, feature: str) -> FeatureRows:
         features: Mapping[str, FeatureRows] = self.fleet.ask(
-            shard_of(str(number), 2), "features", str(number), [feature]
+            shard_of(str(number), self.fleet.count), "features", str(number), [feature]
         )
         return features[feature]
 

@@ -14,21 +14,24 @@ from deployments.images import DecodeLimits
 from deployments.prepared import prepare_picture
 from graph.jobs.backfill import BackfillJob
 from graph.jobs.import_destinations import Destinations
+from graph.requests import SearchRequest
+from storage.errors import ExtractorUnavailable
 from storage.types import JobRecord
 from tests.unit.graph.ambience_data.installation import key, random_vector, vector_bytes, write_names, write_store
 from tests.unit.graph.jobs.import_target import Target, counts
-from tests.unit.graph.local_catalog import photo
+from tests.unit.graph.local_catalog import local_service, photo
 
 RNG = np.random.default_rng(8)
 OWN = "ambience-fake_model-16"
 PICTURES = range(8)
+SHARDS = 3  # of a `local_service`
 
 
 @pytest.fixture
 def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     monkeypatch.setattr("graph.jobs.import_ambience.settle", lambda: None)
     monkeypatch.setattr("graph.jobs.backfill.settle", lambda: None)
-    made = Target(tmp_path, {"phash": {}, "fake_model": {"weights": str(tmp_path / "weights")}})
+    made = Target(tmp_path, {"phash": {}, "fake_model": {"weights": str(tmp_path / "weights")}}, shards=SHARDS)
     write_store(made.original / "features.lmdb", {key(n): random_vector(RNG, 16) for n in PICTURES})
     write_names(made.original, {n: f"{n}.jpg" for n in PICTURES})
     yield made
@@ -83,7 +86,7 @@ def test_they_take_the_place_of_a_model_without_any_rows(target: Target) -> None
 
 def test_a_dry_run_makes_no_room_for_them(target: Target) -> None:
     assert counts(imported(target, dry_run=True)) == (8, 8, 8, 0, 0, 0)
-    assert generations(target) == [[], []]
+    assert generations(target) == [[]] * SHARDS
 
 
 def test_they_never_meet_those_of_another_model(target: Target) -> None:
@@ -146,3 +149,16 @@ def test_a_place_that_the_service_gave_away_before_the_first_row_is_taken_again(
     assert counts(imported(target)) == (8, 8, 8, 0, 0, 0)
     assert {one[0] for shard in generations(target) for one in shard} == {OWN}
     assert target.kept(5).features == {"phash": "absent", "fake_model": "ok"}
+
+
+async def test_they_answer_searches_by_id_while_those_by_picture_say_what_to_do(target: Target) -> None:
+    model(target)
+    imported(target)
+    target.fleet.close()
+    with local_service(target.folder / "data", target.settings.extractors) as service:
+        await service.models.look()
+        by_id = await service.catalog.search(SearchRequest(id="5", features=("fake_model",)))
+        assert by_id.results[0].id == "5"
+        assert by_id.features["fake_model"].status == "ok"
+        with pytest.raises(ExtractorUnavailable, match="lookalike backfill fake_model"):
+            await service.catalog.search(SearchRequest(image=photo(5), features=("fake_model",)))
