@@ -17,8 +17,8 @@ import numpy as np
 from graph.neighbourhoods import Neighbourhood, Neighbourhoods
 from storage.near_types import NearPicture
 
-LARGER = (48, 2000)  # neighbours asked for at first, and where all of those are duplicates themselves
-NEAREST = 48
+LARGER = (8, 2000)  # neighbours asked for at first, and where all of those are duplicates themselves
+NEAREST = 16
 CROWD = 200  # neighbours, from which on a kept picture is compared with others before they are asked about
 
 

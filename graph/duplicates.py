@@ -24,6 +24,8 @@ FEATURE = "phash"
 VIEWS = VIEW_COUNT[DEFAULT_ORIENTATIONS]  # of a picture, as a search asks with
 
 PAGE_S = 2.0  # after which a page ends with what it has
+FIRST_STEP, MOST_STEP = 1, 1024  # pictures walked over at a time
+STEP_S = 1.0  # which that is meant to take at most
 DECIDE_S = 12.0  # for one picture, which stays undecided then
 MOST_DUPLICATES = 1000  # of one group
 FEWEST_DUPLICATES = 20  # that are looked for in any crowd
@@ -100,6 +102,7 @@ class DuplicateWalk:
         self._began = time.monotonic()
         self._owners = Owners(self._neighbourhoods, max_distance=max_distance, deadline=self._began + DECIDE_S)
         self._groups: list[DuplicateGroup] = []
+        self._step = FIRST_STEP
         self._looked_at = 0
         self._undecided = 0
 
@@ -109,18 +112,25 @@ class DuplicateWalk:
         """
         position = self._start.at(cursor)
         while position.shard < self._shard_count:
-            at_once = self._neighbourhoods.at_once
-            pictures = await self._neighbourhoods.walk(position.shard, position.after, at_once)
+            step_began = time.monotonic()
+            pictures = await self._neighbourhoods.walk(position.shard, position.after, self._step)
             if not pictures:
                 position = replace(position, shard=position.shard + 1, after=-1)
                 continue
             done = await self._take(pictures, limit)
+            self._adapt(time.monotonic() - step_began)
             if done:
                 position = replace(position, after=done[-1].handle)
             late = time.monotonic() - self._began > PAGE_S
             if late or len(done) < len(pictures) or len(self._groups) == limit:
                 return self._finished(str(position))
         return self._finished(None)
+
+    def _adapt(self, took_s: float) -> None:
+        if took_s < STEP_S / 4:
+            self._step = min(MOST_STEP, 4 * self._step)
+        elif took_s > STEP_S:
+            self._step = max(1, self._step // 2)
 
     def _finished(self, cursor: str | None) -> DuplicatePage:
         return DuplicatePage(tuple(self._groups), cursor, self._looked_at, self._undecided)

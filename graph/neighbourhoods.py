@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from graph.ports import ShardPort
 from storage.near_types import NearAnswer, NearPicture, NearQuery, NearQuestions
 
-FIRST_AT_ONCE = 16
+FIRST_AT_ONCE = 4
 MOST_AT_ONCE = 512
 CALL_S = 0.5  # what a call is meant to take
 

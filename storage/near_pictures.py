@@ -65,13 +65,20 @@ def _binary_key(view: IndexView, feature: str) -> str:
 def _answers(store: NearStore, queries: Sequence[NearQuery], matches: Matches, max_distance: int) -> list[NearAnswer]:
     answers, row = [], 0
     for query in queries:
-        handles, bits = _distances(store, query, matches, row)
-        there = bits <= max_distance
-        if there.any():
-            there &= handles != store.handle_of(query.id)
-        answers.append(_answer(store, query, handles[there], bits[there]))
-        row += len(query.views)
+        end = row + len(query.views)
+        if matches.count(row, end) == 0 or _is_alone(store, query, matches, row, end):
+            answers.append(NOTHING_NEAR)
+        else:
+            handles, bits = _distances(store, query, matches, row)
+            there = (bits <= max_distance) & (handles != store.handle_of(query.id))
+            answers.append(_answer(store, query, handles[there], bits[there]))
+        row = end
     return answers
+
+
+def _is_alone(store: NearStore, query: NearQuery, matches: Matches, row: int, end: int) -> bool:
+    """Whether the picture found nothing but itself, as most do."""
+    return matches.count(row, end) == 1 and int(matches.of(row, end)[1][0]) == store.handle_of(query.id)
 
 
 def _distances(store: NearStore, query: NearQuery, matches: Matches, row: int) -> tuple[Handles, Bits]:
@@ -105,10 +112,21 @@ def _answer(store: NearStore, query: NearQuery, handles: Handles, bits: Bits) ->
     if not len(handles):
         return NOTHING_NEAR
     larger, larger_count = store.first_larger(handles, query.rank, query.larger)
-    nearest = np.argsort(bits, kind="stable")[: query.nearest].tolist()
+    nearest = _smallest(bits, query.nearest)
     return NearAnswer(
         len(handles),
         larger_count,
         tuple(store.picture(int(handles[place]), int(bits[place])) for place in larger),
         tuple(store.picture(int(handles[place]), int(bits[place])) for place in nearest),
     )
+
+
+def _smallest(bits: Bits, count: int) -> list[int]:
+    """Places of the smallest, in order; of equal ones the first."""
+    if count < len(bits):
+        bound = np.partition(bits, count)[count]
+        [places] = np.nonzero(bits <= bound)
+    else:
+        places = np.arange(len(bits))
+    order: list[int] = places[np.argsort(bits[places], kind="stable")][:count].tolist()
+    return order

@@ -26,15 +26,21 @@ ROOM = 1 << 16  # matches that one run of the loop may leave
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matches:
-    """table: (M, 3) int32 of query, row, distance in bits, sorted by query. handles: (N,) of the rows."""
+    """table: (M, 3) int32 of query, row, distance in bits, sorted by query. starts: of the Q queries, where their
+    matches begin, and M. handles: (N,) of the rows.
+    """
 
     table: NDArray[np.int32]
+    starts: list[int]
     handles: Handles
 
+    def count(self, first: int, end: int) -> int:
+        """Matches of queries ``first`` to ``end``, without the last."""
+        return self.starts[end] - self.starts[first]
+
     def of(self, first: int, end: int) -> tuple[NDArray[np.int32], Handles, NDArray[np.int32]]:
-        """Queries, handles and distances of the matches of queries ``first`` to ``end``, without the last."""
-        start, stop = np.searchsorted(self.table[:, 0], (first, end))
-        part = self.table[start:stop]
+        """Queries, handles and distances of the matches of these queries."""
+        part = self.table[self.starts[first] : self.starts[end]]
         return part[:, 0], self.handles[part[:, 1]], part[:, 2]
 
 
@@ -51,7 +57,8 @@ def rows_within(index: VectorIndex, queries: BinaryVectors, max_distance: int) -
     table = np.concatenate(runs)
     if len(queries) > 1:
         table = table[np.argsort(table[:, 0].astype(np.uint16), kind="stable")]  # 16 bits are sorted by their digits
-    return Matches(table, np.concatenate(handles))
+    starts = np.searchsorted(table[:, 0], np.arange(len(queries) + 1))
+    return Matches(table, starts.tolist(), np.concatenate(handles))
 
 
 def _runs(asked: NDArray[np.uint64], rows: NDArray[np.uint64], max_distance: int) -> Iterator[NDArray[np.int32]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from storage.types import BinaryVectors
 
@@ -31,7 +31,7 @@ class NearPicture:
     byte_size: int
     sha256: str
     path: str | None
-    views: BinaryVectors
+    views: BinaryVectors = field(repr=False)
     distance: int = 0
 
     @property
@@ -49,7 +49,7 @@ class NearQuery:
 
     id: str
     rank: Rank
-    views: BinaryVectors
+    views: BinaryVectors = field(repr=False)
     larger: int
     nearest: int
 

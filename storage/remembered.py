@@ -18,13 +18,14 @@ Facts = NDArray[Any]  # (N, ...)
 
 FEW = 256  # facts that are read each time
 MOST = 1_000_000  # that are remembered
-REMEMBERED_S = 60.0
+REMEMBERED_S = 300.0
 
 
 class Remembered:
     """A table from handles to facts; for any number of threads.
 
-    A picture's facts may change, rarely, under the same handle, so all are forgotten a minute after the first was read.
+    A picture's facts may change, rarely, under the same handle, so all are forgotten five minutes after the first ones
+    were read.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,11 +39,14 @@ class Remembered:
         if len(handles) <= FEW:
             return read(handles)
         known = self._current()
-        missing = handles if known is None else np.setdiff1d(handles, known[0])
+        if known is None:
+            known = self._with(None, np.unique(handles), read)
+        places = np.searchsorted(known[0], handles)
+        missing = handles[known[0][np.minimum(places, len(known[0]) - 1)] != handles]
         if len(missing):
             known = self._with(known, np.unique(missing), read)
-        assert known is not None
-        return known[1][np.searchsorted(known[0], handles)]
+            places = np.searchsorted(known[0], handles)
+        return known[1][places]
 
     def _current(self) -> tuple[Handles, Facts] | None:
         table = self._table

@@ -186,7 +186,7 @@ async def test_what_cannot_be_decided_in_time_is_counted_and_in_no_group(monkeyp
 
 async def test_a_page_ends_after_a_while_even_without_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "PAGE_S", 0.0)
-    monkeypatch.setattr(neighbourhoods, "FIRST_AT_ONCE", 5)
+    monkeypatch.setattr(duplicates, "FIRST_STEP", 5)
     pictures = made_up(5, 40)
     with shards_of(pictures) as shards:
         found = await pages(shards)
