@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from graph.cli import annotate, backfill, images, import_ambience, index, jobs, models, search, status, train, verify
+from graph.cli import (
+    annotate,
+    backfill,
+    duplicates,
+    images,
+    import_ambience,
+    index,
+    jobs,
+    models,
+    search,
+    status,
+    train,
+    verify,
+)
 from graph.cli.connection import example
 from graph.cli.reporting import ReportingGroup
 
@@ -79,6 +92,14 @@ app.command(
 app.command("add", epilog=example("lookalike add bridge.jpg --id bridge"))(images.add)
 app.command("rm", epilog=example("lookalike rm bridge 2019/old.jpg"))(images.remove)
 app.command("show", epilog=example("lookalike show bridge"))(images.show)
+app.command(
+    "duplicates",
+    epilog=example(
+        "lookalike duplicates --threshold 32",
+        "lookalike duplicates --move ~/duplicates --dry-run",
+        "lookalike duplicates --undo ~/duplicates",
+    ),
+)(duplicates.duplicates)
 app.command("tags", epilog=example("lookalike tags photo.jpg"))(annotate.tags)
 app.command("caption", epilog=example("lookalike caption photo.jpg"))(annotate.caption)
 app.command("status", epilog=example("lookalike status", "lookalike status --server http://photos:8000"))(status.status)

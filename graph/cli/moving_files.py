@@ -1,0 +1,111 @@
+"""Moving one file without ever overwriting or losing one: it is whole in one place or the other at every moment."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Literal
+
+CANNOT_LINK = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+)  # another file system, or one that has no links
+
+Content = Literal["missing", "right", "other"]
+
+
+def content_at(path: Path, sha256: str) -> Content:
+    """Whether the path is a regular file with these bytes. A link, a folder, or what cannot be read, is "other"."""
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return "other"
+        with path.open("rb") as file:
+            return "right" if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "other"
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError:
+        return "other"
+
+
+def is_part_of(copy: Path, whole: Path) -> bool:
+    """Whether the one is a regular file with the other's first bytes, or all of them: as a copy that was broken off."""
+    size = os.lstat(copy).st_size
+    with whole.open("rb") as file:
+        digest = hashlib.sha256(file.read(size)).hexdigest()
+    return content_at(copy, digest) == "right"
+
+
+def move_file(source: Path, target: Path, sha256: str) -> None:
+    """Raises FileExistsError where the target is taken, OSError where it cannot be done, or the file changes meanwhile;
+    it is at the source then.
+
+    A second name and the removal of the first do it within a file system, because a rename would overwrite; a copy
+    that is on disk and has been compared does it across file systems.
+    """
+    before = os.lstat(source)
+    make_folder(target.parent)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as failure:
+        if failure.errno not in CANNOT_LINK:
+            raise
+        _copy(source, target, sha256)
+    try:
+        sync_folder(target.parent)
+        _check_unchanged(source, before)
+        os.unlink(source)
+    except OSError:
+        os.unlink(target)
+        raise
+    sync_folder(source.parent)
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    with source.open("rb") as old, target.open("xb") as new:
+        try:
+            shutil.copyfileobj(old, new, 1 << 20)
+            new.flush()
+            os.fsync(new.fileno())
+            with contextlib.suppress(OSError):  # a file system without times or rights of its own
+                shutil.copystat(source, target)
+            if content_at(target, sha256) != "right":
+                raise OSError(errno.EIO, "the copy differs from the file", os.fspath(target))
+        except OSError:
+            os.unlink(target)
+            raise
+
+
+def _check_unchanged(path: Path, before: os.stat_result) -> None:
+    now = os.lstat(path)
+    if not os.path.samestat(now, before) or (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise OSError(errno.EBUSY, "the file has just changed", os.fspath(path))
+
+
+def make_folder(folder: Path) -> None:
+    """With those above it, each on disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts the names in the folder on disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def free_name(target: Path) -> Path:
+    """The target, or with a number before its ending where there is such a file: ``a (2).jpg``."""
+    number, found = 2, target
+    while os.path.lexists(found):
+        found = target.with_name(f"{target.stem} ({number}){target.suffix}")
+        number += 1
+    return found
