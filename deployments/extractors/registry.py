@@ -18,6 +18,7 @@ _EXTRACTORS = Registry(
         "global": ("deployments.extractors.global_embedding", "Global"),
         "image_text": ("deployments.extractors.image_text", "ImageText"),
         "fake": ("deployments.extractors.fake", "Fake"),
+        "text": ("deployments.extractors.text", "Text"),
         "fake_model": ("deployments.extractors.fake_model", "FakeModel"),
     },
     frozenset({"fake", "fake_model"}),

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from deployments.extractor import Annotator, EmbedsText, Extractor, Pixels, QueryViews
 from storage.errors import InvalidField
@@ -15,6 +16,7 @@ from storage.types import FeatureRows
 from storage.vectors import row_dtype, row_width
 
 WORKING_SIZE = (320, 240)  # (width, height) of a made picture where the extractor takes the working image
+WORDS = ("bridge", "market", "garden", "window", "station", "summer", "winter", "coffee", "castle", "harbour")
 
 
 def make_pictures(part: Extractor | Annotator, count: int, seed: int = 0) -> list[Pixels]:
@@ -26,8 +28,18 @@ def make_pictures(part: Extractor | Annotator, count: int, seed: int = 0) -> lis
     for _ in range(count):
         coarse = rng.integers(0, 256, (4, 4, *shape[2:])).astype(np.float64)
         tiled = coarse[np.arange(height) * 4 // height][:, np.arange(width) * 4 // width]
-        pictures.append(np.clip(tiled + rng.normal(0, 8, shape), 0, 255).astype(np.uint8))
+        picture = np.clip(tiled + rng.normal(0, 8, shape), 0, 255).astype(np.uint8)
+        pictures.append(with_words(picture, rng) if getattr(part, "kind", "") == "words" else picture)
     return pictures
+
+
+def with_words(picture: Pixels, rng: np.random.Generator) -> Pixels:
+    """Two of `WORDS` on a white strip."""
+    drawn = Image.fromarray(picture)
+    strip = ImageDraw.Draw(drawn)
+    strip.rectangle((20, 80, 300, 130), fill=(255, 255, 255))
+    strip.text((30, 88), " ".join(rng.choice(WORDS, 2, replace=False)), (0, 0, 0), ImageFont.load_default(28))
+    return np.asarray(drawn)
 
 
 class ExtractorSuite(ABC):
@@ -46,7 +58,7 @@ class ExtractorSuite(ABC):
             assert features.rows.dtype == dtype
             assert features.rows.ndim == 2
             assert features.rows.shape[1] == width
-            assert len(features.rows) == 1 or spec.kind == "local"
+            assert len(features.rows) == 1 or spec.kind in ("local", "words")
             assert np.isfinite(features.rows).all()
 
     def test_two_instances_have_one_fingerprint(self, extractor: Extractor) -> None:
@@ -118,7 +130,7 @@ class ExtractorSuite(ABC):
         if not isinstance(extractor, EmbedsText):
             pytest.skip("understands no texts")
         bridge, dog = extractor.embed_texts(["a red bridge", "a dog"])
-        assert bridge.rows.shape == (1, extractor.spec.dim)
+        assert bridge.rows.shape == (3 if extractor.spec.kind == "words" else 1, extractor.spec.dim)
         assert bridge.rows.dtype == row_dtype(extractor.spec)
         assert np.isfinite(bridge.rows).all()
         assert not np.array_equal(bridge.rows, dog.rows)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_users_may_run_what_is_no_fake() -> None:
-    assert known_extractors() == ("phash", "color", "local", "global", "image_text")
+    assert known_extractors() == ("phash", "color", "local", "global", "image_text", "text")
 
 
 @pytest.mark.parametrize("name", ["phash", "color", "fake"])
@@ -30,7 +30,7 @@ def test_what_is_said_of_an_extractor_is_what_is_built(name: str) -> None:
     assert description.spec == built.spec
     assert description.image_input == built.image_input
     assert isinstance(built, extractor_class(name))
-    assert set(extractor_configs()) == {"phash", "color", "local", "global", "image_text", "fake", "fake_model"}
+    assert set(extractor_configs()) == {"phash", "color", "local", "global", "image_text", "text", "fake", "fake_model"}
 
 
 def test_abilities_are_told_without_building() -> None:
