@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from storage.absent_counts import forget_absent
 from storage.generation_records import forget_generation, roleless_keys
 from storage.generations import Generations
 from storage.keys import number_key, text_key
@@ -31,6 +32,7 @@ def remove_generations(
         check_owner(transaction, owner)
         for key in keys:
             forget_generation(transaction, key)
+            forget_absent(transaction, key)
 
     for_every_image(store, owner, leave)
     store.drop_tables([feature_table(key) for key in keys])

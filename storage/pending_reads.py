@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
+from storage.absent_counts import absent_count
 from storage.generations import Generations
 from storage.keys import number_key, number_of
 from storage.kv import ReadTransaction
@@ -71,10 +72,11 @@ def pending_page(
 
 
 def _incomplete(transaction: ReadTransaction, generations: Generations, keys: frozenset[str]) -> frozenset[str]:
-    """Without features that every picture has: told by the tables' sizes, without a look at pictures."""
+    """Without features that no picture waits for: told by the tables' sizes, without a look at pictures."""
     images = transaction.count(IMAGES)
     plain = generations.annotations
-    return frozenset(key for key in keys if key in plain or transaction.count(feature_table(key)) < images)
+    settled = {key: transaction.count(feature_table(key)) + absent_count(transaction, key) for key in keys - plain}
+    return frozenset(key for key in keys if key in plain or settled[key] < images)
 
 
 def pending_images(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from storage.absent_counts import absent_in, change_absent
 from storage.errors import CorruptData, Misconfigured
 from storage.generation_records import put_spec, stored_fingerprints, stored_generations
 from storage.generations import Generations, mismatch
@@ -201,6 +202,7 @@ def _mark_pending(transaction: WriteTransaction, image: StoredImage, new: Sequen
     has_original = transaction.has(ORIGINALS, key)
     can_be_read = has_original or image.record.source is not None
     states = states_of_new(image.record, missing, can_be_read=can_be_read)
+    change_absent(transaction, absent_in(states))
     record = replace(image.record, features={**image.record.features, **states})
     transaction.put(IMAGES, text_key(record.id), encode_image(image.handle, encode_record(record)))
     if can_be_filled(record, has_original):

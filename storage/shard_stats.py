@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from storage.absent_counts import absent_count
 from storage.generations import Generations
 from storage.keys import number_of
 from storage.kv import ReadTransaction
@@ -18,9 +19,9 @@ from storage.whitening import WhitenedIndex
 
 
 def feature_stats(transaction: ReadTransaction, name: str, index: VectorIndex) -> FeatureStats:
-    """Every image either has the feature's rows or waits for them."""
+    """Every image either has the feature's rows, waits for them, or is not to have any."""
     images = transaction.count(feature_table(name))
-    pending = transaction.count(IMAGES) - images
+    pending = transaction.count(IMAGES) - images - absent_count(transaction, name)
     whitening = index.whitening.checksum if isinstance(index, WhitenedIndex) else 0
     return FeatureStats(images, index.rows_count, pending, index.kind, index.memory_bytes, whitening)
 
@@ -31,14 +32,14 @@ def generation_stats(
     """What there is of every generation of each feature."""
     images = transaction.count(IMAGES)
     rows = {key: transaction.count(feature_table(key)) for key in generations.specs}
-    counts = {key: (count, images - count) for key, count in rows.items()}
+    counts = {key: (count, images - count - absent_count(transaction, key)) for key, count in rows.items()}
     return {name: _described(generations, name, counts) for name in generations.in_use}
 
 
 def _described(
     generations: Generations, name: str, counts: Mapping[str, tuple[int, int]]
 ) -> tuple[FeatureGeneration, ...]:
-    """The feature's generations, the one in use first. counts: images with and without rows, by key."""
+    """The feature's generations, the one in use first. counts: images with rows and waiting for them, by key."""
     return tuple(
         FeatureGeneration(
             replace(generations.specs[key], name=name),

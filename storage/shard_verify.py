@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.absent_counts import absent_count, absent_in
 from storage.codec import decode_rows
 from storage.errors import CorruptData
 from storage.keys import number_key, number_of, text_key
@@ -36,6 +38,7 @@ def table_problems(
 ) -> Iterator[str]:
     """Disagreements among images, handles, thumbnails, originals, pending and feature tables."""
     known = set()
+    absent: Counter[str] = Counter()
     for key, value in transaction.items(IMAGES):
         try:
             image = decode_image(value)
@@ -43,12 +46,16 @@ def table_problems(
             yield f"images: {key[:80]!r}: {failure.message}"
             continue
         known.add(image.handle)
+        absent.update(absent_in(image.record.features))
         if text_key(image.record.id) != key:
             yield f"images: {image.record.id!r} lies under another image's key"
         yield from _image_problems(transaction, image, indexes, keeps_originals=keeps_originals)
     for table in (HANDLES, THUMBNAILS, ORIGINALS, PENDING, *map(feature_table, indexes)):
         strays = [number_of(key) for key in transaction.keys(table) if number_of(key) not in known]
         yield from (f"{table}: handle {handle} belongs to no image" for handle in strays)
+    for feature in indexes:
+        if absent[feature] != absent_count(transaction, feature):
+            yield f"{feature} is absent of {absent[feature]} images, counted as {absent_count(transaction, feature)}"
 
 
 def _image_problems(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 
 import numpy as np
 
+from storage.absent_counts import absent_in, change_absent
 from storage.codec import decode_rows, encode_rows
 from storage.keys import digest_key, number_key, number_of, text_key
 from storage.kv import ReadTransaction, WriteTransaction
@@ -135,6 +137,7 @@ class MutationBatch:
         self._next_handle = meta_number(transaction, NEXT_HANDLE)
         self._next_operation = meta_number(transaction, NEXT_OPERATION)
         self._changed = False
+        self._absent: Counter[str] = Counter()
         self.changes = IndexChanges()
 
     def apply(self, prepared: PreparedMutation) -> MutationResult:
@@ -151,6 +154,7 @@ class MutationBatch:
     def finish(self) -> int:
         """Writes the log and the counters; the sequence that the shard is at after the batch."""
         self._trim_operations()
+        change_absent(self._transaction, self._absent)
         put_meta_number(self._transaction, NEXT_OPERATION, self._next_operation)
         sequence = meta_number(self._transaction, SEQUENCE)
         if not self._changed:
@@ -205,7 +209,7 @@ class MutationBatch:
             stored = self._reinserted(stored, record, mutation)
         encoded = encode_record(record)
         self._add_features(stored.handle, prepared.features, mutation)
-        self._put_row(stored.handle, record, encoded, mutation.original)
+        self._put_row(stored.handle, record, encoded, mutation.original, before=stored.record)
         self._changed = True
         return MutationResult("filled", record), encoded
 
@@ -224,8 +228,18 @@ class MutationBatch:
         self._changed = True
         return self._next_handle - 1
 
-    def _put_row(self, handle: int, record: ImageRecord, encoded: bytes, original: bytes | None) -> None:
-        """original: where there is one that the shard may not have yet."""
+    def _put_row(
+        self,
+        handle: int,
+        record: ImageRecord,
+        encoded: bytes,
+        original: bytes | None,
+        before: ImageRecord | None = None,
+    ) -> None:
+        """original: where there is one that the shard may not have yet. before: the row in whose place it comes."""
+        self._absent.update(absent_in(record.features))
+        if before is not None:
+            self._absent.subtract(absent_in(before.features))
         key, transaction = number_key(handle), self._transaction
         transaction.put(IMAGES, text_key(record.id), encode_image(handle, encoded))
         waits = "pending" in record.features.values()
@@ -275,6 +289,7 @@ class MutationBatch:
 
     def _remove(self, stored: StoredImage) -> None:
         self._changed = True
+        self._absent.subtract(absent_in(stored.record.features))
         key = number_key(stored.handle)
         self._transaction.delete(IMAGES, text_key(stored.record.id))
         if (name := file_name_key(stored.record, stored.handle)) is not None:
@@ -299,7 +314,7 @@ class MutationBatch:
             annotations={**stored.record.annotations, **said},
         )
         encoded = encode_record(record)
-        self._put_row(stored.handle, record, encoded, None)
+        self._put_row(stored.handle, record, encoded, None, before=stored.record)
         return MutationResult("filled", record), encoded
 
     def _trim_operations(self) -> None:

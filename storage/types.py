@@ -230,8 +230,8 @@ class FeatureStats:
 class FeatureGeneration:
     """One of the models that a feature was computed with, and what the shard has of it.
 
-    spec: under the feature's own name. origin: the options that it was made with. images, pending: with and without
-    its rows.
+    spec: under the feature's own name. origin: the options that it was made with. images, pending: with its rows, and
+    waiting for them.
     """
 
     spec: FeatureSpec

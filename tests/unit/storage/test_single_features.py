@@ -52,6 +52,10 @@ def stored(shard: Shard, image_id: str) -> ImageRecord:
     return found
 
 
+def pending_counts(shard: Shard) -> dict[str, int]:
+    return {name: one.pending for name, one in shard.stats().features.items()}
+
+
 def assert_clean(shard: Shard) -> None:
     assert shard.verify().problems == ()
 
@@ -210,3 +214,13 @@ class TestRestart:
         shard.apply([delete("2")])
         shard = reopen()
         assert (shard.ids_of_file_name("same.jpg"), shard.ids_of_file_name("other.jpg")) == (["1"], [])
+
+    def test_what_is_absent_does_not_count_as_pending(self, reopen: Reopen) -> None:
+        shard = reopen()
+        shard.apply([put("a"), add("b", ["phash"]), imported("9", ["color"]), put("c", pending=["color"])])
+        assert pending_counts(shard) == {"phash": 0, "color": 1}
+        shard.apply([remove("a", "color"), add("b", ["color"]), delete("9"), delete("c")])
+        assert pending_counts(shard) == {"phash": 0, "color": 0}
+        shard = reopen((PHASH, COLOR, EXTRA))
+        assert pending_counts(shard) == {"phash": 0, "color": 0, "extra": 2}
+        assert_clean(shard)

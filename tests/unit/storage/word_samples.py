@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from storage.types import FeatureQuery, FeatureRows, FeatureSpec
 from storage.words import WORD_BYTES, encode_words
@@ -17,7 +19,7 @@ def words_feature(words: Sequence[str], confidence: float = 0.9) -> FeatureRows:
     """Words in a column, each 20 pixels high."""
     tops = [20.0 * place for place in range(len(words))]
     boxes = np.array([[[10, top], [60, top], [60, top + 20], [10, top + 20]] for top in tops], np.float32)
-    extras = {
+    extras: dict[str, NDArray[Any]] = {
         "boxes": boxes.reshape(-1, 4, 2),
         "confidence": np.full(len(words), confidence, np.float32),
         "frame": np.array(FRAME, np.int64),
