@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from storage.types import FeatureRows, FeatureSpec, Vectors
+from storage.types import FeatureKind, FeatureRows, FeatureSpec, Vectors
 
 Pixels = NDArray[np.uint8]  # (H, W) gray or (H, W, 3) RGB
 Resampling = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
@@ -51,6 +51,7 @@ class ExtractorDescription:
     """What is known of an extractor before it is built. spec, image_input: None where only the loaded model knows."""
 
     name: str
+    kind: FeatureKind
     image_input: ImageInput | None
     spec: FeatureSpec | None
     embeds_text: bool
@@ -62,7 +63,7 @@ class Extractor(Protocol):
 
     A class that implements it takes its config as its only argument, and may have a class method ``spec_for(config)``
     that gives the spec without loading a model. One whose model decides has neither that nor ``image_input`` on the
-    class.
+    class, and says there which ``kind`` of feature it is, unless that is a dense vector.
     """
 
     @property

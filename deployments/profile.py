@@ -19,6 +19,7 @@ class ExtractorProfile:
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         description = describe_extractor(name, options)
+        self.kind = description.kind
         self.spec = description.spec
         self.image_input = description.image_input
         self.embeds_text: bool = description.embeds_text

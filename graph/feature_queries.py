@@ -119,7 +119,7 @@ class FeatureQueries:
         if is_of_words(port):
             WordParams.of(params)
             if self.request.text is not None:  # what is looked for is said, whatever words a picture has
-                return await port.embed_text(self.request.text, timeout_s=self._extractor_time())
+                return await self._words(port, self.request.text)
         is_vector = is_vector_feature(port)
         vector_params = VectorParams.of(name, params) if is_vector else VectorParams()
         pictures: list[FeatureRows] = []
@@ -143,6 +143,13 @@ class FeatureQueries:
 
     def _extractor_time(self) -> float:
         return time_left(self.deadline, self.timeouts.extractor_s)
+
+    async def _words(self, port: ExtractorPort, text: str) -> FeatureRows:
+        if port.is_late and port.served.image_input is None:
+            raise await explained(port)
+        if self.request.text_not:
+            self.reports[port.name] = PartReport("ok", 0.0, "text_not does not count for words")
+        return await port.embed_text(text, timeout_s=self._extractor_time())
 
     async def _embedded(self, port: ExtractorPort) -> tuple[list[FeatureRows], list[FeatureRows]]:
         """Of the sentence, and of those to keep away from."""
@@ -175,17 +182,18 @@ async def explained(port: ExtractorPort) -> LookalikeError:
 
 def is_local(port: ExtractorPort) -> bool:
     """Whether the feature is keypoints."""
-    return port.served.spec is not None and port.served.spec.kind == "local"
+    return port.kind == "local"
 
 
 def is_of_words(port: ExtractorPort) -> bool:
     """Whether the feature is the words in a picture."""
-    return port.served.spec is not None and port.served.spec.kind == "words"
+    return port.kind == "words"
 
 
 def is_vector_feature(port: ExtractorPort) -> bool:
     """Whether the feature is one vector of a model."""
-    return port.is_late or (port.served.spec is not None and port.served.spec.metric == "cosine")
+    is_cosine = port.served.spec is not None and port.served.spec.metric == "cosine"
+    return port.kind == "dense" and (port.is_late or is_cosine)
 
 
 def time_left(deadline: float, at_most: float) -> float:

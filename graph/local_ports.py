@@ -46,6 +46,7 @@ class LocalExtractorPort:
         self._host = PartHost("extractor", name, options)
         self._profile = ExtractorProfile(name, options)
         self.embeds_text = self._profile.embeds_text
+        self.kind = self._profile.kind
         self.is_late = self._profile.spec is None
         self.served = ServedModel(self._profile.spec, self._profile.image_input)
 

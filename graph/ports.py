@@ -20,6 +20,7 @@ from deployments.prepared import PreparedPicture
 from storage.errors import LookalikeError
 from storage.near_types import NearAnswer, NearPicture, NearQuestions
 from storage.types import (
+    FeatureKind,
     FeatureRows,
     FeatureSpec,
     FloatVectors,
@@ -78,6 +79,7 @@ class ExtractorPort(Protocol):
 
     name: str
     served: ServedModel
+    kind: FeatureKind
     is_late: bool
     embeds_text: bool
 

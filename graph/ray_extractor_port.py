@@ -24,6 +24,7 @@ class RayExtractorPort:
     def __init__(self, part: RayPart, profile: ExtractorProfile) -> None:
         self.name = part.name
         self.embeds_text = profile.embeds_text
+        self.kind = profile.kind
         self.is_late = profile.spec is None
         self.served = ServedModel(profile.spec, profile.image_input)
         self._part = part

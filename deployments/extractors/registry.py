@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from deployments.extractor import Extractor, ExtractorConfig, ExtractorDescription, ImageInput
 from deployments.parts import Registry
+from storage.types import FeatureSpec
 
 _EXTRACTORS = Registry(
     "extractor",
@@ -17,8 +18,8 @@ _EXTRACTORS = Registry(
         "local": ("deployments.extractors.local", "Local"),
         "global": ("deployments.extractors.global_embedding", "Global"),
         "image_text": ("deployments.extractors.image_text", "ImageText"),
-        "fake": ("deployments.extractors.fake", "Fake"),
         "text": ("deployments.extractors.text", "Text"),
+        "fake": ("deployments.extractors.fake", "Fake"),
         "fake_model": ("deployments.extractors.fake_model", "FakeModel"),
     },
     frozenset({"fake", "fake_model"}),
@@ -48,10 +49,12 @@ def describe_extractor(name: str, config: Mapping[str, Any] | None = None) -> Ex
     extractor, settings = extractor_class(name), validate_config(name, config)
     spec_for = getattr(extractor, "spec_for", None)
     image_input = getattr(extractor, "image_input", None)
+    spec: FeatureSpec | None = spec_for(settings) if spec_for else None
     return ExtractorDescription(
         name=name,
+        kind=spec.kind if spec is not None else getattr(extractor, "kind", "dense"),
         image_input=image_input if isinstance(image_input, ImageInput) else None,  # a property: the model decides
-        spec=spec_for(settings) if spec_for else None,
+        spec=spec,
         embeds_text=hasattr(extractor, "embed_texts"),
         has_query_views=hasattr(extractor, "query_views"),
     )
