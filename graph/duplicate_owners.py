@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from itertools import count
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from storage.near_types import NearPicture
 
 LARGER = (8, 2000)  # neighbours asked for at first, and where all of those are duplicates themselves
 NEAREST = 16
+FEWEST_CALLS = 3  # one after the other, however long they take: the first of a crowd may take long
 CROWD = 200  # neighbours, from which on a kept picture is compared with others before they are asked about
 
 
@@ -54,7 +56,7 @@ class Owners:
     async def settle(self, pictures: Iterable[NearPicture]) -> None:
         """Finds the owners of these."""
         open_ones = {one.id: one for one in pictures}
-        while True:
+        for asked in count():
             needed = {}
             for one in list(open_ones.values()):
                 missing = self._follow(one)
@@ -62,7 +64,7 @@ class Owners:
                     del open_ones[one.id]
                 else:
                     needed[missing.id] = missing
-            if not needed or time.monotonic() > self._deadline:
+            if not needed or (asked >= FEWEST_CALLS and time.monotonic() > self._deadline):
                 return
             await self._learn(list(needed.values()))
 

@@ -25,6 +25,7 @@ VIEWS = VIEW_COUNT[DEFAULT_ORIENTATIONS]  # of a picture, as a search asks with
 
 PAGE_S = 2.0  # after which a page ends with what it has
 FIRST_STEP, MOST_STEP = 1, 1024  # pictures walked over at a time
+PATIENCE = 2  # times as long as for a search: the first question about a crowd reads a row of each picture
 STEP_S = 1.0  # which that is meant to take at most
 DECIDE_S = 12.0  # for one picture, which stays undecided then
 MOST_DUPLICATES = 1000  # of one group
@@ -97,7 +98,7 @@ class DuplicateWalk:
         self._shard_count = len(shards)
         self._start = Position(max_distance, len(shards))
         self._neighbourhoods = Neighbourhoods(
-            shards, feature=FEATURE, views=VIEWS, max_distance=max_distance, timeout_s=shard_timeout_s
+            shards, feature=FEATURE, views=VIEWS, max_distance=max_distance, timeout_s=PATIENCE * shard_timeout_s
         )
         self._began = time.monotonic()
         self._owners = Owners(self._neighbourhoods, max_distance=max_distance, deadline=self._began + DECIDE_S)
