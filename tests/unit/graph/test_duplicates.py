@@ -177,7 +177,7 @@ async def test_a_crowd_with_strangers_is_grouped_as_any_other(monkeypatch: pytes
 
 async def test_what_cannot_be_decided_in_time_is_counted_and_in_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "DECIDE_S", -1.0)
-    monkeypatch.setattr(duplicates, "MOST_STEP", 1)
+    monkeypatch.setattr(duplicates, "PAGE_S", -1.0)
     pictures = chain(14)
     with shards_of(pictures) as shards:
         found = await pages(shards)
