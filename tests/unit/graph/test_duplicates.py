@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 from graph import duplicate_owners, duplicates, neighbourhoods
 from graph.duplicates import DuplicatePage, DuplicateWalk
 from graph.local_ports import LocalShardPort
 from graph.ports import ShardPort
-from storage.errors import InvalidField, ShardUnavailable
+from graph.requests import AddRequest
+from storage.errors import InvalidField, ShardUnavailable, UnknownFeature
 from storage.near_types import NearQuestions
 from storage.placement import shard_of
 from storage.shard import Shard
+from tests.unit.graph.local_catalog import as_jpeg, local_service
 from tests.unit.storage.near_collection import SPECS, Made, distance, made_up, neighbours
 from tests.unit.storage.samples import MemoryFolders
 
@@ -238,3 +241,20 @@ async def test_a_cursor_that_is_none_or_of_another_walk_is_refused(cursor: str) 
         walk = DuplicateWalk(shards, max_distance=MOST, shard_timeout_s=5)
         with pytest.raises(InvalidField):
             await walk.page(cursor, 10)
+
+
+async def test_the_catalogue_groups_uploads_with_their_mirrored_and_smaller_copies(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+    picture = Image.fromarray(noise).resize((256, 192), Image.Resampling.BICUBIC)
+    small = picture.resize((160, 120))
+    with local_service(tmp_path) as service:
+        for name, one in {"whole": picture, "small": small, "mirrored": ImageOps.mirror(small)}.items():
+            await service.catalog.add(AddRequest(as_jpeg(one), name))
+        [group] = (await service.catalog.duplicates(None, 10, max_distance=64)).groups
+    assert group.keep.id == "whole"
+    assert {one.id for one in group.duplicates} == {"small", "mirrored"}
+
+
+async def test_without_hashes_there_are_no_duplicates_to_find(tmp_path: Path) -> None:
+    with local_service(tmp_path, {"color": {}}) as service, pytest.raises(UnknownFeature, match="phash"):
+        await service.catalog.duplicates(None, 10, max_distance=64)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from storage.errors import UnknownFeature
 from storage.mutation_wire import encode_mutations
+from storage.near_types import NearQuery, NearQuestions
 from storage.shard_actor import ShardActor
 from storage.shard_plan import ShardPlan
 from storage.types import PendingPage
@@ -37,3 +39,11 @@ def test_waiting_pictures_are_listed_without_their_originals(actor: Any) -> None
     assert isinstance(page, PendingPage)
     assert [(image.id, image.original) for image in page.images] == [("a", None)]
     assert actor.original("a") == b"bytes"
+
+
+def test_pictures_near_to_one_another_are_walked_and_asked_for(actor: Any) -> None:
+    actor.apply(encode_mutations([put("a", seed="x"), put("b", seed="x"), put("c")]))
+    a, b, _ = actor.walk("phash", 2, -1, 9)
+    [answer] = actor.near(NearQuestions("phash", 2, 64, (NearQuery("b", b.rank, b.views, 5, 5),)))
+    assert [(one.id, one.distance) for one in (*answer.larger, *answer.nearest)] == [(a.id, 0), (a.id, 0)]
+    assert isinstance(actor.walk("no such feature", 2, -1, 9), UnknownFeature)
