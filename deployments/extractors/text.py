@@ -71,6 +71,10 @@ class Text:
         return "\n".join(map(file_mark, [*model_files(), *_language_files(config)]))
 
     @property
+    def image_input(self) -> ImageInput:
+        return ImageInput("rgb")
+
+    @property
     def spec(self) -> FeatureSpec:
         return self._spec
 
