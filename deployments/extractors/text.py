@@ -46,7 +46,6 @@ class Config(ExtractorConfig):
 
 class Text:
     kind: FeatureKind = "words"
-    image_input = ImageInput("rgb")
 
     def __init__(self, config: Config | None = None) -> None:
         """Raises `ExtractorUnavailable` where a package or the data of a language are missing."""
