@@ -11,8 +11,8 @@ from graph.gather import all_of
 from graph.image_writes import put_image
 from graph.ports import ExtractorPort
 from graph.requests import AddFeaturesRequest
-from storage.errors import ImageExists, UnknownFeature
-from storage.types import AddFeatures, FeatureRows, ImageRecord
+from storage.errors import ExtractorFailed, ImageExists, UnknownFeature
+from storage.types import AddFeatures, FeatureRows, ImageRecord, MutationResult
 
 
 def asked_ports(extractors: Mapping[str, ExtractorPort], names: Sequence[str]) -> list[ExtractorPort]:
@@ -30,6 +30,22 @@ def refuse_stored(record: ImageRecord | None, names: Sequence[str]) -> None:
         raise ImageExists(
             f"the image {record.id!r} has {', '.join(stored)} already", "delete that first, or choose another id"
         )
+
+
+def stored_with(result: MutationResult, request: AddFeaturesRequest) -> ImageRecord:
+    """The row, which has every feature that was asked for. Raises `ImageExists` where it is another picture's,
+    `ExtractorFailed` where the shard has no place for what a model made, which has changed meanwhile.
+    """
+    if result.outcome == "conflict":
+        refuse_stored(result.record, request.features)
+        raise ImageExists(
+            f"the id {request.id!r} is that of another picture", "choose another id, or delete that picture first"
+        )
+    record = result.record
+    lost = [name for name in request.features if record is None or record.features.get(name) != "ok"]
+    if record is None or lost:
+        raise ExtractorFailed(f"the model of {', '.join(lost)} has just changed", "try again in a second")
+    return record
 
 
 async def extracted(

@@ -28,7 +28,7 @@ def change_absent(transaction: WriteTransaction, changes: Mapping[str, int]) -> 
     """Adds to the counts, or takes from them."""
     for key, change in changes.items():
         if change:
-            put_meta_number(transaction, _KEY + key.encode(), absent_count(transaction, key) + change)
+            put_meta_number(transaction, _KEY + key.encode(), max(0, absent_count(transaction, key) + change))
 
 
 def forget_absent(transaction: WriteTransaction, key: str) -> None:

@@ -74,7 +74,7 @@ class Generations:
 
     def name_of(self, key: str) -> str:
         """Inverse of the keys."""
-        return key.partition(MARK)[0]
+        return feature_of_key(key)
 
     def unused_key(self, name: str) -> str:
         """A key that no generation of the feature has, newer than all of them."""
@@ -143,7 +143,8 @@ class Generations:
             for name, state in mutation.record.features.items():
                 for key in self._kept_keys(name):
                     there = key in features or (state == "ok" and name in self.annotations)
-                    states[key] = "ok" if there else "absent" if state == "absent" else "pending"
+                    dropped = state == "ok" and isinstance(mutation, AddFeatures)  # nobody would compute it again
+                    states[key] = "ok" if there else "absent" if dropped or state == "absent" else "pending"
             return replace(mutation, record=replace(mutation.record, features=states), features=features)
         if isinstance(mutation, FillFeatures):
             return replace(mutation, features=self._keyed_rows(mutation.features))
@@ -164,6 +165,11 @@ class Generations:
             if key is not None and key in self._kept_keys(name):
                 keyed[key] = rows
         return keyed
+
+
+def feature_of_key(key: str) -> str:
+    """The feature that the generation with this key is one of."""
+    return key.partition(MARK)[0]
 
 
 def mismatch(name: str, stored: str, running: str, *, can_move: bool = True) -> FingerprintMismatch:

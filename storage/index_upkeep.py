@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from storage.errors import StorageFailure
+from storage.index_changes import trim_log
 from storage.index_kinds import IndexConfig, build_index
 from storage.index_training import put_partition, sorted_anew, train_partition
 from storage.index_views import IndexViews
@@ -18,7 +19,6 @@ from storage.shard_features import Ownership
 from storage.shard_indexes import save_indexes, scanned, with_logged_changes
 from storage.shard_tables import SEQUENCE, check_owner, meta_number
 from storage.shard_training import features_to_train, spec_of_model, trainable_index, whitenable_key
-from storage.shard_write import trim_log
 from storage.types import FeatureSpec, TrainingReport
 from storage.vectors import VectorIndex
 from storage.whitening import Whitening, put_whitening

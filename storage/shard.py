@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from storage import pending_reads, shard_jobs, shard_reads
+from storage.absent_counts import absent_count
 from storage.errors import StorageFailure
 from storage.generation_keeper import GenerationKeeper
 from storage.generation_records import stored_fingerprints
@@ -346,8 +347,8 @@ class Shard:
             features = {name: feature_stats(transaction, key, view.indexes[key]) for name, key in in_use.items()}
             generations = generation_stats(transaction, view.generations)
             images = transaction.count(IMAGES)
-        for name in view.generations.awaited:
-            features[name] = FeatureStats(0, 0, images, "", 0)
+            for name in view.generations.awaited:
+                features[name] = FeatureStats(0, 0, images - absent_count(transaction, name), "", 0)
         disk_bytes = self._store.disk_bytes() + folder_bytes(self._directory / SNAPSHOTS_FOLDER)
         return ShardStats(self.index, images, view.sequence, disk_bytes, features, generations)
 

@@ -13,6 +13,7 @@ from storage.codec import decode_rows
 from storage.descriptor_index import NO_HANDLES, DescriptorIndex
 from storage.errors import StorageFailure
 from storage.generations import Generations
+from storage.index_changes import IndexChanges, log_entries
 from storage.index_kinds import IndexConfig, build_index
 from storage.index_training import stored_partition
 from storage.index_views import IndexView
@@ -20,7 +21,6 @@ from storage.keys import number_key, number_of
 from storage.kv import ReadTransaction
 from storage.shard_features import Ownership, known_owners
 from storage.shard_tables import LOG_START, SEQUENCE, feature_table, meta_number
-from storage.shard_write import IndexChanges, log_entries
 from storage.snapshot import Snapshot, load_snapshot, partition_checksum, remove_snapshots, save_snapshot
 from storage.types import FeatureSpec, Vectors
 from storage.vectors import VectorIndex

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from storage.generations import MARK
+from storage.generations import feature_of_key
 from storage.types import AddFeatures, FeatureState, ImageRecord
 
 
@@ -57,14 +57,11 @@ def states_of_new(record: ImageRecord, names: Iterable[str], *, can_be_read: boo
     single = "absent" in record.features.values()
     states: dict[str, FeatureState] = {}
     for name in names:
-        siblings = [state for key, state in record.features.items() if _same_feature(key, name)]
+        feature = feature_of_key(name)
+        siblings = [state for key, state in record.features.items() if feature_of_key(key) == feature]
         gone = "absent" in siblings if siblings else single and not can_be_read
         states[name] = "absent" if gone else "pending"
     return states
-
-
-def _same_feature(key: str, other: str) -> bool:
-    return key.partition(MARK)[0] == other.partition(MARK)[0]
 
 
 def _is_absent(stored: ImageRecord, name: str) -> bool:

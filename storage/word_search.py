@@ -24,7 +24,7 @@ from storage.words import decode_words
 
 MIN_SCORE = 0.5
 MOST_QUERY_WORDS = 256
-FEW_WORDS = 8  # a longer query need not look for words like those that it finds
+FEW_WORDS = 8  # that are looked for in other spellings, which takes a look at every word there is
 MOST_EVIDENCE = 64  # words a hit
 DIGITS = 6
 
@@ -115,9 +115,10 @@ def check_words(where: str, rows: Vectors, extras: Mapping[str, NDArray[Any]]) -
 def _asked(index: WordIndex, words: Sequence[str], params: WordParams) -> list[AskedWord]:
     by_spelling = {folded(word): word for word in reversed(words)}
     spellings = list(dict.fromkeys(map(folded, words)))[:MOST_QUERY_WORDS]
+    thoroughly = set(spellings if len(spellings) <= FEW_WORDS else _unknown(index, spellings)[:FEW_WORDS])
     asked = []
     for spelling in spellings:
-        thorough = len(spellings) <= FEW_WORDS or not index.has(spelling)
+        thorough = spelling in thoroughly
         tolerance = Tolerance(params.prefix, params.misspelt and thorough, params.sounds and thorough)
         alike = index.alike(spelling, tolerance)
         handles, best = _best_of_each(index, alike)
@@ -125,6 +126,10 @@ def _asked(index: WordIndex, words: Sequence[str], params: WordParams) -> list[A
         weight = _rarity(index.pictures, int(np.count_nonzero(quality == 1)))
         asked.append(AskedWord(by_spelling[spelling], {one.spelling: one for one in alike}, weight, handles, quality))
     return asked
+
+
+def _unknown(index: WordIndex, spellings: Sequence[str]) -> list[str]:
+    return [spelling for spelling in spellings if not index.has(spelling)]
 
 
 def _best_of_each(index: WordIndex, alike: Sequence[Alike]) -> tuple[Handles, Numbers]:

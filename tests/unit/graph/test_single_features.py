@@ -74,6 +74,13 @@ async def test_a_removed_feature_leaves_the_others(service: LocalService) -> Non
         await service.catalog.get("7")
 
 
+async def test_an_image_that_was_stored_without_its_file_has_no_thumbnail(service: LocalService) -> None:
+    record = (await service.catalog.add_features(single(1, "phash"))).record
+    rows = await service.extractors["phash"].extract(photo_pixels(1), timeout_s=5)
+    assert record
+    assert rows
+
+
 async def test_a_search_by_an_image_that_was_stored_without_a_feature_says_so(service: LocalService) -> None:
     await service.catalog.add_features(single(1, "phash"))
     answer = await service.catalog.search(SearchRequest(id="7"))

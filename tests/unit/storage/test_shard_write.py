@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from storage.index_changes import log_entries, trim_log
 from storage.kv import MemoryStore, WriteTransaction
 from storage.shard_tables import LOG, LOG_START, OPERATION_ORDER, OPERATIONS, TABLES, feature_table, meta_number
-from storage.shard_write import MutationBatch, log_entries, prepare_mutation, trim_log
+from storage.shard_write import MutationBatch, prepare_mutation
 from storage.types import Mutation, MutationResult
 from tests.unit.storage.samples import delete, outcomes, put
 

@@ -12,6 +12,7 @@ from storage.errors import InvalidRequest, UnknownFeature
 from storage.shard import Shard
 from storage.types import AddFeatures, FeatureSpec, ImageRecord, RemoveFeatures
 from tests.unit.storage.conftest import Reopen
+from tests.unit.storage.models import ONE, TWO, put_seen
 from tests.unit.storage.samples import COLOR, PHASH, ask, delete, find, found_ids, outcomes, picture_rows, put, record
 
 EXTRA = FeatureSpec("extra", "dense", 512, "l1", "extra-1")
@@ -119,6 +120,24 @@ class TestAdding:
         rows = replace(mutation.features["phash"], rows=mutation.features["phash"].rows[:, :71])
         with pytest.raises(InvalidRequest):
             shard.apply([replace(mutation, features={"phash": rows})])
+
+    def test_rows_that_have_no_place_here_are_said_to_be_skipped(self, reopen: Reopen) -> None:
+        shard = reopen(late=["global"])
+        shard.keeper.adopt(ONE, {})
+        mutation = put_seen("x", TWO)
+        single = replace(mutation.record, features={"global": "ok"}, source=None)
+        added = AddFeatures("op", single, {"global": mutation.features["global"]}, b"")
+        assert outcomes(shard.apply([added])) == ["skipped"]
+        assert shard.records(["x"]) == [None]
+        assert_clean(shard)
+
+    def test_a_model_that_is_not_known_yet_is_not_awaited_for_what_is_absent(self, reopen: Reopen) -> None:
+        shard = reopen(late=["global"])
+        shard.apply([add("a", ["phash"]), put("b")])
+        assert pending_counts(shard)["global"] == 1
+        shard.keeper.adopt(ONE, {})
+        assert pending_counts(shard)["global"] == 1
+        assert_clean(shard)
 
 
 class TestImported:

@@ -136,3 +136,11 @@ def test_words_without_places_are_refused(library: Shard) -> None:
     bare = replace(rows, extras={**rows.extras, "boxes": np.zeros((1, 4, 2), np.float32)})
     with pytest.raises(InvalidRequest, match="boxes"):
         library.apply([replace(mutation, features={**mutation.features, "text": bare})])
+
+
+def test_only_a_few_unknown_words_of_a_long_query_are_looked_for_in_other_spellings(library: Shard) -> None:
+    unknown = [f"qqq{letter}zzz" for letter in "abcdefgh"]
+    few = hits(library, ask_words(" ".join([*unknown[:7], "recieve", "goods"]), min_score=0.05))
+    assert "recieve" in [word["query"] for hit in few for word in hit.evidence["words"]]
+    found = hits(library, ask_words(" ".join([*unknown, "recieve", "goods"]), min_score=0.05))
+    assert "recieve" not in [word["query"] for hit in found for word in hit.evidence["words"]]
