@@ -104,7 +104,8 @@ class EmbedsText(Protocol):
     """An extractor that places a sentence among its pictures."""
 
     def embed_texts(self, texts: Sequence[str]) -> list[FeatureRows]:
-        """One a text, in order; rows: (1, D) unit norm. The same text gives the same row in any batch.
+        """One a text, in order; rows: (1, D) unit norm, of words (R, 64), one each. The same text gives the same rows in
+        any batch.
 
         extras ``TOKENS_CUT``: (1,) int64, how many tokens of the text were left out because the model takes no more;
         absent where none were. extras ``LOGITS``: (2,) float64 of a model that was trained to tell whether a text fits,
@@ -114,7 +115,9 @@ class EmbedsText(Protocol):
 
 @runtime_checkable
 class NeedsWeights(Protocol):
-    """A part that loads a model from files, which may come later, or be others than before."""
+    """A part that loads a model from files, which may come later, or be others than before. One that has no use for a
+    GPU says so on the class: ``cpu_only = True``.
+    """
 
     @staticmethod
     def weights_mark(config: Any) -> str:

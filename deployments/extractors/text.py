@@ -46,6 +46,7 @@ class Config(ExtractorConfig):
 
 class Text:
     kind: FeatureKind = "words"
+    cpu_only = True
 
     def __init__(self, config: Config | None = None) -> None:
         """Raises `ExtractorUnavailable` where a package or the data of a language are missing."""

@@ -1,4 +1,4 @@
-"""Which extractors and annotators of an indexing job have a neural model, and are worth a GPU."""
+"""Which extractors and annotators of an indexing job have a model that is worth a GPU."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def parts_with_models(plan: IndexPlan, names: frozenset[str]) -> tuple[Options, 
 
 
 def model_names(plan: IndexPlan) -> frozenset[str]:
-    """Those that load weights, and tags by labels, which go by the vectors of one that does."""
-    extractors = {name for name in plan.extractors if _needs_weights(extractor_class(name))}
+    """Those that load weights for a GPU, and tags by labels, which go by the vectors of one that does."""
+    extractors = {name for name in plan.extractors if _can_use_gpus(extractor_class(name))}
     annotators = {
         name
         for name, options in plan.annotators.items()
-        if is_zero_shot(options) or _needs_weights(annotator_class(name))
+        if is_zero_shot(options) or _can_use_gpus(annotator_class(name))
     }
     return frozenset(extractors | annotators)
 
 
-def _needs_weights(part: Any) -> bool:
-    return issubclass(part, NeedsWeights)
+def _can_use_gpus(part: Any) -> bool:
+    return issubclass(part, NeedsWeights) and not getattr(part, "cpu_only", False)
