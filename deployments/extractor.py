@@ -104,8 +104,8 @@ class EmbedsText(Protocol):
     """An extractor that places a sentence among its pictures."""
 
     def embed_texts(self, texts: Sequence[str]) -> list[FeatureRows]:
-        """One a text, in order; rows: (1, D) unit norm, of words (R, 64), one each. The same text gives the same rows in
-        any batch.
+        """One a text, in order; rows: (1, D) unit norm; of words (R, 64), a row each. The same text gives the same rows
+        in any batch.
 
         extras ``TOKENS_CUT``: (1,) int64, how many tokens of the text were left out because the model takes no more;
         absent where none were. extras ``LOGITS``: (2,) float64 of a model that was trained to tell whether a text fits,
