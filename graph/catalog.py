@@ -23,7 +23,8 @@ from deployments.prepared import PreparedPicture, prepare_picture
 from graph.catalog_reports import feature_reports, readiness, service_stats
 from graph.catalog_search import SearchRun
 from graph.duplicates import FEATURE, DuplicatePage, DuplicateWalk
-from graph.feature_queries import is_vector_feature
+from graph.feature_queries import Prepare, is_vector_feature
+from graph.gather import all_of
 from graph.image_ids import check_image_id
 from graph.image_writes import put_image
 from graph.original_file import read_original
@@ -50,6 +51,7 @@ from storage.errors import (
     ImageExists,
     ImageNotFound,
     InvalidField,
+    InvalidRequest,
     LookalikeError,
     NotFound,
     ShardUnavailable,
@@ -225,10 +227,14 @@ class Catalog:
             raise image_not_found(image_id)
 
     async def thumbnail(self, image_id: str) -> bytes:
-        """JPEG bytes. Raises ImageNotFound."""
+        """JPEG bytes. Raises ImageNotFound, also for a picture that was stored without its file."""
         jpeg = await self._shard_of(image_id).thumbnail(image_id, timeout_s=self._timeouts.shard_s)
         if jpeg is None:
             raise image_not_found(image_id)
+        if not jpeg:
+            raise ImageNotFound(
+                f"the image {image_id!r} was stored without its file", "import it again with --photos, or add the file"
+            )
         return jpeg
 
     async def original(self, image_id: str) -> tuple[bytes, str]:
@@ -283,23 +289,31 @@ class Catalog:
         """Raises InvalidField, UnknownFeature, UnreadableImage, ImageNotFound; DeadlineExceeded when nothing answered
         in time.
         """
-        if request.id is not None:
-            check_image_id(request.id)
-        if request.k > self._max_results:
-            raise InvalidField(
-                f"k is {request.k}, the limit is {self._max_results}", f"ask for 1 to {self._max_results} results"
-            )
-        run = SearchRun(
-            request=request,
-            extractors=self._extractors,
-            shards=self._shards,
-            home=None if request.id is None else self._shard_of(request.id),
-            prepare=self.prepare,
-            timeouts=self._timeouts,
-            metrics=self._metrics,
-            default_weights=self._default_weights,
-        )
-        return await run.answer()
+        return await self._search_run(request, self.prepare).answer()
+
+    async def search_each(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | LookalikeError]:
+        """Searches side by side, in the order of the requests; a picture that several have is decoded once.
+
+        A search that fails has its failure for an answer. Raises InvalidRequest and its kinds, as `search` does.
+        """
+        names = {name for request in requests for name in request.features or self._extractors}
+        wanted = {port.served.image_input for name, port in self._extractors.items() if name in names}
+        inputs = {one for one in wanted if one is not None}
+        pictures = {request.image for request in requests if request.image is not None}
+        prepared = {image: await self.prepare(image, inputs) for image in pictures}
+
+        async def prepare(data: bytes, _inputs: set[ImageInput], /) -> PreparedPicture:
+            return prepared[data]
+
+        async def one(request: SearchRequest) -> SearchAnswer | LookalikeError:
+            try:
+                return await self._search_run(request, prepare).answer()
+            except InvalidRequest:
+                raise
+            except LookalikeError as failure:
+                return failure
+
+        return await all_of([one(request) for request in requests])
 
     async def duplicates(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
         """Up to ``limit`` groups of the same picture. Raises UnknownFeature where there are no hashes, and as
@@ -350,6 +364,24 @@ class Catalog:
         return found
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _search_run(self, request: SearchRequest, prepare: Prepare) -> SearchRun:
+        if request.id is not None:
+            check_image_id(request.id)
+        if request.k > self._max_results:
+            raise InvalidField(
+                f"k is {request.k}, the limit is {self._max_results}", f"ask for 1 to {self._max_results} results"
+            )
+        return SearchRun(
+            request=request,
+            extractors=self._extractors,
+            shards=self._shards,
+            home=None if request.id is None else self._shard_of(request.id),
+            prepare=prepare,
+            timeouts=self._timeouts,
+            metrics=self._metrics,
+            default_weights=self._default_weights,
+        )
 
     async def prepare(self, data: bytes, inputs: set[ImageInput], *, with_thumbnail: bool = False) -> PreparedPicture:
         """Decodes once and makes each form that is asked for; off the event loop unless that is certain to be quick."""

@@ -12,7 +12,9 @@ from graph.client.annotations import HasAnnotations
 
 @dataclass(frozen=True, slots=True)
 class AddedImage:
-    """A stored picture. features: "ok" or "pending", by feature. outcome: created, replaced or skipped."""
+    """A stored picture. features: by feature "ok", "pending", or "absent": not to be computed. outcome: created,
+    replaced or skipped.
+    """
 
     id: str
     width: int
@@ -31,8 +33,9 @@ class AddedImage:
 class ImageRow(HasAnnotations):
     """A stored picture's row.
 
-    width, height: pixels, EXIF orientation applied. byte_size: of the file. path: where it was indexed from, on the
-    service's machine. annotations: by annotator, what it said of the picture; ``tags`` and ``caption`` give them typed.
+    width, height: pixels, EXIF orientation applied; 0 where it was imported without its file. byte_size: of the file.
+    path: where it was indexed from, on the service's machine. features: as of an `AddedImage`. annotations: by
+    annotator, what it said of the picture; ``tags`` and ``caption`` give them typed.
     """
 
     id: str

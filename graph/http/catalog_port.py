@@ -20,6 +20,7 @@ from graph.requests import (
     ServiceStats,
     TrainingAnswer,
 )
+from storage.errors import LookalikeError
 from storage.types import ImageRecord, VerifyReport
 
 
@@ -56,6 +57,10 @@ class CatalogPort(Protocol):
     async def original(self, image_id: str) -> tuple[bytes, str]: ...
 
     async def search(self, request: SearchRequest) -> SearchAnswer: ...
+
+    async def search_each(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | LookalikeError]:
+        """In the order of the requests; of a search that failed, why. Raises InvalidRequest where one cannot be run."""
+        ...
 
     async def duplicates(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage: ...
 

@@ -34,7 +34,8 @@ def _json_if_text(value: Any) -> Any:
     return parse_json(value) if isinstance(value, str) else value
 
 
-def _not_boolean(value: Any) -> Any:
+def not_boolean(value: Any) -> Any:
+    """``True`` is no 1."""
     if isinstance(value, bool):
         raise ValueError("a number is wanted")
     return value
@@ -52,8 +53,8 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_not_boolean)]
-Positive = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_not_boolean)]
+WholeNumber = Annotated[int, BeforeValidator(not_boolean)]
+Positive = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(not_boolean)]
 Numbers = Annotated[dict[str, Positive], BeforeValidator(_json_if_text)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_if_text)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(_names)]

@@ -26,7 +26,8 @@ class ErrorAnswer(Schema):
 
 Annotations = dict[str, Any]
 ANNOTATIONS = "by annotator: tags a list of {label, score}, caption a text; empty where there are none"
-FeatureStates = dict[str, Literal["ok", "pending"]]
+FeatureStates = dict[str, Literal["ok", "pending", "absent"]]
+FEATURE_STATES = "pending: to be computed; absent: not to be, the picture came with single features or lost some"
 
 
 class AddedImage(Schema):
@@ -34,19 +35,19 @@ class AddedImage(Schema):
     width: int = Field(description="pixels, EXIF orientation applied")
     height: int = Field(description="pixels, EXIF orientation applied")
     sha256: str = Field(description="of the file's bytes, hexadecimal")
-    features: FeatureStates = Field(description="pending: the extractor was down; it is filled in later")
+    features: FeatureStates = Field(description=FEATURE_STATES)
     outcome: Literal["created", "replaced", "skipped"]
 
 
 class ImageRow(Schema):
     id: str
-    width: int = Field(description="pixels, EXIF orientation applied")
-    height: int = Field(description="pixels, EXIF orientation applied")
-    sha256: str = Field(description="of the file's bytes, hexadecimal")
-    format: str = Field(description="jpeg, png, ...")
+    width: int = Field(description="pixels, EXIF orientation applied; 0 where it was imported without its file")
+    height: int = Field(description="likewise")
+    sha256: str = Field(description="of the file's bytes, hexadecimal; empty where it was imported without its file")
+    format: str = Field(description="jpeg, png, ...; likewise")
     bytes: int = Field(description="size of the file")
     added_at: str = Field(description="ISO 8601, UTC")
-    features: FeatureStates
+    features: FeatureStates = Field(description=FEATURE_STATES)
     metadata: dict[str, Any]
     annotations: Annotations = Field(description=ANNOTATIONS)
     path: str | None = Field(description="the file it was indexed from, on the service's machine")

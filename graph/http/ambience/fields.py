@@ -6,25 +6,22 @@ from typing import Annotated, Any, Protocol, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from graph.http.fields import not_boolean
+
 LARGEST_ID = 2**63 - 1  # of the original indexes
 FEWEST_INLIERS, MOST_INLIERS = 4, 1000  # of `local`
 
 
-def _not_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted")
-    return value
-
-
 def _blank_is_absent(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else _not_boolean(value)
+    return None if isinstance(value, str) and not value.strip() else not_boolean(value)
 
 
 def _flag(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-ImageNumber = Annotated[int, Field(ge=0, le=LARGEST_ID), BeforeValidator(_not_boolean)]
+ImageNumber = Annotated[int, Field(ge=0, le=LARGEST_ID), BeforeValidator(not_boolean)]
+ImageNumberOrBlank = Annotated[ImageNumber | None, BeforeValidator(_blank_is_absent)]
 Count = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_blank_is_absent)]
 CountOrZero = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_blank_is_absent)]
 Number = Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, BeforeValidator(_blank_is_absent)]
@@ -157,7 +154,7 @@ class CalculateFields(ByImage, ById):
 
 
 class DeleteFields(AmbienceFields):
-    image_id: ImageNumber | None = Field(default=None, description="of a stored picture; or file_name")
+    image_id: ImageNumberOrBlank = Field(default=None, description="of a stored picture; or file_name")
     file_name: str | None = Field(default=None, description="of a stored picture; counts where both are given")
 
     @model_validator(mode="after")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graph.http.ambience.answers import Row
 from graph.http.ambience.fields import MostKeypointsByImage, NearestByImage, SearchFields
-from graph.http.ambience.searching import Found, configured, search
+from graph.http.ambience.searching import Found, configured, search, search_each
 from graph.http.ambience.services import LOCAL, PHASH, SEARCH_ORDER, Service
 from graph.http.catalog_port import CatalogPort
 from graph.http.errors import status_of
+from graph.same_picture import SAME_PICTURE_BITS
 from graph.settings import AppSettings
-from storage.errors import ExtractorUnavailable, InvalidRequest, LookalikeError
+from storage.errors import ExtractorUnavailable, LookalikeError
 
 RESULTS_ASKED = 200
 RESULTS_SHOWN = 20
-SAME_PICTURE_BITS = 64
 FEWEST_MATCHES = 4
 
 
@@ -39,8 +38,12 @@ async def find_duplicate(catalog: CatalogPort, settings: AppSettings, image: byt
 async def reverse_search(catalog: CatalogPort, settings: AppSettings, image: bytes) -> ReverseSearchResult:
     """Raises InvalidRequest for a picture that cannot be read, and, where every service failed, one of the failures."""
     services = configured(settings, SEARCH_ORDER)
-    outcomes = await asyncio.gather(*(_outcome(catalog, settings, service, image) for service in services))
+    asked = [(service, _fields(service, image, settings)) for service in services]
+    outcomes = await search_each(catalog, settings, asked)
     failures = [outcome for outcome in outcomes if isinstance(outcome, LookalikeError)]
+    for failure in failures:
+        if status_of(failure) == 500:  # the service's own fault, which only its log may show
+            raise failure
     if len(failures) == len(outcomes):
         raise next((one for one in failures if not isinstance(one, ExtractorUnavailable)), failures[0])
     lists: dict[str, list[Row]] = {}
@@ -53,19 +56,6 @@ async def reverse_search(catalog: CatalogPort, settings: AppSettings, image: byt
             missing.append(f"{service.feature}: {outcome}")
     lists["unified_res"] = unified(lists)
     return ReverseSearchResult({key: rows[:RESULTS_SHOWN] for key, rows in lists.items() if rows}, missing)
-
-
-async def _outcome(
-    catalog: CatalogPort, settings: AppSettings, service: Service, image: bytes
-) -> Found | LookalikeError:
-    try:
-        return await search(catalog, settings, service, _fields(service, image, settings))
-    except InvalidRequest:
-        raise
-    except LookalikeError as failure:
-        if status_of(failure) == 500:  # the service's own fault, which only its log may show
-            raise
-        return failure
 
 
 def _fields(service: Service, image: bytes, settings: AppSettings) -> SearchFields:

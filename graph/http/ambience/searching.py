@@ -12,7 +12,7 @@ from graph.http.catalog_port import CatalogPort
 from graph.http.fields import check_at_most
 from graph.requests import SearchAnswer, SearchRequest
 from graph.settings import AppSettings
-from storage.errors import ExtractorUnavailable, InvalidField, ShardUnavailable
+from storage.errors import ExtractorUnavailable, InvalidField, LookalikeError, ShardUnavailable
 
 # The index is asked for a little more than the threshold, which then is compared with distances as they are shown.
 ROUNDING = 1 + 1e-6
@@ -33,6 +33,20 @@ async def search(catalog: CatalogPort, settings: AppSettings, service: Service, 
     check_configured(settings, service)
     request = search_request(settings, service, fields)
     return _found(settings, service, fields, request, await catalog.search(request))
+
+
+async def search_each(
+    catalog: CatalogPort, settings: AppSettings, asked: Sequence[tuple[Service, SearchFields]]
+) -> list[Found | LookalikeError]:
+    """Several searches of configured services at once, each with what it found or why it failed. Raises InvalidRequest
+    where the catalogue does.
+    """
+    requests = [search_request(settings, service, fields) for service, fields in asked]
+    answers = await catalog.search_each(requests)
+    return [
+        answer if isinstance(answer, LookalikeError) else _outcome(settings, *one, request, answer)
+        for one, request, answer in zip(asked, requests, answers, strict=True)
+    ]
 
 
 def check_configured(settings: AppSettings, service: Service) -> None:
@@ -69,6 +83,15 @@ def search_request(settings: AppSettings, service: Service, fields: SearchFields
         max_distance=within,
         params={service.feature: params} if params else {},
     )
+
+
+def _outcome(
+    settings: AppSettings, service: Service, fields: SearchFields, request: SearchRequest, answer: SearchAnswer
+) -> Found | LookalikeError:
+    try:
+        return _found(settings, service, fields, request, answer)
+    except ShardUnavailable as failure:
+        return failure
 
 
 def _found(

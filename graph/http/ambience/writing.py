@@ -14,9 +14,18 @@ from graph.http.ambience.services import Service
 from graph.http.catalog_port import CatalogPort
 from graph.http.errors import status_of
 from graph.requests import AddFeaturesRequest
-from storage.errors import ImageExists, ImageNotFound, InvalidField, InvalidRequest, LookalikeError, NotFound
+from storage.errors import (
+    ExtractorFailed,
+    ExtractorUnavailable,
+    ImageExists,
+    ImageNotFound,
+    InvalidField,
+    LookalikeError,
+    NotFound,
+)
 
 NUMBER_OF_FILE_NAME = re.compile(re.escape(FILE_NAME_OF_NUMBER).replace(re.escape("{}"), "(0|[1-9][0-9]*)"))
+OF_ONE_FEATURE = (ImageExists, ExtractorUnavailable, ExtractorFailed)  # other failures are those of every feature
 
 Settled = dict[str, Any]  # as JavaScript's Promise.allSettled writes it
 
@@ -60,10 +69,12 @@ async def _unnamed(catalog: CatalogPort, name: str) -> list[str]:
 
 
 async def calculate_all(catalog: CatalogPort, services: Sequence[Service], fields: CalculateFields) -> list[Settled]:
-    """All at once, and only where that fails one by one, to keep what can be kept and say what cannot."""
+    """All at once; one by one where a feature of them may be why that failed, to keep what can be kept and say what
+    cannot. A service that is busy or late is not asked again.
+    """
     whole = await _outcome(calculate(catalog, services, fields))
     outcomes: list[LookalikeError | None] = [whole] * len(services)
-    if whole is not None and not isinstance(whole, InvalidRequest):  # what is no picture is none for every feature
+    if isinstance(whole, OF_ONE_FEATURE):
         outcomes = await asyncio.gather(*(_outcome(calculate(catalog, [one], fields)) for one in services))
     return [settled(one.calculate, outcome) for one, outcome in zip(services, outcomes, strict=True)]
 

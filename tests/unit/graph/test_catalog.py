@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from graph.requests import AddRequest, SearchRequest
+from graph.requests import AddRequest, SearchAnswer, SearchRequest
 from storage.errors import (
     DeadlineExceeded,
     ExtractorFailed,
@@ -49,6 +49,19 @@ async def test_an_added_picture_is_found_first_with_its_evidence(service: LocalS
     assert not answer.partial
     assert answer.missing_shards == ()
     assert len(answer.results) == 5
+
+
+async def test_searches_side_by_side_have_each_its_answer_or_its_failure(service: LocalService) -> None:
+    await fill(service)
+    requests = [SearchRequest(image=photo(seed), features=(name,)) for seed in (3, 4) for name in ("phash", "color")]
+    alone = [(await service.catalog.search(request)).results for request in requests]
+    together = await service.catalog.search_each(requests)
+    assert [answer.results for answer in together if isinstance(answer, SearchAnswer)] == alone
+    service.extractors["color"].failure = ExtractorFailed("broken")
+    outcomes = [type(answer) for answer in await service.catalog.search_each(requests)]
+    assert outcomes == [SearchAnswer, ExtractorFailed] * 2
+    with pytest.raises(InvalidField):
+        await service.catalog.search_each([*requests, SearchRequest(image=photo(3), k=10_000)])
 
 
 async def test_a_search_by_id_answers_as_one_by_the_picture(service: LocalService) -> None:

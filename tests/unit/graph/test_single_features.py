@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from graph.requests import AddFeaturesRequest, AddRequest, SearchRequest
 from storage.errors import ExtractorFailed, ImageExists, ImageNotFound, UnknownFeature, UnreadableImage
-from tests.unit.graph.local_catalog import LocalService, local_service, photo
+from storage.placement import shard_of
+from storage.types import AddFeatures
+from tests.unit.graph.local_catalog import SHARDS, LocalService, local_service, photo
 
 
 @pytest.fixture
@@ -76,9 +79,15 @@ async def test_a_removed_feature_leaves_the_others(service: LocalService) -> Non
 
 async def test_an_image_that_was_stored_without_its_file_has_no_thumbnail(service: LocalService) -> None:
     record = (await service.catalog.add_features(single(1, "phash"))).record
-    rows = await service.extractors["phash"].extract(photo_pixels(1), timeout_s=5)
-    assert record
-    assert rows
+    assert (await service.catalog.thumbnail("7"))[:2] == b"\xff\xd8"
+    home = service.shards[shard_of("7", SHARDS)]
+    rows = await home.features("7", ["phash"], timeout_s=5)
+    await service.catalog.delete("7")
+    bare = replace(record, width=0, height=0, sha256="", format="", byte_size=0)
+    await home.apply(AddFeatures("imported", bare, rows or {}, b""), timeout_s=5)
+    assert await found(service, 1, "phash") == ["7"]
+    with pytest.raises(ImageNotFound, match="'7' was stored without its file"):
+        await service.catalog.thumbnail("7")
 
 
 async def test_a_search_by_an_image_that_was_stored_without_a_feature_says_so(service: LocalService) -> None:

@@ -25,7 +25,7 @@ from graph.requests import (
     ShardTraining,
     TrainingAnswer,
 )
-from storage.errors import ImageExists, ImageNotFound, JobNotFound, UnsupportedImage
+from storage.errors import ImageExists, ImageNotFound, InvalidRequest, JobNotFound, LookalikeError, UnsupportedImage
 from storage.near_types import NearPicture
 from storage.types import ImageRecord, JobFailure, JobRecord, SourceFile, VerifyReport
 
@@ -197,6 +197,17 @@ class FakeCatalog:
             "image_text": PartReport("ok", 3.0, "the text was cut: 12 tokens were left out"),
         }
         return SearchAnswer((result, bare), parts, True, (1,), 18.4)
+
+    async def search_each(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | LookalikeError]:
+        return [await self._answer_or_failure(request) for request in requests]
+
+    async def _answer_or_failure(self, request: SearchRequest) -> SearchAnswer | LookalikeError:
+        try:
+            return await self.search(request)
+        except InvalidRequest:
+            raise
+        except LookalikeError as failure:
+            return failure
 
     async def annotate(self, annotator: str, image: bytes) -> Any:
         await self._enter()

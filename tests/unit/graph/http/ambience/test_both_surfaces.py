@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from graph.http.schemas import AddedImage, ImageRow
 from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.local_catalog import photo
 
@@ -35,6 +36,17 @@ async def test_the_originals_clients_find_what_version_1_added(
         assert (await original.by_image(stem, photo(1), k=1))[0]["image_id"] == 12
         assert (await original.by_image(stem, photo(2), k=1))[0]["image_id"] == "a/b.jpg"
         assert (await original.by_id(stem, 12, k=1))[0]["image_id"] == 12
+
+
+async def test_the_row_of_a_picture_with_single_features_is_as_documented(
+    original: OriginalClient, http: httpx.AsyncClient
+) -> None:
+    await original.calculate("phash", photo(1), 12)
+    row = ImageRow.model_validate((await http.get("/v1/images/12")).json())
+    assert row.features == {"phash": "ok", "color": "absent", "local": "absent"}
+    form = {"id": "12", "on_conflict": "skip"}
+    skipped = await http.post("/v1/images", files={"image": photo(1)}, data=form)
+    assert AddedImage.model_validate(skipped.json()).features == row.features
 
 
 async def test_an_id_that_is_no_number_stays_what_it_is(original: OriginalClient, http: httpx.AsyncClient) -> None:

@@ -7,8 +7,18 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.prepared import PreparedPicture, prepare_picture
 from graph.requests import PartReport
-from storage.errors import CorruptData, ExtractorFailed, ExtractorUnavailable, ShardUnavailable, UnsupportedImage
+from storage.errors import (
+    Busy,
+    CorruptData,
+    DeadlineExceeded,
+    ExtractorFailed,
+    ExtractorUnavailable,
+    LookalikeError,
+    ShardUnavailable,
+    UnsupportedImage,
+)
 from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.http.ambience.scripted_catalog import ScriptedCatalog
 from tests.unit.graph.http.conftest import MakeClient
@@ -81,6 +91,22 @@ async def test_a_service_that_fails_is_named_in_a_header_and_the_body_keeps_its_
     assert "color: " in said
     assert "image_text" not in said
     assert "x" not in answer.headers
+
+
+async def test_the_picture_is_decoded_once_for_every_service(
+    original: OriginalClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await original.calculate_all(photo(1), 12)
+    decoded: list[bytes] = []
+
+    def counted(data: bytes, *args: Any, **options: Any) -> PreparedPicture:
+        decoded.append(data)
+        return prepare_picture(data, *args, **options)
+
+    monkeypatch.setattr("graph.catalog.prepare_picture", counted)
+    found = await original.reverse_search(photo(1))
+    assert [*found] == ["phash_res", "local_features_res", "color_res", "unified_res"]
+    assert decoded == [photo(1)]
 
 
 async def test_where_every_service_fails_the_search_does(
@@ -170,6 +196,16 @@ async def test_what_can_be_added_is_added_and_the_rest_says_why_not(
     assert phash["reason"] == {"message": TAKEN, "code": "image_exists", "status": 500}
     states = dict((await service.catalog.get("12")).features)
     assert (states["phash"], states["local"], states["color"] == "ok") == ("ok", "ok", False)
+
+
+@pytest.mark.parametrize("failure", [Busy("full"), DeadlineExceeded("late"), ShardUnavailable("restarting")])
+async def test_a_service_that_is_busy_late_or_down_is_asked_once(
+    scripted_original: OriginalClient, scripted: ScriptedCatalog, failure: LookalikeError
+) -> None:
+    scripted.failures["phash"] = failure
+    outcomes = await scripted_original.calculate_all(JPEG, 12)
+    assert [one["reason"]["code"] for one in outcomes] == [failure.code] * 5
+    assert len(scripted.added_features) == 1
 
 
 async def test_no_feature_of_what_is_no_picture_is_added(original: OriginalClient) -> None:

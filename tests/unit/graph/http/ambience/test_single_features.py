@@ -81,6 +81,17 @@ async def test_a_picture_is_deleted_by_the_name_that_it_came_with(
     assert (await http.get("/v1/images/holiday%2F5")).json()["features"]["color"] == "absent"
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+async def test_an_id_that_is_left_blank_beside_a_name_counts_as_absent(
+    original: OriginalClient, http: httpx.AsyncClient, blank: str
+) -> None:
+    await original.calculate("phash", photo(1), 1)
+    form = {"image_id": blank, "file_name": "1.online"}
+    assert (await http.post("/delete_phash_features", data=form)).status_code == 200
+    assert (await http.get("/v1/images/1")).status_code == 404
+    assert (await http.post("/delete_phash_features", data={"image_id": blank})).status_code == 422
+
+
 async def test_the_name_of_a_number_is_not_that_of_a_picture_with_another_name(
     original: OriginalClient, http: httpx.AsyncClient
 ) -> None:
