@@ -22,7 +22,7 @@ from storage.errors import LostOwnership
 from storage.keys import digest_key, number_key, number_of, text_key
 from storage.kv import ReadTransaction, WriteTransaction
 from storage.record_codec import decode_record
-from storage.types import ImageRecord
+from storage.types import FILE_NAME, ImageRecord
 
 FORMAT = 1
 
@@ -96,7 +96,7 @@ def record_by_handle(transaction: ReadTransaction, handle: int) -> ImageRecord |
 
 def file_name_key(record: ImageRecord, handle: int) -> bytes | None:
     """None of a picture whose metadata has no ``file_name``."""
-    name = record.metadata.get("file_name")
+    name = record.metadata.get(FILE_NAME)
     return file_name_start(name) + number_key(handle) if isinstance(name, str) else None
 
 

@@ -25,6 +25,7 @@ GenerationRole = Literal["in_use", "following", "replaced"]
 OnConflict = Literal["error", "skip", "replace"]
 Outcome = Literal["created", "replaced", "skipped", "conflict", "deleted", "absent", "filled"]
 NO_EVIDENCE: Mapping[str, Any] = {}
+FILE_NAME = "file_name"  # key in a picture's metadata
 
 
 @dataclass(frozen=True, slots=True)

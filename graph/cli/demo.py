@@ -29,6 +29,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graph.client import Client, ImageRow, SearchAnswer
+from graph.same_picture import SAME_PICTURE_BITS
 from storage.errors import LookalikeError
 
 HOST = "127.0.0.1"
@@ -43,7 +44,6 @@ SAMPLE_SOURCES = {
 START_TIMEOUT_S = 240.0
 STOP_TIMEOUT_S = 60.0
 TEXTURED_INLIERS = 60  # keypoints of a picture that agree with themselves, of at most 200
-SAME_PICTURE_BITS = 64  # of 576; the distance up to which two pictures count as copies of each other
 
 
 class DemoFailed(Exception):

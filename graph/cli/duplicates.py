@@ -16,6 +16,7 @@ from graph.cli import duplicate_tables, output
 from graph.cli.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.duplicate_tables import Found
 from graph.cli.reporting import FAILED, warn
+from graph.same_picture import MOST_THRESHOLD_BITS, SAME_PICTURE_BITS
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from graph.client import Client, DuplicateGroup
 
 Threshold = Annotated[
-    int, typer.Option("--threshold", metavar="BITS", min=0, max=192, help="Of 576, that copies may differ by.")
+    int,
+    typer.Option(
+        "--threshold", metavar="BITS", min=0, max=MOST_THRESHOLD_BITS, help="Of 576, that copies may differ by."
+    ),
 ]
 Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the JSON to a file.")]
 MoveTo = Annotated[
@@ -38,7 +42,7 @@ Undo = Annotated[Path | None, typer.Option("--undo", metavar="DIR", help="Put th
 
 def duplicates(
     context: typer.Context,
-    threshold: Threshold = 64,
+    threshold: Threshold = SAME_PICTURE_BITS,
     as_json: Json = False,
     to_file: Output = None,
     move: MoveTo = None,

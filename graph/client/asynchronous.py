@@ -15,6 +15,7 @@ from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage
 from graph.client.image_source import ImageSource, image_bytes
 from graph.client.job_calls import IdFrom, OnKnownFile
 from graph.client.session import Outcome, session
+from graph.same_picture import SAME_PICTURE_BITS
 
 Answer = TypeVar("Answer")
 
@@ -72,10 +73,14 @@ class AsyncClient:
             if cursor is None:
                 return
 
-    async def duplicate_page(self, threshold: int = 64, limit: int = 100, cursor: str | None = None) -> DuplicatePage:
+    async def duplicate_page(
+        self, threshold: int = SAME_PICTURE_BITS, limit: int = 100, cursor: str | None = None
+    ) -> DuplicatePage:
         return await self._send(calls.duplicates(threshold, limit, cursor))
 
-    async def duplicates(self, threshold: int = 64, page_size: int = 100) -> AsyncIterator[DuplicateGroup]:
+    async def duplicates(
+        self, threshold: int = SAME_PICTURE_BITS, page_size: int = 100
+    ) -> AsyncIterator[DuplicateGroup]:
         cursor: str | None = None
         while True:
             page = await self.duplicate_page(threshold, page_size, cursor)

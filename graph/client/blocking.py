@@ -16,6 +16,7 @@ from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage
 from graph.client.image_source import ImageSource, image_bytes
 from graph.client.job_calls import IdFrom, OnKnownFile
 from graph.client.session import Outcome, session
+from graph.same_picture import SAME_PICTURE_BITS
 
 Answer = TypeVar("Answer")
 
@@ -85,11 +86,13 @@ class Client:
             if cursor is None:
                 return
 
-    def duplicate_page(self, threshold: int = 64, limit: int = 100, cursor: str | None = None) -> DuplicatePage:
+    def duplicate_page(
+        self, threshold: int = SAME_PICTURE_BITS, limit: int = 100, cursor: str | None = None
+    ) -> DuplicatePage:
         """One page of the groups of `duplicates`; one without groups may have a following page."""
         return self._send(calls.duplicates(threshold, limit, cursor))
 
-    def duplicates(self, threshold: int = 64, page_size: int = 100) -> Iterator[DuplicateGroup]:
+    def duplicates(self, threshold: int = SAME_PICTURE_BITS, page_size: int = 100) -> Iterator[DuplicateGroup]:
         """All groups of the same picture, asked for page by page: the one to keep, and those within so many bits.
 
         What is added or deleted while this goes on may be in it or not. Raises `storage.errors.UnknownFeature` where

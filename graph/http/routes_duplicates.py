@@ -12,15 +12,13 @@ from graph.http.catalog_port import CatalogProvider
 from graph.http.fields import Fields, WholeNumber, check_at_most, query_fields
 from graph.http.openapi import documented, query_parameters
 from graph.http.schemas import DuplicateGroups
+from graph.same_picture import MOST_THRESHOLD_BITS, SAME_PICTURE_BITS
 from graph.settings import AppSettings
-
-DEFAULT_THRESHOLD = 64
-MOST_THRESHOLD = 192  # different pictures are about 288 bits apart, and seldom less than 220
 
 
 class DuplicatesFields(Fields):
     threshold: WholeNumber = Field(
-        default=DEFAULT_THRESHOLD, ge=0, le=MOST_THRESHOLD, description="bits of 576 that copies may differ by"
+        default=SAME_PICTURE_BITS, ge=0, le=MOST_THRESHOLD_BITS, description="bits of 576 that copies may differ by"
     )
     limit: WholeNumber = Field(default=100, ge=1, description="groups on a page at most, up to limits.max_page_size")
     cursor: str | None = Field(default=None, description="next_cursor of the page before")

@@ -28,7 +28,7 @@ from graph.jobs.import_photos import PhotoReader
 from graph.jobs.import_pictures import PictureImporter
 from graph.jobs.import_plan import ImportedPicture
 from graph.jobs.import_report import ImportReport, PhotoCount
-from graph.jobs.import_same_model import same_models
+from graph.jobs.import_same_model import compared_models
 from graph.jobs.index_plan import FileOutcome
 from graph.jobs.index_worker import settle
 from graph.jobs.progress import JobProgress
@@ -77,7 +77,8 @@ class ImportJob:
         source = self._arguments["keypoint_ranges"]
         ranges = None if source is None else read_point_ranges(source, self._defects)
         pictures = FoundPictures(folders, self._defects)
-        self.progress.start(pictures.count(), 0, 0, self._defects.taken())
+        self.progress.start(pictures.count(), 0, 0, ())
+        self._note_defects()
         importer = self._importer(folders)
         settle()
         self.progress.began(time.time())
@@ -90,8 +91,8 @@ class ImportJob:
 
     def _importer(self, folders: Sequence[ServiceFolder]) -> PictureImporter:
         dry_run, photos = self._report.dry_run, self._photos()
-        same = {} if photos is None else same_models(folders, photos[0], self._settings)
-        destinations = Destinations(self._settings, self._shards, same, dry_run=dry_run)
+        compared = {} if photos is None else compared_models(folders, photos[0], self._settings)
+        destinations = Destinations(self._settings, self._shards, compared, dry_run=dry_run)
         for folder in folders:
             for table in folder.tables:
                 self._report.begin(table, destinations.of(table))

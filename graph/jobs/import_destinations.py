@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from deployments.extractors.registry import describe_extractor
 from graph.ambience_data.folders import FeatureTable
 from graph.jobs.fleet_shards import ShardCalls
+from graph.jobs.import_same_model import Comparison
 from graph.settings import AppSettings
 from storage.errors import FingerprintMismatch
 from storage.types import FeatureGeneration, FeatureSpec
@@ -28,14 +29,14 @@ class Destination:
 
 
 class Destinations:
-    """same_models: specs of configured models that were shown to give the very vectors, by feature."""
+    """compared: what came of the comparison with the configured model, by feature, where photos were given."""
 
     def __init__(
-        self, settings: AppSettings, shards: ShardCalls, same_models: Mapping[str, FeatureSpec], *, dry_run: bool
+        self, settings: AppSettings, shards: ShardCalls, compared: Mapping[str, Comparison], *, dry_run: bool
     ) -> None:
         self._extractors = settings.extractors
         self._shards = shards
-        self._same_models = same_models
+        self._compared = compared
         self._dry_run = dry_run
         self._chosen: dict[str, Destination] = {}
 
@@ -69,14 +70,16 @@ class Destinations:
             return Destination(spec)
         dim = table.width // NUMBER_BYTES
         own = FeatureSpec(table.feature, "dense", dim, "cosine", f"ambience-{table.feature}-{dim}")
-        spec = self._same_models.get(table.feature, own)
+        compared = self._compared.get(table.feature, Comparison())
+        spec = compared.spec or own
         generations = self._generations(table.feature)
-        note = "" if spec is not own else _note(table.feature)
+        not_compared = f"; {compared.reason}" if compared.reason else ""
+        note = "" if spec is not own else _note(table.feature) + not_compared
         if all(known and known[0].spec.fingerprint == spec.fingerprint for known in generations):
             return Destination(spec, note)
         images = _in_use_of_others(generations, spec)
         if images:
-            return Destination(None, _refusal(table.feature, images))
+            return Destination(None, _refusal(table.feature, images) + not_compared)
         if not self._dry_run and not self._adopt(spec):
             return Destination(None, f"the service took in rows of another model of {table.feature!r} meanwhile")
         return Destination(spec, note)

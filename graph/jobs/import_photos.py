@@ -12,10 +12,9 @@ from deployments.extractors.phash import Phash
 from deployments.images import DecodeLimits
 from deployments.prepared import PictureFacts, prepare_picture, warm_up
 from graph.ambience_data.defects import Defects
+from graph.same_picture import SAME_PICTURE_BITS
 from storage.errors import LookalikeError
 from storage.types import FeatureRows, SourceFile, Vectors
-
-SAME_PICTURE_BITS = 64  # the original's own limit for "similar"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,6 +26,7 @@ from graph.jobs.import_plan import (
 )
 from storage.errors import LookalikeError
 from storage.placement import shard_of
+from storage.single_features import has_file
 from storage.types import FeatureRows, MutationResult
 
 
@@ -59,14 +60,21 @@ class PictureImporter:
         for picture in pictures:
             by_shard[shard_of(picture.id, self._shards.count)].append(picture)
         for shard, mine in by_shard.items():
-            stored = self._stored(shard, mine)
-            with_views(picture for picture in mine if picture.id not in stored or not stored[picture.id].has(PHASH))
-            for picture in mine:
-                self._plan(picture, stored.get(picture.id))
-            writes = [picture for picture in mine if picture.write is not None]
-            if writes and not self._dry_run:
-                self._apply(shard, writes)
+            overtaken = self._import(shard, mine, attempt=1)
+            for picture in self._import(shard, overtaken, attempt=2):
+                self._refuse(picture, "conflict", "others added to this picture at the same time: import it again")
         return pictures
+
+    def _import(self, shard: int, pictures: Sequence[ImportedPicture], attempt: int) -> list[ImportedPicture]:
+        """Those come back that others added to, or replaced, between the look at them and the write."""
+        if not pictures:
+            return []
+        stored = self._stored(shard, pictures)
+        with_views(picture for picture in pictures if picture.id not in stored or not stored[picture.id].has(PHASH))
+        for picture in pictures:
+            self._plan(picture, stored.get(picture.id), attempt)
+        writes = [picture for picture in pictures if picture.write is not None]
+        return self._apply(shard, writes) if writes and not self._dry_run else []
 
     def _read_rows(self, pictures: Sequence[ImportedPicture]) -> None:
         """Tables without a place here are looked at, too."""
@@ -91,11 +99,10 @@ class PictureImporter:
         rows = self._shards.ask_patiently(shard, "rows_of_each", [record.id for record in known], names)
         return {record.id: StoredPicture(record, one or {}) for record, one in zip(known, rows, strict=True)}
 
-    def _plan(self, picture: ImportedPicture, stored: StoredPicture | None) -> None:
+    def _plan(self, picture: ImportedPicture, stored: StoredPicture | None, attempt: int) -> None:
+        picture.write, picture.outcome = None, "unchanged"
         if stored is not None and (other := self._contradiction(picture, stored)) is not None:
-            reason = f"the collection has another picture with this id: its {other} differs"
-            self._defects.add("conflict", picture.id, reason)
-            picture.outcome = "refused"
+            self._refuse(picture, "conflict", f"the collection has another picture with this id: its {other} differs")
             return
         picture.there = frozenset(name for name in picture.rows if stored is not None and stored.has(name))
         photo = self._photo(picture, stored)
@@ -104,7 +111,7 @@ class PictureImporter:
         picture.write = add_features(
             picture.id,
             picture.rows,
-            operation_id=f"{self._job_id}/{picture.id}",
+            operation_id=f"{self._job_id}/{picture.id}/{attempt}",
             asked=self._asked,
             file_name=picture.found.file_name,
             stored=stored,
@@ -127,32 +134,37 @@ class PictureImporter:
     def _photo(self, picture: ImportedPicture, stored: StoredPicture | None) -> Photo | None:
         if self._photos is None:
             return None
-        if stored is not None and stored.has_file:
+        if stored is not None and has_file(stored.record):
             picture.photo = "there"
             return None
+        if picture.photo in ("attached", "missing"):
+            return picture.file
         photos, reader = self._photos
         found, photo = picture.found, None
         path = photos.find(found.id, found.file_name, self._defects)
         if path is not None:
             phash = picture.rows.get(PHASH)
             photo = reader.read(found.id, path, None if phash is None else phash.rows)
-        picture.photo = "missing" if photo is None else "attached"
+        picture.file, picture.photo = photo, "missing" if photo is None else "attached"
         return photo
 
-    def _apply(self, shard: int, pictures: Sequence[ImportedPicture]) -> None:
+    def _apply(self, shard: int, pictures: Sequence[ImportedPicture]) -> list[ImportedPicture]:
+        """Those come back whose write is in conflict with what the shard has."""
         writes = [picture.write for picture in pictures if picture.write is not None]
         results = self._shards.apply_patiently(shard, writes)
+        overtaken: list[ImportedPicture] = []
         lost: dict[str, list[ImportedPicture]] = defaultdict(list)
         for picture, write, result in zip(pictures, writes, results, strict=True):
             if isinstance(result, LookalikeError):
                 self._refuse(picture, result.code, result.message)
             elif result.outcome == "conflict":
-                self._refuse(picture, "conflict", "another picture with this id came into the collection meanwhile")
+                overtaken.append(picture)
             else:
                 for name in without_place(write, result):
                     lost[name].append(picture)
         for name, of_feature in lost.items():
             self._apply_again(shard, name, of_feature)
+        return overtaken
 
     def _refuse(self, picture: ImportedPicture, code: str, reason: str) -> None:
         self._defects.add(code, picture.id, reason)

@@ -11,11 +11,20 @@ import numpy as np
 
 from deployments.extractors.phash import views_of_hashes
 from graph.ambience_data.pictures import FoundPicture
-from graph.jobs.import_photos import SAME_PICTURE_BITS, Photo
-from storage.types import AddFeatures, FeatureRows, FeatureState, ImageRecord, Metric, MutationResult, Vectors
+from graph.jobs.import_photos import Photo
+from graph.same_picture import SAME_PICTURE_BITS
+from storage.types import (
+    FILE_NAME,
+    AddFeatures,
+    FeatureRows,
+    FeatureState,
+    ImageRecord,
+    Metric,
+    MutationResult,
+    Vectors,
+)
 
 PHASH = "phash"
-FILE_NAME = "file_name"
 SAME_PICTURE: Mapping[Metric, float] = {"hamming": SAME_PICTURE_BITS, "l1": 0.3, "cosine": 0.01}  # distance at most
 
 
@@ -25,10 +34,6 @@ class StoredPicture:
 
     record: ImageRecord
     rows: Mapping[str, Vectors]
-
-    @property
-    def has_file(self) -> bool:
-        return self.record.width > 0
 
     def has(self, feature: str) -> bool:
         return self.record.features.get(feature) == "ok"
@@ -43,7 +48,7 @@ class ImportedPicture:
     """One on its way. rows: those of its features that can be taken; there: those that the collection has.
 
     outcome: replaced where it was there and was added to, skipped where nothing of it has a place in this service,
-    refused where all of it is a defect.
+    refused where all of it is a defect. file: its photo, once it was looked for.
     """
 
     found: FoundPicture
@@ -51,6 +56,7 @@ class ImportedPicture:
     there: frozenset[str] = frozenset()
     outcome: ImportOutcome = "unchanged"
     photo: PhotoState = ""
+    file: Photo | None = None
     write: AddFeatures | None = None
 
     @property
@@ -114,8 +120,8 @@ def add_features(
 
 
 def with_views(pictures: Iterable[ImportedPicture]) -> None:
-    """Gives hashes the views that searches by id ask with. All at once, which takes a tenth of the time."""
-    hashed = [picture for picture in pictures if PHASH in picture.rows]
+    """Gives hashes without views those that searches by id ask with: all at once, which takes a tenth of the time."""
+    hashed = [picture for picture in pictures if PHASH in picture.rows and picture.rows[PHASH].query_rows is None]
     if hashed:
         views = views_of_hashes(np.concatenate([picture.rows[PHASH].rows for picture in hashed]).astype(np.uint8))
         for place, picture in enumerate(hashed):

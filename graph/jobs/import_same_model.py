@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -28,53 +29,65 @@ logger = logging.getLogger(__name__)
 
 SAMPLE = 16
 FEWEST = 4
-LOOKED_AT = 1000  # pictures, for those that have their photo
 SAME_COSINE = 0.99
 
 
-def same_models(folders: Sequence[ServiceFolder], photos: Photos, settings: AppSettings) -> dict[str, FeatureSpec]:
-    """By feature, the spec of the configured model where it gives the same vectors of all photos of a sample."""
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """spec: of the configured model where it gives the same vectors. reason: why they could not be compared."""
+
+    spec: FeatureSpec | None = None
+    reason: str = ""
+
+
+def compared_models(folders: Sequence[ServiceFolder], photos: Photos, settings: AppSettings) -> dict[str, Comparison]:
+    """By feature, for those whose model the configuration alone does not tell: the same of all photos of a sample?"""
     tables = {table.feature: table for folder in reversed(folders) for table in folder.tables}
-    same = {}
+    limits = DecodeLimits(max_pixels=settings.limits.max_pixels)
+    compared = {}
     for name, table in tables.items():
         options = settings.extractors.get(name)
         if options is None or describe_extractor(name, options).spec is not None:
             continue
         sample = list(islice(_sampled(folders, table, photos), SAMPLE))
-        if len(sample) < FEWEST:
-            logger.warning("%d photos of pictures with %s are too few to compare", len(sample), name)
-            continue
-        spec = _agreeing_spec(name, options, sample, DecodeLimits(max_pixels=settings.limits.max_pixels))
-        if spec is not None:
-            same[name] = spec
-    return same
+        compared[name] = _compared(name, options, sample, limits)
+    return compared
 
 
 def _sampled(folders: Sequence[ServiceFolder], table: FeatureTable, photos: Photos) -> Iterator[tuple[str, Vectors]]:
-    """Photos of pictures in the table, with their rows."""
+    """Photos of pictures in the table, with their rows. Looks through all of them until enough are taken."""
     unseen = Defects()  # they are told when the pictures are imported
-    for picture in islice(FoundPictures(folders, unseen), LOOKED_AT):
+    for picture in FoundPictures(folders, unseen):
+        unseen.taken()
         own, value = picture.values.get(table.feature, (None, b""))
-        if own is not table:
+        path = photos.find(picture.id, picture.file_name, unseen) if own is table else None
+        if path is None:
             continue
         rows = rows_of(table.feature, table.width, table.path, {picture.id: value}, unseen)
-        path = photos.find(picture.id, picture.file_name, unseen)
-        if rows and path is not None:
+        if rows:
             yield path, rows[picture.id]
 
 
-def _agreeing_spec(
+def _compared(
     name: str, options: Mapping[str, object], sample: Sequence[tuple[str, Vectors]], limits: DecodeLimits
-) -> FeatureSpec | None:
+) -> Comparison:
+    if len(sample) < FEWEST:
+        return _too_few(len(sample))
     try:
         extractor = create_extractor(name, options)
     except LookalikeError as missing:
-        logger.warning("the model of %s cannot be compared: %s", name, missing)
-        return None
+        return Comparison(reason=f"they were not compared with the configured model: {missing}")
     cosines = [_cosine(extractor, path, rows, limits) for path, rows in sample]
-    compared = [cosine for cosine in cosines if cosine is not None]
-    logger.info("%s: cosines of %d photos: %s", name, len(compared), np.round(compared, 4).tolist())
-    return extractor.spec if len(compared) >= FEWEST and min(compared) >= SAME_COSINE else None
+    known = [cosine for cosine in cosines if cosine is not None]
+    logger.info("%s: cosines of %d photos: %s", name, len(known), np.round(known, 4).tolist())
+    if len(known) < FEWEST:
+        return _too_few(len(known))
+    return Comparison(extractor.spec if min(known) >= SAME_COSINE else None)
+
+
+def _too_few(photos: int) -> Comparison:
+    found = f"photos of {photos} of them were found and could be read, and it takes {FEWEST}"
+    return Comparison(reason=f"they were not compared with the configured model: {found}")
 
 
 def _cosine(extractor: Extractor, path: str, rows: Vectors, limits: DecodeLimits) -> float | None:

@@ -12,11 +12,11 @@ from graph.http.ambience.fields import LARGEST_ID
 from graph.http.ambience.services import Service
 from graph.http.answers import json_response
 from graph.requests import SearchAnswer, SearchResult
+from storage.types import FILE_NAME
 
 INCOMPLETE = "x-lookalike-incomplete"  # a header, because clients take every key of a body for a list of results
 MOST_OF_HEADER = 2000  # characters
 CANONICAL_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
-FILE_NAME = "file_name"  # key in a picture's metadata
 FILE_NAME_OF_NUMBER = "{}.online"  # how the originals called pictures that came over HTTP
 
 Row = dict[str, Any]

@@ -12,7 +12,7 @@ import pytest
 from graph.jobs.import_pictures import PictureImporter
 from storage.errors import InvalidField
 from storage.placement import shard_of
-from storage.types import DeleteImage, MutationResult
+from storage.types import AddFeatures, DeleteImage, FeatureRows, ImageRecord, MutationResult, Vectors
 from tests.unit.graph.ambience_data.installation import (
     key,
     random_hash,
@@ -125,6 +125,77 @@ def test_an_id_of_another_picture_is_a_conflict_and_left_alone(target: Target) -
     assert tables(done) == {"phashes.lmdb": (3, 2, 0, 1), "rgb_histograms.lmdb": (3, 2, 0, 1)}
 
 
+@pytest.fixture
+def others(target: Target, monkeypatch: pytest.MonkeyPatch) -> list[AddFeatures]:
+    """Each is applied just before a write of the importer is."""
+    waiting: list[AddFeatures] = []
+    apply = target.fleet.apply_patiently
+
+    def overtaken(shard: int, mutations: Any) -> Any:
+        if waiting:
+            [result] = apply(shard, [waiting.pop(0)])
+            assert isinstance(result, MutationResult)
+            assert result.outcome in ("created", "filled")
+        return apply(shard, mutations)
+
+    monkeypatch.setattr(target.fleet, "apply_patiently", overtaken)
+    return waiting
+
+
+def written_by_others(feature: str, rows: Vectors) -> AddFeatures:
+    record = ImageRecord("1", 0, 0, "", "", 0, 0.0, {feature: "ok"})
+    return AddFeatures(f"others/{feature}", record, {feature: FeatureRows(rows)}, b"")
+
+
+def test_a_picture_that_others_add_to_meanwhile_gets_the_rest(target: Target, others: list[AddFeatures]) -> None:
+    write_installation(target.original, [1], photos=[1])
+    others.append(written_by_others("color", query_of(1)[1]))
+    done = target.run()
+    assert (counts(done), target.failures()) == ((1, 1, 0, 1, 0, 0), {})
+    assert tables(done) == {"phashes.lmdb": (1, 1, 0, 0), "rgb_histograms.lmdb": (1, 0, 1, 0)}
+    assert target.kept(1).features == {"phash": "ok", "color": "ok"}
+    assert target.kept(1).metadata == {"file_name": "1.jpg"}
+
+
+def test_a_picture_that_others_add_to_meanwhile_gets_its_photo(target: Target, others: list[AddFeatures]) -> None:
+    write_installation(target.original, [1], photos=[1])
+    others.append(written_by_others("color", query_of(1)[1]))
+    done = target.with_photos(1)
+    assert (counts(done), done.report["photos"]["attached"]) == ((1, 1, 0, 1, 0, 0), 1)
+    assert (target.kept(1).width, target.kept(1).features) == (160, {"phash": "ok", "color": "ok"})
+    assert not target.problems()
+
+
+def test_a_photo_that_is_missing_is_told_once_where_others_add_meanwhile(
+    target: Target, others: list[AddFeatures]
+) -> None:
+    write_installation(target.original, [1], photos=[1])
+    others.append(written_by_others("color", query_of(1)[1]))
+    done = target.with_photos()
+    assert (counts(done), target.failures()) == ((1, 1, 0, 1, 0, 1), {"photo of 1": "photo_not_found"})
+    assert done.report["photos"] == {"folder": str(target.photos), "attached": 0, "there": 0, "missing": 1}
+
+
+def test_another_picture_that_comes_meanwhile_is_a_conflict(target: Target, others: list[AddFeatures]) -> None:
+    write_installation(target.original, [1], photos=[1])
+    others.append(written_by_others("color", query_of(2)[1]))
+    done = target.run()
+    assert (counts(done), target.failures()) == ((1, 1, 0, 0, 0, 1), {"1": "conflict"})
+    [defect] = done.report["defects"]
+    assert defect["examples"][0].endswith("its color differs")
+
+
+def test_a_picture_that_others_add_to_again_and_again_is_refused(target: Target, others: list[AddFeatures]) -> None:
+    write_installation(target.original, [1], photos=[1])
+    phash, color = query_of(1)
+    others += [written_by_others("color", color), written_by_others("phash", phash)]
+    done = target.run()
+    assert (counts(done), target.failures()) == ((1, 1, 0, 0, 0, 1), {"1": "conflict"})
+    [defect] = done.report["defects"]
+    assert "others added to this picture at the same time" in defect["examples"][0]
+    assert counts(target.run()) == (1, 1, 0, 1, 0, 0)
+
+
 def test_a_folder_that_comes_later_adds_to_the_pictures(target: Target) -> None:
     write_installation(target.original, range(10))
     target.run(target.original / "phash_web")
@@ -173,7 +244,7 @@ def test_a_folder_without_data_fails_with_the_remedy(target: Target) -> None:
 def test_a_path_that_is_not_there_is_told_and_the_others_are_imported(target: Target) -> None:
     write_installation(target.original, range(2))
     done = target.run(target.original, target.folder / "nowhere")
-    assert (done.added, target.failures()) == (2, {"nowhere": "not_found"})
+    assert (counts(done), target.failures()) == ((2, 2, 2, 0, 0, 1), {"nowhere": "not_found"})
 
 
 def test_local_features_are_counted_and_not_imported(target: Target) -> None:

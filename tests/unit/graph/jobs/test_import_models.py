@@ -112,6 +112,36 @@ def test_vectors_that_the_configured_model_gives_too_are_its_own(target: Target)
     assert target.nearest("fake_model", rows_by(extractor, 3), extractor.spec.fingerprint)[0] == "3"
 
 
+def test_photos_are_looked_for_behind_any_number_of_pictures_without_one(target: Target) -> None:
+    extractor, last = model(target), range(5000, 5008)
+    write_store(target.original / "features.lmdb", {key(n): random_vector(RNG, 16) for n in range(1200)})
+    write_store(target.original / "features.lmdb", {key(n): vector_bytes(rows_by(extractor, n)[0]) for n in last})
+    for seed in last:
+        (target.photos / f"{seed}.jpg").write_bytes(photo(seed))
+    done = imported(target, photos=str(target.photos))
+    assert (done.added, reason(done)) == (1208, "")
+    assert {one[0] for shard in generations(target) for one in shard} == {extractor.spec.fingerprint}
+
+
+def test_vectors_that_could_not_be_compared_are_told(target: Target) -> None:
+    for name, content in (("1.jpg", photo(1)), ("2.jpg", photo(2)), ("3.jpg", photo(3))):
+        (target.photos / name).write_bytes(content)
+    told = reason(imported(target, photos=str(target.photos), dry_run=True))
+    assert told.endswith("photos of 3 of them were found and could be read, and it takes 4")
+    write_photos(target)
+    told = reason(imported(target, photos=str(target.photos), dry_run=True))
+    assert "; they were not compared with the configured model: " in told
+    model(target)
+    (target.photos / "1.jpg").write_bytes(b"no picture")
+    for number in range(2, 6):
+        (target.photos / f"{number}.jpg").unlink()
+    (target.photos / "5.jpg").write_bytes(b"no picture")
+    told = reason(imported(target, photos=str(target.photos), dry_run=True))
+    assert told.endswith("photos of 3 of them were found and could be read, and it takes 4")
+    write_photos(target)
+    assert "not compared" not in reason(imported(target, photos=str(target.photos), dry_run=True))
+
+
 def test_one_photo_that_the_model_sees_otherwise_is_enough_to_keep_them_apart(target: Target) -> None:
     extractor = model(target)
     vectors = {key(n): vector_bytes(rows_by(extractor, n)[0]) for n in PICTURES}
