@@ -1,4 +1,7 @@
-"""Which data an original installation has: its LMDBs, found by name, by the folder of the service that wrote them."""
+"""Which data an original installation has: its LMDBs, found by name, by the folder of the service that wrote them.
+
+What a folder is called counts from the last name of the path that was given on; what that lies in says nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ NAMES, IDS = "id_to_filename.lmdb", "filename_to_id.lmdb"
 KEYPOINTS, DESCRIPTORS = "keypoints.lmdb", "descriptors.lmdb"
 KNOWN = (HASHES, HISTOGRAMS, VECTORS, NAMES, IDS, KEYPOINTS, DESCRIPTORS)
 FEATURE_OF = {HASHES: "phash", HISTOGRAMS: "color"}
-BY_FOLDER = ("image_text", "global", "color", "phash")  # words in a service's folder name, and its feature
-GLOBAL_WIDTH, IMAGE_TEXT_WIDTH = 768, 512
+BYTES_OF = {"image_text": 4 * 512, "global": 4 * 768, "color": 4 * COLORS, "phash": HASH_BYTES}  # of a value
+BY_FOLDER = tuple(BYTES_OF)  # words in a service's folder name, and its feature
 LOOKED_AT = 200  # values, for their length
 
 
@@ -56,19 +59,21 @@ class ServiceFolder:
 def open_folders(paths: Sequence[str], said: Mapping[str, str], defects: Defects) -> list[ServiceFolder]:
     """Every folder below the paths, or one of them, that holds any of the LMDBs, each once, by path.
 
-    said: feature by folder, for vectors that neither a name nor their length tells apart. What cannot be read, or told
-    apart, is a defect.
+    said: feature by folder, for vectors that name and length do not tell apart. What cannot be read, or told apart, is
+    a defect.
     """
     said = {os.path.realpath(path): feature for path, feature in said.items()}
-    found: dict[str, list[str]] = {}
-    for path in paths:
+    found: dict[str, set[str]] = {}
+    called: dict[str, str | None] = {}
+    for path in sorted(map(os.path.realpath, paths), reverse=True):  # an outer path after those in it
         for store in _walk(path):
-            found.setdefault(os.path.dirname(store), []).append(store)
-    return [_open_folder(path, sorted(set(stores)), said, defects) for path, stores in sorted(found.items())]
+            folder = os.path.dirname(store)
+            found.setdefault(folder, set()).add(store)
+            called[folder] = _by_name(os.path.relpath(folder, os.path.dirname(path)))
+    return [_open_folder(path, sorted(stores), called[path], said, defects) for path, stores in sorted(found.items())]
 
 
 def _walk(path: str) -> Iterator[str]:
-    path = os.path.realpath(path)
     if os.path.basename(path) in KNOWN:
         yield path
         return
@@ -77,19 +82,23 @@ def _walk(path: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if name not in KNOWN)
 
 
-def _open_folder(path: str, paths: Sequence[str], said: Mapping[str, str], defects: Defects) -> ServiceFolder:
+def _open_folder(
+    path: str, paths: Sequence[str], called: str | None, said: Mapping[str, str], defects: Defects
+) -> ServiceFolder:
     folder = ServiceFolder(path)
     for store_path in paths:
         try:
             store = DataStore(store_path)
             folder.stores.append(store)
-            folder = _with_store(folder, store, said, defects)
+            folder = _with_store(folder, store, called, said, defects)
         except CorruptData as failure:
             defects.add("damaged", store_path, failure.message)
     return folder
 
 
-def _with_store(folder: ServiceFolder, store: DataStore, said: Mapping[str, str], defects: Defects) -> ServiceFolder:
+def _with_store(
+    folder: ServiceFolder, store: DataStore, called: str | None, said: Mapping[str, str], defects: Defects
+) -> ServiceFolder:
     match os.path.basename(store.path):
         case "id_to_filename.lmdb":
             return replace(folder, names=store)
@@ -99,24 +108,24 @@ def _with_store(folder: ServiceFolder, store: DataStore, said: Mapping[str, str]
             return replace(folder, keypoints=store)
         case "descriptors.lmdb":
             return replace(folder, descriptors=store)
-    table = _table(store, said)
+    table = _table(store, called, said)
     if table is None:
-        reason = "neither its folder's name nor the length of its values tells what they are: say --feature DIR=NAME"
+        reason = "its folder's name and the length of its values do not tell what they are: say --feature DIR=NAME"
         defects.add("unknown_feature", store.path, reason)
         return folder
     return replace(folder, tables=(*folder.tables, table))
 
 
-def _table(store: DataStore, said: Mapping[str, str]) -> FeatureTable | None:
+def _table(store: DataStore, called: str | None, said: Mapping[str, str]) -> FeatureTable | None:
+    """called: the feature that the folder's name says; it has to have values of this length."""
     values = [value for _, value in islice(store.items(), LOOKED_AT)]
     widths = Counter(map(len, values)).most_common(1)
     width = widths[0][0] if widths else 0
-    feature = (
-        _said(store.path, said)
-        or FEATURE_OF.get(os.path.basename(store.path))
-        or _by_folder(os.path.dirname(store.path))
-        or _by_width([value for value in values if len(value) == width])
-    )
+    feature = _said(store.path, said) or FEATURE_OF.get(os.path.basename(store.path))
+    if feature is None and called is not None:
+        feature = called if width == BYTES_OF[called] else None
+    elif feature is None:
+        feature = _by_width([value for value in values if len(value) == width])
     if feature is None:
         return None
     return FeatureTable(feature, {"phash": HASH_BYTES, "color": 4 * COLORS}.get(feature, width // 4 * 4), store)
@@ -131,8 +140,9 @@ def _said(path: str, said: Mapping[str, str]) -> str | None:
     return None
 
 
-def _by_folder(folder: str) -> str | None:
-    for name in reversed(folder.split(os.sep)):
+def _by_name(path: str) -> str | None:
+    """The feature that the innermost folder with one in its name is called by."""
+    for name in reversed(path.split(os.sep)):
         for word in BY_FOLDER:
             if word in name:
                 return word
@@ -141,8 +151,6 @@ def _by_folder(folder: str) -> str | None:
 
 def _by_width(values: Sequence[bytes]) -> str | None:
     width = len(values[0]) if values else 0
-    if width == HASH_BYTES:
-        return "phash"
-    if width == 4 * COLORS and looks_like_colors(values):
+    if width == BYTES_OF["color"] and looks_like_colors(values):
         return "color"
-    return {4 * GLOBAL_WIDTH: "global", 4 * IMAGE_TEXT_WIDTH: "image_text"}.get(width)
+    return next((feature for feature, size in BYTES_OF.items() if size == width), None)

@@ -88,7 +88,8 @@ def test_a_file_alone_is_a_store_too(tmp_path: Path) -> None:
     [
         ("rgb_histograms.lmdb", random_histogram(RNG), "color", 2048),
         ("global_features_web/features.lmdb", random_vector(RNG, 768), "global", 3072),
-        ("global_features_web/data/features.lmdb", random_vector(RNG, 2048), "global", 8192),
+        ("global_features_web/data/features.lmdb", random_vector(RNG, 768), "global", 3072),
+        ("color_web/image_text/features.lmdb", random_histogram(RNG), "image_text", 2048),
         ("image_text_features_web/features.lmdb", random_vector(RNG, 512), "image_text", 2048),
         ("old/features.lmdb", random_vector(RNG, 768), "global", 3072),
         ("old/features.lmdb", random_vector(RNG, 512), "image_text", 2048),
@@ -101,6 +102,33 @@ def test_vectors_are_told_apart_by_folder_and_length(
 ) -> None:
     write_store(tmp_path / place, {key(1): value})
     assert features_of(tmp_path) == [(feature, width)]
+
+
+def test_what_the_given_path_lies_in_says_nothing_and_its_own_name_does(tmp_path: Path) -> None:
+    given = tmp_path / "colorado" / "global-share" / "image_text_features_web"
+    write_store(given / "features.lmdb", {key(1): random_histogram(RNG)})
+    assert features_of(given) == [("image_text", 2048)]
+    assert features_of(given / "features.lmdb") == [("color", 2048)]
+    os.rename(given, given.parent / "old")
+    assert features_of(given.parent / "old") == [("color", 2048)]
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"), [("global_features_web", 512), ("colorado", 768), ("phash_web", 768), ("image_text", 768)]
+)
+def test_a_name_that_the_length_contradicts_says_nothing(tmp_path: Path, name: str, numbers: int) -> None:
+    store = write_store(tmp_path / name / "features.lmdb", {key(1): random_vector(RNG, numbers)})
+    with opened(tmp_path) as (folders, defects):
+        assert not any(folder.tables for folder in folders)
+        assert [failure.code for failure in defects.taken()] == ["unknown_feature"]
+    assert features_of(tmp_path, said={str(store.parent): "global"}) == [("global", 4 * numbers)]
+
+
+def test_an_outer_path_says_what_its_inner_ones_do_not(tmp_path: Path) -> None:
+    inner = tmp_path / "image_text" / "data"
+    write_store(inner / "features.lmdb", {key(1): random_histogram(RNG)})
+    assert features_of(inner) == [("color", 2048)]
+    assert features_of(inner, tmp_path) == features_of(tmp_path, inner) == [("image_text", 2048)]
 
 
 def test_what_nobody_can_tell_is_said_or_left_out(tmp_path: Path) -> None:
