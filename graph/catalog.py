@@ -41,7 +41,7 @@ from graph.requests import (
     ServiceStats,
     TrainingAnswer,
 )
-from graph.single_features import add_features, asked_ports, extracted, refuse_stored
+from graph.single_features import add_features, asked_ports, extracted, refuse_stored, stored_with
 from graph.training import train_shards, train_whitening
 from storage.errors import (
     Busy,
@@ -192,12 +192,7 @@ class Catalog:
         features = await extracted(ports, prepared, timeout_s=timeouts.extractor_s)
         mutation = add_features(request, prepared, features, keeps_original=self._keeps_originals)
         result = await self._write(request.id, mutation)
-        if result.record is None or result.outcome == "conflict":
-            refuse_stored(result.record, request.features)
-            raise ImageExists(
-                f"the id {request.id!r} is that of another picture", "choose another id, or delete that picture first"
-            )
-        return AddAnswer(result.outcome, result.record)
+        return AddAnswer(result.outcome, stored_with(result, request))
 
     async def remove_features(self, image_id: str, features: Sequence[str]) -> None:
         """With the last one goes the picture. Raises ImageNotFound where it has none of them, UnknownFeature."""
