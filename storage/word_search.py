@@ -142,6 +142,9 @@ def _best_of_each(index: WordIndex, alike: Sequence[Alike]) -> tuple[Handles, Nu
 
 
 def _rarity(pictures: int, having: int) -> float:
+    """A word that no picture has counts as if one had it: one word of two that are asked for is half of them."""
+    having = max(1, having)
+    pictures = max(pictures, having)
     return math.log(1 + (pictures - having + 0.5) / (having + 0.5))
 
 

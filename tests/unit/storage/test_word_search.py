@@ -74,6 +74,11 @@ def test_rare_words_count_more(library: Shard) -> None:
     assert ids(library, "a red circle")[0] == "poster"
 
 
+def test_one_of_two_words_is_enough(library: Shard) -> None:
+    assert ids(library, "zeppelin salad") == ["menu"]
+    assert ids(library, "zeppelin salad airport") == []
+
+
 def test_nothing_is_found_of_words_that_nobody_has(library: Shard) -> None:
     assert ids(library, "zeppelin") == []
     assert ids(library, "") == []
