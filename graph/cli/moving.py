@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graph.cli.moving_back import Unmoved, settle
+from graph.cli.moving_back import Unmoved, settle, state_found
 from graph.cli.moving_files import content_at, free_name, move_file
 from graph.cli.moving_journal import Journal, Move
 from storage.errors import ImageNotFound, InvalidField
@@ -81,16 +81,32 @@ def move_duplicates(journal: Journal, groups: Sequence[DuplicateGroup], client: 
     moves = Moves()
     for keep, duplicate in _movable(groups, moves.unmoved):
         move = journal.begin(_move(journal.folder, keep, duplicate))
-        try:
-            move_file(Path(move.source), journal.target(move), move.sha256)
-        except OSError as failure:
-            journal.mark(move, "not_moved")
-            moves.unmoved.append(Unmoved(move.source, failure.strerror or str(failure)))
+        reason = _moved(journal, move)
+        if reason is not None:
+            moves.unmoved.append(Unmoved(move.source, reason))
             continue
-        journal.mark(move, "moved")
         moves.moved.append(move)
         forget(journal, move, client)
     return moves
+
+
+def _moved(journal: Journal, move: Move) -> str | None:
+    """Why it stays; None where it is moved. The files decide, and not what was reported; where one is in both places
+    the move stays announced, for `settle`.
+    """
+    failure = None
+    try:
+        move_file(Path(move.source), journal.target(move), move.sha256)
+    except OSError as raised:
+        failure = raised
+    state = state_found(journal, move)
+    if state == "moving" and isinstance(failure, FileExistsError):
+        state = "not_moved"  # another's file has come to the target
+    if state != "moving":
+        journal.mark(move, state)
+    if state == "moved":
+        return None
+    return "it is in two places, or in none" if failure is None else failure.strerror or str(failure)
 
 
 def forget(journal: Journal, move: Move, client: Client) -> None:

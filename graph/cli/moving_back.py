@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from graph.cli.moving_files import content_at, is_part_of, move_file, sync_folder
+from graph.cli.moving_files import content_at, is_apart, is_part_of, move_file, sync_folder
 from graph.cli.moving_journal import Journal, Move
 
 
@@ -32,13 +33,7 @@ def put_back(journal: Journal) -> Restored:
     for move in reversed(journal.moves):
         if move.state not in ("moved", "forgotten", "restoring"):
             continue
-        try:
-            if move.state != "restoring" and content_at(Path(move.source), move.sha256) == "missing":
-                problem = _put_back(journal, journal.mark(move, "restoring"))
-            else:
-                problem = _put_back(journal, move)
-        except OSError as failure:
-            problem = failure.strerror or str(failure)
+        problem = _taken_back(journal, move)
         if problem is None:
             journal.mark(move, "restored")
             done.moves.append(move)
@@ -53,19 +48,36 @@ def settle(journal: Journal) -> list[Unmoved]:
     for move in journal.moves:
         if move.state != "moving":
             continue
-        at_source = content_at(Path(move.source), move.sha256)
-        if at_source == "missing" and content_at(journal.target(move), move.sha256) == "right":
-            journal.mark(move, "moved")
-            continue
-        try:
-            problem = _put_back(journal, move)
-        except OSError as failure:
-            problem = failure.strerror or str(failure)
+        state = state_found(journal, move)
+        problem = _taken_back(journal, move) if state == "moving" else None
         if problem is None:
-            journal.mark(move, "not_moved")
+            journal.mark(move, "not_moved" if state == "moving" else state)
         else:
             problems.append(Unmoved(move.source, problem))
     return problems
+
+
+def state_found(journal: Journal, move: Move) -> Literal["moving", "moved", "not_moved"]:
+    """What the files say has become of a move that was announced; "moving" where the file is in both places, or in
+    neither.
+    """
+    at_source = content_at(Path(move.source), move.sha256)
+    at_target = content_at(journal.target(move), move.sha256)
+    if at_target == "right" and at_source != "right":
+        return "moved"
+    return "not_moved" if at_target == "missing" and at_source != "missing" else "moving"
+
+
+def _taken_back(journal: Journal, move: Move) -> str | None:
+    """As `_put_back`, announced; what counts is where the file is, and not that a step was reported to have failed."""
+    source = Path(move.source)
+    try:
+        if move.state in ("moved", "forgotten") and content_at(source, move.sha256) == "missing":
+            move = journal.mark(move, "restoring")
+        return _put_back(journal, move)
+    except OSError as failure:
+        is_back = content_at(source, move.sha256) == "right" and not os.path.lexists(journal.target(move))
+        return None if is_back else failure.strerror or str(failure)
 
 
 def _put_back(journal: Journal, move: Move) -> str | None:
@@ -79,6 +91,8 @@ def _put_back(journal: Journal, move: Move) -> str | None:
         if at_target != "right":
             return f"{target} is not the file that was moved"
         move_file(target, source, move.sha256)
+    elif at_source == "right" and not is_apart(source, target):
+        return f"{target} is the same file, under its only name"  # by a link to a folder
     elif at_source == "right" and (os.path.samefile(source, target) or (unfinished and is_part_of(target, source))):
         os.unlink(target)  # a second name, or a copy that was being made or had been made
         sync_folder(target.parent)

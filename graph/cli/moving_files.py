@@ -14,6 +14,7 @@ from typing import Literal
 CANNOT_LINK = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 )  # another file system, or one that has no links
+CANNOT_SYNC = frozenset({errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOSYS})
 
 Content = Literal["missing", "right", "other"]
 
@@ -41,27 +42,59 @@ def is_part_of(copy: Path, whole: Path) -> bool:
 
 def move_file(source: Path, target: Path, sha256: str) -> None:
     """Raises FileExistsError where the target is taken, OSError where it cannot be done, or the file changes meanwhile;
-    it is at the source then.
+    it is at the source then. Where that is gone, or is another one by now, the file stays at the target, whatever was
+    reported: a file server may do what it says has failed.
 
     A second name and the removal of the first do it within a file system, because a rename would overwrite; a copy
     that is on disk and has been compared does it across file systems.
     """
     before = os.lstat(source)
     make_folder(target.parent)
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as failure:
-        if failure.errno not in CANNOT_LINK:
-            raise
-        _copy(source, target, sha256)
+    _give_second_place(source, target, sha256, before)
     try:
         sync_folder(target.parent)
         _check_unchanged(source, before)
         os.unlink(source)
     except OSError:
-        os.unlink(target)
-        raise
-    sync_folder(source.parent)
+        if _is_still_at(source, target, before) and is_apart(source, target):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target)
+            raise
+    with contextlib.suppress(OSError):  # it has been moved all the same
+        sync_folder(source.parent)
+
+
+def is_apart(path: Path, other: Path) -> bool:
+    """Whether the file stays at the path when the other path is removed: it is another file, or has two names. It is
+    opened for that, so that a file server is asked, and not what is remembered of it.
+    """
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return False
+        with path.open("rb") as file:
+            now = os.fstat(file.fileno())
+    except OSError:
+        return False
+    return now.st_nlink > (1 if _is_file(other, now) else 0)
+
+
+def _is_file(path: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), status)
+    except OSError:
+        return False
+
+
+def _give_second_place(source: Path, target: Path, sha256: str, before: os.stat_result) -> None:
+    """A second name, or a copy."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as failure:
+        if _is_file(target, before) and is_apart(target, source):
+            return  # it was done, and reported as failed
+        if failure.errno not in CANNOT_LINK:
+            raise
+        _copy(source, target, sha256)
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:
@@ -80,9 +113,22 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
 
 
 def _check_unchanged(path: Path, before: os.stat_result) -> None:
-    now = os.lstat(path)
-    if not os.path.samestat(now, before) or (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+    if not _is_unchanged(os.lstat(path), before):
         raise OSError(errno.EBUSY, "the file has just changed", os.fspath(path))
+
+
+def _is_unchanged(now: os.stat_result, before: os.stat_result) -> bool:
+    """Told by the times, too: another file may have got the number of one that is gone."""
+    return os.path.samestat(now, before) and (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+def _is_still_at(source: Path, target: Path, before: os.stat_result) -> bool:
+    """Whether all that is at the target is at the source as well."""
+    try:
+        now = os.lstat(source)
+    except OSError:
+        return False
+    return _is_unchanged(now, before) or _is_file(target, now)
 
 
 def make_folder(folder: Path) -> None:
@@ -94,10 +140,19 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Puts the names in the folder on disk."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Puts the names in the folder on disk, and everything else where it may not be opened. File systems that have no
+    such step for folders, as those of networks, are passed over.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        os.sync()
+        return
     try:
         os.fsync(handle)
+    except OSError as failure:
+        if failure.errno not in CANNOT_SYNC:
+            raise
     finally:
         os.close(handle)
 
