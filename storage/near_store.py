@@ -27,6 +27,11 @@ class NearMemory:
     ids: Remembered = field(default_factory=Remembered)
     views: Remembered = field(default_factory=Remembered)
 
+    def forget_expired(self) -> None:
+        """See `Remembered.forget_expired`."""
+        for facts in (self.sizes, self.ids, self.views):
+            facts.forget_expired()
+
 
 class NearStore:
     """views: how many of each picture's are used, always the same with one memory."""

@@ -256,6 +256,10 @@ class Shard:
         with self._views.read(self._store) as (transaction, view):
             return near_pictures(transaction, view, questions, self._near_memory)
 
+    def forget_expired(self) -> None:
+        """Gives back the memory of what `near` has not needed for a while; to be called now and then."""
+        self._near_memory.forget_expired()
+
     def walk(self, feature: str, views: int, after: int, limit: int) -> list[NearPicture]:
         """See `walk_pictures`."""
         with self._views.read(self._store) as (transaction, view):

@@ -69,7 +69,7 @@ class ShardActor:
         self._opener.start()
 
     def _open_and_keep(self) -> None:
-        """Opens the shard, trying until it can, then saves its indexes from time to time."""
+        """Opens the shard, trying until it can, then looks after its indexes and its memory from time to time."""
         while not self._closing.is_set() and self._shard is None:
             try:
                 self._shard = Shard.open(
@@ -97,9 +97,15 @@ class ShardActor:
                 self._closing.wait(REOPEN_PAUSE_S)
         saved, last_saved = 0, time.monotonic()
         while not self._closing.wait(min(TRAINING_PAUSE_S, self._plan.snapshot_interval_s)):
+            self._forget_expired()
             self._train_indexes()
             if time.monotonic() - last_saved >= self._plan.snapshot_interval_s:
                 saved, last_saved = self._save_indexes(saved), time.monotonic()
+
+    def _forget_expired(self) -> None:
+        shard = self._shard
+        if shard is not None:
+            shard.forget_expired()
 
     def _train_indexes(self) -> None:
         shard = self._shard

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from storage import remembered
 from storage.errors import UnknownFeature
 from storage.mutation_wire import encode_mutations
+from storage.near_store import NearMemory
 from storage.near_types import NearQuery, NearQuestions
 from storage.shard_actor import ShardActor
 from storage.shard_plan import ShardPlan
@@ -25,6 +28,21 @@ def actor(tmp_path: Path) -> Iterator[Any]:
     wait_for(lambda: made._shard is not None, "the shard is open")
     yield made
     made.close()
+
+
+def test_what_has_expired_of_a_crowd_is_forgotten_when_nobody_asks(actor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "FEW", 1)
+    actor.apply(encode_mutations([put(name, seed="x") for name in "abcd"]))
+    [a, *_] = actor.walk("phash", 2, -1, 9)
+    actor.near(NearQuestions("phash", 2, 64, (NearQuery("a", a.rank, a.views, 5, 5),)))
+    memory: NearMemory = actor._shard._near_memory
+    tables = (memory.sizes, memory.ids, memory.views)
+    handles = np.arange(2)
+    memory.views.of(handles, lambda _: handles)
+    assert all(one._table is not None for one in tables)
+    for one in tables:
+        one._until = 0.0
+    wait_for(lambda: all(one._table is None for one in tables), "all is forgotten")
 
 
 def test_one_of_two_holders_has_a_lease(actor: Any) -> None:
