@@ -134,6 +134,9 @@ class RayShardPort:
 
     def close(self) -> None:
         """For the end of an event loop. Searches that come later go through the actor."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         if self._short_way is not None:
             self._short_way.close()
             self._short_way = None
@@ -159,9 +162,12 @@ class RayShardPort:
             raise
 
     def _look_for_short_way(self) -> None:
-        """Beside the searches, and now and then: a shard on another machine has none for this process."""
+        """Beside the searches, and now and then: a shard on another machine has none for this process. One look at a
+        time: of two ways that are found, one would be left open.
+        """
         now = asyncio.get_running_loop().time()
-        if self._short_way is None and self._actor is not None and now >= self._next_look:
+        is_looking = self._looking is not None and not self._looking.done()
+        if self._short_way is None and not is_looking and self._actor is not None and now >= self._next_look:
             self._next_look = now + SHORT_WAY_PAUSE_S
             self._looking = asyncio.ensure_future(self._open_short_way(self._actor))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +14,7 @@ import pytest
 from graph.ports import ShardPort
 from storage import search_socket
 from storage.errors import DeadlineExceeded, UnknownFeature
-from storage.search_socket import SearchSocket
+from storage.search_socket import SearchConnection, SearchSocket
 from storage.search_wire import decode_queries, encode_answers
 from storage.shard_fleet import ShardFleet
 from storage.types import PendingPage, ShardAnswer, ShardQuery, TrainingReport
@@ -110,19 +110,66 @@ async def searched(port: ShardPort, times: int) -> None:
         await asyncio.sleep(0.005)  # the short way is opened beside the searches
 
 
-async def test_searches_take_the_short_way_once_it_is_known(fleet: Fleet, port: ShardPort) -> None:
+@pytest.fixture
+def short_way(fleet: Fleet) -> Iterator[None]:
+    """The actor has one."""
     socket = SearchSocket(no_hits)
     fleet.address = socket.address
-    await searched(port, 20)
+    yield
     socket.close()
+
+
+class Opening:
+    """Stands before the opening of connections, which waits for ``may_go_on``."""
+
+    def __init__(self) -> None:
+        self.asked, self.opened = 0, 0
+        self.may_go_on = asyncio.Event()
+        self._open = SearchConnection.open
+
+    async def __call__(self, address: str) -> SearchConnection:
+        self.asked += 1
+        await self.may_go_on.wait()
+        connection = await self._open(address)
+        self.opened += 1
+        return connection
+
+
+@pytest.fixture
+def opening(monkeypatch: pytest.MonkeyPatch) -> Opening:
+    one = Opening()
+    monkeypatch.setattr(SearchConnection, "open", one)
+    return one
+
+
+@pytest.mark.usefixtures("short_way")
+async def test_searches_take_the_short_way_once_it_is_known(fleet: Fleet, port: ShardPort) -> None:
+    await searched(port, 20)
     assert 1 <= fleet.searches < 10
 
 
+@pytest.mark.usefixtures("short_way")
+async def test_a_short_way_that_is_found_slowly_is_looked_for_once(port: ShardPort, opening: Opening) -> None:
+    await searched(port, 5)
+    opening.may_go_on.set()
+    await searched(port, 20)
+    assert (opening.asked, opening.opened) == (1, 1)
+
+
+@pytest.mark.usefixtures("short_way")
+async def test_a_port_that_is_closed_while_it_looks_leaves_nothing_open(port: ShardPort, opening: Opening) -> None:
+    await searched(port, 5)
+    looking = cast(Any, port)._looking
+    cast(Any, port).close()
+    opening.may_go_on.set()
+    await asyncio.wait([looking])
+    assert (opening.asked, opening.opened) == (1, 0)
+
+
+@pytest.mark.usefixtures("short_way")
 async def test_a_short_way_that_breaks_is_replaced_and_no_search_fails(
     fleet: Fleet, port: ShardPort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    socket = SearchSocket(no_hits)
-    fleet.address = socket.address
     await searched(port, 20)
     before = fleet.searches
     with monkeypatch.context() as patched:
@@ -130,7 +177,6 @@ async def test_a_short_way_that_breaks_is_replaced_and_no_search_fails(
         await searched(port, 1)
     assert fleet.searches == before + 1
     await searched(port, 20)
-    socket.close()
     assert fleet.searches < before + 10
 
 
