@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,69 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from graph import duplicate_owners, duplicates, neighbourhoods
-from graph.duplicates import DuplicatePage, DuplicateWalk
-from graph.local_ports import LocalShardPort
-from graph.ports import ShardPort
 from graph.requests import AddRequest
-from storage.errors import InvalidField, ShardUnavailable, UnknownFeature
-from storage.near_types import NearQuestions
-from storage.placement import shard_of
-from storage.shard import Shard
+from storage.errors import UnknownFeature
+from tests.unit.graph.duplicate_groups import MOST, chain, chosen_one_by_one, groups_of, pages, shards_of
 from tests.unit.graph.local_catalog import as_jpeg, local_service
-from tests.unit.storage.near_collection import SPECS, Made, distance, made_up, neighbours
-from tests.unit.storage.samples import MemoryFolders
-
-MOST = 64
-Groups = dict[str, dict[str, int]]  # id of the kept picture -> id of each duplicate -> distance
-
-
-@contextmanager
-def shards_of(pictures: Sequence[Made], count: int = 2) -> Iterator[list[ShardPort]]:
-    folders = MemoryFolders()
-    with ExitStack() as resources:
-        ports: list[ShardPort] = []
-        for index in range(count):
-            folder = Path(resources.enter_context(_folder()))
-            shard = Shard.open(folder, index=index, shard_count=count, features=SPECS, open_store=folders)
-            resources.callback(shard.close)
-            shard.apply([one.put() for one in pictures if shard_of(one.id, count) == index])
-            ports.append(LocalShardPort(index, shard))
-        yield ports
-
-
-@contextmanager
-def _folder() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield folder
-
-
-def chosen_one_by_one(pictures: Sequence[Made], most: int = MOST) -> Groups:
-    """The largest picture that is left takes those that are left and near to it, again and again."""
-    left = sorted(pictures, key=lambda one: one.rank)
-    groups: Groups = {}
-    while left:
-        keep = left.pop(0)
-        near = neighbours(keep, [keep, *left], most)
-        left = [one for one in left if one.id not in near]
-        if near:
-            groups[keep.id] = near
-    return groups
-
-
-async def pages(shards: Sequence[ShardPort], limit: int = 100, most: int = MOST) -> list[DuplicatePage]:
-    found: list[DuplicatePage] = []
-    cursor = None
-    while not found or cursor is not None:
-        walk = DuplicateWalk(shards, max_distance=most, shard_timeout_s=5)
-        found.append(await walk.page(cursor, limit))
-        cursor = found[-1].next_cursor
-    return found
-
-
-def groups_of(found: Sequence[DuplicatePage]) -> Groups:
-    listed = [group for page in found for group in page.groups]
-    assert len({group.keep.id for group in listed}) == len(listed), "a group is on two pages"
-    return {group.keep.id: {one.id: one.distance for one in group.duplicates} for group in listed}
+from tests.unit.storage.near_collection import Made, distance, made_up, neighbours
 
 
 @settings(max_examples=25, deadline=None)
@@ -114,18 +52,6 @@ def test_no_picture_is_in_two_groups_and_each_is_near_to_the_one_that_is_kept(se
         for image_id, bits in near.items():
             assert bits == distance(by_id[keep], by_id[image_id]) <= most
             assert by_id[keep].rank < by_id[image_id].rank
-
-
-def chain(count: int, step: int = 40) -> list[Made]:
-    """Each is near to the next and to no other; the first is the largest."""
-    rng = np.random.default_rng(5)
-    bits = rng.integers(0, 2, 576, np.uint8)
-    made = []
-    for number in range(count):
-        made.append(Made(f"{number:04}", 1000 - number, 10, 10, np.packbits(bits)[None]))
-        bits = bits.copy()
-        bits[(number * step + np.arange(step)) % 576] ^= 1
-    return made
 
 
 async def test_a_chain_is_not_one_group() -> None:
@@ -176,71 +102,6 @@ async def test_a_crowd_with_strangers_is_grouped_as_any_other(monkeypatch: pytes
     pictures = made_up(9, 130, originals=3, spread=45)
     with shards_of(pictures) as shards:
         assert groups_of(await pages(shards, 4)) == chosen_one_by_one(pictures)
-
-
-async def test_what_cannot_be_decided_in_time_is_counted_and_in_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "DECIDE_S", -1.0)
-    monkeypatch.setattr(duplicates, "PAGE_S", -1.0)
-    pictures = chain(14)
-    with shards_of(pictures) as shards:
-        found = await pages(shards)
-    groups = groups_of(found)
-    assert groups.items() < {f"{number:04}": {f"{number + 1:04}": 40} for number in range(0, 14, 2)}.items()
-    assert sum(page.undecided for page in found) > 0
-    assert sum(page.looked_at for page in found) == 14
-
-
-async def test_a_page_ends_after_a_while_even_without_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "PAGE_S", 0.0)
-    monkeypatch.setattr(duplicates, "FIRST_STEP", 5)
-    pictures = made_up(5, 40)
-    with shards_of(pictures) as shards:
-        found = await pages(shards)
-    assert len(found) > 8
-    assert any(not page.groups and page.next_cursor for page in found)
-    assert groups_of(found) == chosen_one_by_one(pictures)
-
-
-class Counting(LocalShardPort):
-    """calls: how many queries came with each."""
-
-    calls: list[int]
-
-    async def near(self, questions: NearQuestions, *, timeout_s: float) -> list[Any]:
-        self.calls.append(len(questions.queries))
-        return await super().near(questions, timeout_s=timeout_s)
-
-
-async def test_a_shard_is_asked_about_many_pictures_at_once() -> None:
-    pictures = made_up(6, 300, originals=300, spread=300)
-    with shards_of(pictures) as shards:
-        for shard in shards:
-            shard.__class__ = Counting
-            shard.calls = []  # type: ignore[attr-defined]
-        await pages(shards)
-        calls: list[int] = shards[0].calls  # type: ignore[attr-defined]
-    assert sum(calls) >= 300
-    assert len(calls) < 30
-
-
-class Down(LocalShardPort):
-    async def near(self, questions: NearQuestions, *, timeout_s: float) -> list[Any]:
-        raise ShardUnavailable("shard 1 is restarting")
-
-
-async def test_without_one_of_the_shards_there_is_no_answer() -> None:
-    with shards_of(made_up(7, 10)) as shards:
-        shards[1].__class__ = Down
-        with pytest.raises(ShardUnavailable):
-            await pages(shards)
-
-
-@pytest.mark.parametrize("cursor", ["", "x", "64.2.0", "64.2.0.-1", "32.2.0.5", "64.3.0.5", "64.2.0.٣", "64.2.0.5 "])
-async def test_a_cursor_that_is_none_or_of_another_walk_is_refused(cursor: str) -> None:
-    with shards_of([]) as shards:
-        walk = DuplicateWalk(shards, max_distance=MOST, shard_timeout_s=5)
-        with pytest.raises(InvalidField):
-            await walk.page(cursor, 10)
 
 
 async def test_the_catalogue_groups_uploads_with_their_mirrored_and_smaller_copies(tmp_path: Path) -> None:
