@@ -32,6 +32,8 @@ MODULES: Mapping[JobKind, str] = {"index": "index", "backfill": "backfill", "imp
 RECORD_TIMEOUT_S = 10.0
 UNFINISHED = ("queued", "running")
 SILENT_AFTER_S = 2.0  # one that said something since is at work: Ray need not be asked, through processes of its own
+NO_AGENT = "No available agent"  # in what Ray says while it has nobody to start a job with
+AGENT_PATIENCE_S = 15.0  # from when on it is not asked again: a request has half a minute
 LOST_AFTER_S = 20.0  # a job that Ray does not know, and that said nothing for so long, is gone
 
 
@@ -138,6 +140,17 @@ class RayJobs:
         return self._ray_jobs
 
     def _submit(self, kind: JobKind, job_id: str) -> None:
+        """Again, for a while, where Ray's agents are not there yet: they may come after everything else is ready."""
+        started = time.monotonic()
+        while True:
+            try:
+                return self._ask_for(kind, job_id)
+            except RuntimeError as failure:  # after Ray's own patience of 10 s
+                if NO_AGENT not in str(failure) or time.monotonic() - started > AGENT_PATIENCE_S:
+                    raise
+                logger.warning("the job %s waits for an agent of Ray", job_id)
+
+    def _ask_for(self, kind: JobKind, job_id: str) -> None:
         self._client().submit_job(
             entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.{MODULES[kind]} {job_id}",
             submission_id=job_id,

@@ -39,6 +39,31 @@ def test_a_job_is_told_which_cluster_it_belongs_to() -> None:
     assert ray_client.asked[0]["runtime_env"]["env_vars"]["LOOKALIKE_JOB_CLUSTER"] == "cluster:6379"
 
 
+def refused_first(monkeypatch: pytest.MonkeyPatch, ray_client: Submissions, *failures: str) -> None:
+    waiting = list(failures)
+
+    def submit_job(**asked: Any) -> None:
+        if waiting:
+            raise RuntimeError(f"Request failed with status code 500: {waiting.pop(0)}")
+        ray_client.asked.append(asked)
+
+    monkeypatch.setattr(ray_client, "submit_job", submit_job)
+
+
+def test_a_job_waits_for_rays_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, ray_client = jobs_with(0)
+    refused_first(monkeypatch, ray_client, *["No available agent to submit job, please try again later."] * 2)
+    jobs._submit("index", "index-1")
+    assert [asked["submission_id"] for asked in ray_client.asked] == ["index-1"]
+
+
+def test_any_other_refusal_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, ray_client = jobs_with(0)
+    refused_first(monkeypatch, ray_client, "a job with this id is there")
+    with pytest.raises(RuntimeError, match="a job with this id"):
+        jobs._submit("index", "index-1")
+
+
 @pytest.mark.parametrize(
     ("kind", "gpus", "asked"),
     [("backfill", 0.25, 0.25), ("backfill", 0.0, 0.0), ("index", 0.25, 0)],  # stages of the latter ask for themselves
