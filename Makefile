@@ -27,7 +27,7 @@ PIP := $(BIN)/python -m pip
 
 BENCHMARKS := decode_simd batch_index http_search local_features local_codes local_index vision_models meaning_quality text_search words duplicates
 
-.PHONY: help setup demo serve test check format bench clean
+.PHONY: help setup demo serve test lint check format bench clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -89,10 +89,12 @@ serve: setup ## start the service on PORT with the data in DATA, until Ctrl-C
 test: setup ## the whole test suite (ARGS: arguments for pytest)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: setup ## format, lint, types and the quick unit tests
+lint: setup ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+check: lint ## format, lint, types and the quick unit tests
 	@$(BIN)/python -m pytest --quiet -m "not slow" tests/unit
 
 format: setup ## put the code into the project's format
