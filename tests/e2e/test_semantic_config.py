@@ -64,7 +64,11 @@ def test_without_models_and_network_it_starts_says_what_is_missing_and_finds_cop
         asked = pictures(tmp_path)[3]
         for name in ("phash", "color", "local"):
             assert client.search(asked, features=[name], k=1).results[0].id == asked.name
-        refused = httpx.post(f"{running.url}/v1/search", json={"text": "a red square"})
+        sentence = {"text": "a red square"}
+        answer = httpx.post(f"{running.url}/v1/search", json=sentence, timeout=30).json()
+        assert (answer["results"], answer["partial"], answer["features"]["text"]["status"]) == ([], True, "ok")
+        assert "lookalike models pull" in answer["features"]["image_text"]["reason"]
+        refused = httpx.post(f"{running.url}/v1/search", json={**sentence, "features": ["image_text"]}, timeout=30)
         assert refused.status_code == 503
         assert "google/siglip2-base-patch16-224" in refused.text
         assert "lookalike models pull" in refused.text
