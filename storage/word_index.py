@@ -26,6 +26,7 @@ T = TypeVar("T", np.int64, np.int32)
 DEAD_FRACTION = 0.25
 FIRST_CAPACITY = 1024
 BLOCK_ROWS = 65_536
+FORM_BYTES = 240  # of Python's, about, for a form with its places in the tables
 NO_HANDLES: Handles = np.zeros(0, np.int64)
 
 
@@ -76,7 +77,7 @@ class WordIndex:
     @property
     def memory_bytes(self) -> int:
         arrays = self.handles.nbytes + self.forms.nbytes + self.previous.nbytes + self.heads.nbytes
-        return arrays + self.written.vocabulary.memory_bytes + 150 * len(self.written.forms)
+        return arrays + self.written.vocabulary.memory_bytes + FORM_BYTES * len(self.written.forms)
 
     def alike(self, spelling: str, tolerance: Tolerance) -> list[Alike]:
         """Words of this view that a folded word may mean, best first."""

@@ -10,10 +10,10 @@ from starlette.requests import Request
 
 from graph.http.ambience.fields import AmbienceFields
 from graph.http.bodies import JSON, MULTIPART, content_type
-from graph.http.fields import checked, parse_json
+from graph.http.fields import checked, json_object
 from graph.http.forms import parse_multipart, text_of
 from graph.settings import Limits
-from storage.errors import BodyTooLarge, InvalidField
+from storage.errors import BodyTooLarge, InvalidField, InvalidRequest
 
 IMAGE = "image"
 
@@ -41,10 +41,8 @@ def _form_values(parts: list[tuple[str, bytes]], known: Collection[str]) -> dict
 
 
 def _json_values(body: bytes) -> dict[str, Any]:
+    """What is no JSON object is a bad field here, as it was to the originals' clients."""
     try:
-        values = parse_json(body)
-    except ValueError as error:
-        raise InvalidField(f"the body is not JSON: {error}", "send a JSON object") from error
-    if not isinstance(values, dict):
-        raise InvalidField("the body is not a JSON object", "send {...}")
-    return values
+        return json_object(body)
+    except InvalidRequest as fault:
+        raise InvalidField(fault.message, fault.hint) from fault
