@@ -23,7 +23,7 @@ from deployments.prepared import PreparedPicture, prepare_picture
 from graph.catalog_reports import feature_reports, readiness, service_stats
 from graph.catalog_search import SearchRun
 from graph.duplicates import FEATURE, DuplicatePage, DuplicateWalk
-from graph.feature_queries import Prepare, is_vector_feature
+from graph.feature_queries import Prepare, asked_ports, is_vector_feature
 from graph.gather import all_of
 from graph.image_ids import check_image_id
 from graph.image_writes import put_image
@@ -41,7 +41,7 @@ from graph.requests import (
     ServiceStats,
     TrainingAnswer,
 )
-from graph.single_features import add_features, asked_ports, extracted, refuse_stored, stored_with
+from graph.single_features import add_features, extracted, refuse_stored, stored_with
 from graph.training import train_shards, train_whitening
 from storage.errors import (
     Busy,

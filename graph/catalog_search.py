@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graph.feature_queries import FeatureQueries, Prepare, is_vector_feature, ms_since, time_left
+from graph.feature_queries import FeatureQueries, Prepare, asked_ports, is_vector_feature, ms_since, time_left
 from graph.gather import all_of
 from graph.homographies import in_query_pixels
 from graph.merge import AskedFeature, merge, ranked
@@ -33,7 +33,6 @@ from storage.errors import (
     InvalidRequest,
     LookalikeError,
     ShardUnavailable,
-    UnknownFeature,
 )
 from storage.placement import shard_of
 from storage.types import FeatureQuery, FloatVectors, Hit, ShardAnswer, ShardQuery
@@ -92,11 +91,9 @@ class SearchRun:
         if request.image is None and request.id is None and request.text is None:
             raise InvalidRequest("nothing to search for", "send an image, an id or a text")
         said = [*([] if request.text is None else [request.text]), *request.text_not]
-        for name in (*(request.features or ()), *request.weights, *request.max_distance, *request.params):
-            if name not in self.extractors:
-                raise UnknownFeature(
-                    f"no feature is called {name!r}", f"the features here are {', '.join(self.extractors)}"
-                )
+        asked_ports(
+            self.extractors, [*(request.features or ()), *request.weights, *request.max_distance, *request.params]
+        )
         for name in request.max_distance:
             spec = self.extractors[name].served.spec
             if spec is not None and spec.metric == "inliers":

@@ -26,6 +26,7 @@ from storage.errors import (
     ImageNotFound,
     InvalidRequest,
     LookalikeError,
+    UnknownFeature,
 )
 from storage.types import FeatureQuery, FeatureRows
 from storage.word_search import WordParams
@@ -168,6 +169,14 @@ class FeatureQueries:
                 "ok", 0.0, f"the text is too long for the model: {cut} tokens at its end were left out"
             )
         return rows[: len(wanted)], rows[len(wanted) :]
+
+
+def asked_ports(extractors: Mapping[str, ExtractorPort], names: Sequence[str]) -> list[ExtractorPort]:
+    """Raises `UnknownFeature`."""
+    for name in names:
+        if name not in extractors:
+            raise UnknownFeature(f"no feature is called {name!r}", f"the features here are {', '.join(extractors)}")
+    return [extractors[name] for name in names]
 
 
 async def explained(port: ExtractorPort) -> LookalikeError:

@@ -11,16 +11,8 @@ from graph.gather import all_of
 from graph.image_writes import put_image
 from graph.ports import ExtractorPort
 from graph.requests import AddFeaturesRequest
-from storage.errors import ExtractorFailed, ImageExists, UnknownFeature
+from storage.errors import ExtractorFailed, ImageExists
 from storage.types import AddFeatures, FeatureRows, ImageRecord, MutationResult
-
-
-def asked_ports(extractors: Mapping[str, ExtractorPort], names: Sequence[str]) -> list[ExtractorPort]:
-    """Raises `UnknownFeature`."""
-    for name in names:
-        if name not in extractors:
-            raise UnknownFeature(f"no feature is called {name!r}", f"the features here are {', '.join(extractors)}")
-    return [extractors[name] for name in names]
 
 
 def refuse_stored(record: ImageRecord | None, names: Sequence[str]) -> None:
