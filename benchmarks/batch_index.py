@@ -94,7 +94,7 @@ def decode_in_two_processes(files: Sequence[Path]) -> float:
 
 
 def decode_all(paths: Sequence[str], barrier: Barrier) -> None:
-    from deployments.images import decode
+    from deployments.pictures.images import decode
 
     decode(Path(paths[0]).read_bytes())
     barrier.wait(START_TIMEOUT_S)

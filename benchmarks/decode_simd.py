@@ -20,8 +20,8 @@ from PIL import Image
 from benchmarks.photo_sets import PhotoSet
 from benchmarks.report import Report, median
 from deployments.extractor import ImageInput
-from deployments.images import decode
-from deployments.prepare import prepare
+from deployments.pictures.images import decode
+from deployments.pictures.prepare import prepare
 
 Picture = TypeVar("Picture", bytes, Image.Image)  # encoded or decoded
 

@@ -21,12 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import Report
-from graph.duplicates import DuplicatePage, DuplicateWalk
-from graph.local_ports import LocalShardPort
-from graph.ports import ShardPort
-from storage.placement import shard_of
-from storage.shard import Shard
-from storage.types import BinaryVectors, FeatureRows, FeatureSpec, ImageRecord, PutImage
+from graph.duplicates.pages import DuplicatePage, DuplicateWalk
+from graph.ports.contract import ShardPort
+from graph.ports.in_process import LocalShardPort
+from storage.shard.placement import shard_of
+from storage.shard.shard import Shard
+from storage.types.features import BinaryVectors, FeatureRows, FeatureSpec
+from storage.types.mutations import PutImage
+from storage.types.pictures import ImageRecord
 
 PHASH = FeatureSpec("phash", "binary", 576, "hamming", "made-up")
 MIRROR = np.tile(np.packbits(np.arange(8) % 2 == 1), 72)

@@ -20,18 +20,18 @@ from benchmarks.photo_sets import upright
 from benchmarks.report import Report, median
 from deployments.extractor import Pixels
 from deployments.extractors.local import Local
-from deployments.images import decode
 from deployments.keypoints.descriptors import RootSift
 from deployments.keypoints.patches import Patches
-from deployments.pixel_kernels import luma
-from storage.descriptor_codes import unpacked
-from storage.descriptor_index import NO_HANDLES, DescriptorIndex, empty_descriptor_index
-from storage.geometry import View, align, match
-from storage.index_training import sorted_anew, train_partition
-from storage.keypoints import Side, sides
-from storage.local_search import CANDIDATES, MIN_INLIERS, NEIGHBORS, Votes, most_voted
-from storage.types import FeatureRows, FloatVectors
-from storage.vectors import Neighbors
+from deployments.pictures.images import decode
+from deployments.pictures.pixel_kernels import luma
+from storage.index.descriptor_codes import unpacked
+from storage.index.inverted_file import NO_HANDLES, DescriptorIndex, empty_descriptor_index
+from storage.index.kmeans import sorted_anew, train_partition
+from storage.index.vector_index import Neighbors
+from storage.keypoints.alignment import View, align, match
+from storage.keypoints.keypoint_rows import Side, sides
+from storage.keypoints.search import CANDIDATES, MIN_INLIERS, NEIGHBORS, Votes, most_voted
+from storage.types.features import FeatureRows, FloatVectors
 
 EDITS = ("jpeg 15", "thumbnail 200 px", "crop 50 % + jpeg 20", "crop 10 %")
 PROBES_OF_FAISS = 16  # as the original service has it

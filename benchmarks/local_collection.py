@@ -21,9 +21,9 @@ from PIL import Image
 from benchmarks.photo_edits import EDITS, Copy, Homography, cropped, pasted_into
 from benchmarks.photo_sets import BESIDE, source_files, upright
 from deployments.extractors.local import Local
-from deployments.images import decode
-from deployments.pixel_kernels import luma
-from storage.types import FeatureRows
+from deployments.pictures.images import decode
+from deployments.pictures.pixel_kernels import luma
+from storage.types.features import FeatureRows
 
 PASTE = "pasted at half size"
 STRANGER_PARTS = (1.0, 0.7, 0.5, 0.35, 0.25)  # of the area

@@ -24,15 +24,18 @@ from benchmarks.photo_sets import BESIDE
 from benchmarks.report import Report, median
 from deployments.extractor import Pixels
 from deployments.extractors.local import DIM, Local
-from deployments.images import WorkingImage, decode
 from deployments.keypoints.scale_space import enlargement_of
-from deployments.pixel_kernels import luma
-from storage.descriptor_index import NO_HANDLES, empty_descriptor_index
-from storage.keypoints import sides
-from storage.local_search import MIN_INLIERS, NEIGHBORS, Located, locate
-from storage.model_fit import Floats, transformed
-from storage.shard import Shard
-from storage.types import FeatureQuery, FeatureRows, Hit, ImageRecord, PutImage, ShardQuery
+from deployments.pictures.images import WorkingImage, decode
+from deployments.pictures.pixel_kernels import luma
+from storage.index.inverted_file import NO_HANDLES, empty_descriptor_index
+from storage.keypoints.keypoint_rows import sides
+from storage.keypoints.plane_maps import Floats, transformed
+from storage.keypoints.search import MIN_INLIERS, NEIGHBORS, Located, locate
+from storage.shard.shard import Shard
+from storage.types.features import FeatureRows
+from storage.types.mutations import PutImage
+from storage.types.pictures import ImageRecord
+from storage.types.searches import FeatureQuery, Hit, ShardQuery
 
 BARS = {
     "jpeg 15": 1.0, "gray": 1.0, "brightness + contrast": 1.0, "overlay text": 1.0, "border": 1.0, "blur": 0.98,

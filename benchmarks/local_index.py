@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from benchmarks.local_collection import Asked, Collection, Question, asked, extracted
 from benchmarks.report import Report, median
 from deployments.extractors.local import Local
-from deployments.images import decode
-from deployments.pixel_kernels import luma
-from storage.descriptor_codes import packed, unpacked
-from storage.descriptor_index import NO_HANDLES, DescriptorIndex, empty_descriptor_index
-from storage.index_training import sorted_anew, train_partition
-from storage.keypoints import keypoint_feature
-from storage.local_search import locate
-from storage.types import FeatureQuery, FeatureRows, Vectors
-from storage.vectors import Neighbors
+from deployments.pictures.images import decode
+from deployments.pictures.pixel_kernels import luma
+from storage.index.descriptor_codes import packed, unpacked
+from storage.index.inverted_file import NO_HANDLES, DescriptorIndex, empty_descriptor_index
+from storage.index.kmeans import sorted_anew, train_partition
+from storage.index.vector_index import Neighbors
+from storage.keypoints.keypoint_rows import keypoint_feature
+from storage.keypoints.search import locate
+from storage.types.features import FeatureRows, Vectors
+from storage.types.searches import FeatureQuery
 
 EDITS = ("crop 80 %", "crop 50 %", "crop 25 %", "crop 10 %", "mirror")
 KEYPOINTS = 200

@@ -19,13 +19,14 @@ from benchmarks.photo_sets import BESIDE, upright
 from benchmarks.report import Report
 from deployments.extractor import Extractor
 from deployments.extractors.registry import create_extractor
-from deployments.images import decode
-from deployments.prepare import prepare
-from graph.vector_query import expanded_query
-from storage.query_expansion import expanded
-from storage.types import FeatureQuery, FloatVectors, Handles, Hit
-from storage.vectors import ExactIndex, VectorIndex
-from storage.whitening import SHRINKAGE, WhitenedIndex, train_whitening
+from deployments.pictures.images import decode
+from deployments.pictures.prepare import prepare
+from graph.catalog.vector_query import expanded_query
+from storage.index.query_expansion import expanded
+from storage.index.vector_index import ExactIndex, VectorIndex
+from storage.index.whitening import SHRINKAGE, WhitenedIndex, train_whitening
+from storage.types.features import FloatVectors, Handles
+from storage.types.searches import FeatureQuery, Hit
 
 MODEL = BESIDE.parent / "models" / "mobilenet-v2-imagenet"
 COMPONENTS = (16, 32, 64, 128, None)

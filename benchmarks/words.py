@@ -28,7 +28,7 @@ from deployments.extractor import Extractor, Pixels
 from deployments.extractors.registry import create_extractor
 from deployments.ocr.word_splitting import split_words
 from storage.errors import ExtractorUnavailable
-from storage.words import decode_words
+from storage.words.word_rows import decode_words
 
 LANGUAGES = ("rus",)
 WITHOUT_WORDS = 13

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from storage.types import FeatureKind, FeatureRows, FeatureSpec, Vectors
+from storage.types.features import FeatureKind, FeatureRows, FeatureSpec, Vectors
 
 Pixels = NDArray[np.uint8]  # (H, W) gray or (H, W, 3) RGB
 Resampling = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]

@@ -1,1 +1,3 @@
-"""How a request flows and how the parts are joined: router, merging, HTTP, page, settings, jobs, client, shell."""
+"""How a request flows and how the parts are joined: router, catalogue, HTTP, settings, jobs, client, shell.
+Nothing here computes features or searches an index.
+"""

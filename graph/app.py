@@ -6,13 +6,13 @@ from typing import Any
 
 from ray import serve
 
-from deployments.extractor_service import part_deployment
-from deployments.profile import extractor_profiles
-from graph.router import router_deployment
-from graph.settings import app_settings
-from graph.shard_plan import fleet_plan
-from graph.zero_shot_options import is_zero_shot
-from storage.manifest import ensure_manifest
+from deployments.extractors.profile import extractor_profiles
+from deployments.replica.extractor_service import part_deployment
+from graph.config.fleet_plan import fleet_plan
+from graph.config.settings import app_settings
+from graph.config.zero_shot_options import is_zero_shot
+from graph.serving.router import router_deployment
+from storage.shard.data_folder import ensure_manifest
 
 
 def build(args: dict[str, Any]) -> serve.Application:

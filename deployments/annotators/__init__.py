@@ -1,1 +1,3 @@
-"""What labels pictures, and the registry of it: tags and captions."""
+"""What labels pictures and has no index: tags, captions, labels by zero shot; and their registry.
+No models' insides (``models``), no Ray.
+"""

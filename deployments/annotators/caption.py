@@ -13,8 +13,8 @@ from pydantic import Field
 
 from deployments.extractor import ImageInput, Pixels
 from deployments.models.captioning import Captioner
-from deployments.models.families import CAPTIONERS
-from deployments.models.files import files_mark, find_model
+from deployments.models.fetching.families import CAPTIONERS
+from deployments.models.fetching.files import files_mark, find_model
 from deployments.models.image_encoder import blank_form, fingerprint, read_preprocessing
 from deployments.models.loading import guarded, placement_of
 from deployments.models.settings import ModelConfig

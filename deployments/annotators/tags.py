@@ -15,8 +15,8 @@ from pydantic import Field, model_validator
 from deployments.annotators.label_files import labels_path, read_labels
 from deployments.annotators.tag_scores import best_tags, sigmoid, softmax
 from deployments.extractor import ImageInput, Pixels
-from deployments.models.families import BACKBONES
-from deployments.models.files import ModelFiles, files_mark, find_model
+from deployments.models.fetching.families import BACKBONES
+from deployments.models.fetching.files import ModelFiles, files_mark, find_model
 from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
 from deployments.models.image_modules import load_classifier
 from deployments.models.loading import placement_of

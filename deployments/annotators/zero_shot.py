@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from deployments.annotators.tag_scores import best_tags, sigmoid, softmax
 from deployments.extractor import LOGITS
 from storage.errors import ExtractorUnavailable
-from storage.types import FeatureRows, FloatVectors, Vectors
+from storage.types.features import FeatureRows, FloatVectors, Vectors
 
 TEMPLATES = ("a photo of a {}.",)
 TEXTS_A_CALL = 64

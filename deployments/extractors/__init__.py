@@ -1,1 +1,3 @@
-"""One file for each extractor, and the registry of them all."""
+"""One file for each extractor, and the registry that names them.
+No models' insides (``models``), no Ray.
+"""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from deployments.extractor import ExtractorConfig, ImageInput, Pixels
-from deployments.images import DECODE_VERSION
-from deployments.pixel_kernels import COLOR_BINS, color_counts, warm_up
-from storage.types import FeatureRows, FeatureSpec, FloatVectors, Vectors
+from deployments.pictures.images import DECODE_VERSION
+from deployments.pictures.pixel_kernels import COLOR_BINS, color_counts, warm_up
+from storage.types.features import FeatureRows, FeatureSpec, FloatVectors, Vectors
 
 METHOD_VERSION = "1"
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from deployments.extractor import ExtractorConfig, ImageInput, Pixels
-from deployments.images import DECODE_VERSION
+from deployments.pictures.images import DECODE_VERSION
 from storage.errors import ExtractorUnavailable
-from storage.types import FeatureRows, FeatureSpec, FloatVectors, Vectors
+from storage.types.features import FeatureRows, FeatureSpec, FloatVectors, Vectors
 
 SIDE = 8
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from deployments.extractor import TOKENS_CUT, ExtractorConfig, ImageInput, Pixels
 from storage.errors import ExtractorUnavailable
-from storage.types import FeatureRows, FeatureSpec, FloatVectors, Vectors
+from storage.types.features import FeatureRows, FeatureSpec, FloatVectors, Vectors
 
 SIDE = 8
 MOST_WORDS = 8

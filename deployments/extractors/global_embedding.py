@@ -6,15 +6,15 @@ without labels (DINOv2, Oquab et al. 2023) tell instances apart, those trained o
 
 from __future__ import annotations
 
-from deployments.models.families import GLOBAL
-from deployments.models.files import files_mark, find_model
+from deployments.models.fetching.families import GLOBAL
+from deployments.models.fetching.files import files_mark, find_model
 from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
 from deployments.models.image_modules import load_backbone
 from deployments.models.loading import placement_of
 from deployments.models.settings import ModelConfig
 from deployments.models.towers import choose_tower
 from deployments.models.vector_extractor import VectorExtractor
-from storage.types import FeatureSpec
+from storage.types.features import FeatureSpec
 
 METHOD_VERSION = "1"
 

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from deployments.extractor import LOGITS, TOKENS_CUT
-from deployments.models.families import DUAL_ENCODERS
-from deployments.models.files import files_mark, find_model
+from deployments.models.fetching.families import DUAL_ENCODERS
+from deployments.models.fetching.files import files_mark, find_model
 from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
 from deployments.models.image_modules import image_features
 from deployments.models.loading import guarded, load_model, load_tokenizer, placement_of
@@ -21,8 +21,8 @@ from deployments.models.settings import ModelConfig
 from deployments.models.text_tower import TextTower
 from deployments.models.towers import choose_tower
 from deployments.models.vector_extractor import VectorExtractor
-from storage.types import FeatureRows, FeatureSpec
-from storage.unit_vectors import unit_rows
+from storage.index.unit_vectors import unit_rows
+from storage.types.features import FeatureRows, FeatureSpec
 
 METHOD_VERSION = "1"
 

@@ -2,7 +2,7 @@
 
 Extrema of the difference of Gaussians (`deployments.keypoints`), those kept that are strong and spread over the
 picture and its sizes, each described by RootSIFT or a network in 4-bit numbers. A stored picture keeps 200, a query
-has more: a crop of it may need any of the 200. The geometric check is `storage.geometry`.
+has more: a crop of it may need any of the 200. The geometric check is `storage.keypoints.alignment`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from deployments.extractor import ExtractorConfig, ImageInput, Pixels
-from deployments.images import DECODE_VERSION
 from deployments.keypoints.descriptors import ROOTSIFT, descriptor_fingerprint, load_descriptor, mirror_order
 from deployments.keypoints.detector import Keypoints, detect
 from deployments.keypoints.patches import SECOND_PEAK, cut_patches, find_directions
 from deployments.keypoints.scale_space import Octave, build_scale_space
 from deployments.keypoints.spread import spread_order
-from storage.descriptor_codes import packed, quantized, unpacked
-from storage.keypoints import keypoint_feature
-from storage.local_search import LocalParams
-from storage.types import FeatureRows, FeatureSpec, Vectors
+from deployments.pictures.images import DECODE_VERSION
+from storage.index.descriptor_codes import packed, quantized, unpacked
+from storage.keypoints.keypoint_rows import keypoint_feature
+from storage.keypoints.search import LocalParams
+from storage.types.features import FeatureRows, FeatureSpec, Vectors
 
 METHOD_VERSION = "1"
 DIM = 128  # of every descriptor there is a name for

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.extractor import ExtractorConfig, ImageInput, Pixels
-from deployments.images import DECODE_VERSION
+from deployments.pictures.images import DECODE_VERSION
 from storage.errors import InvalidField
-from storage.types import BinaryVectors, FeatureRows, FeatureSpec, Vectors
+from storage.types.features import BinaryVectors, FeatureRows, FeatureSpec, Vectors
 
 SIDE = 96  # pixels
 KEPT = 24  # frequencies of each axis

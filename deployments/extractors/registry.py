@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from deployments.extractor import Extractor, ExtractorConfig, ExtractorDescription, ImageInput
 from deployments.parts import Registry
-from storage.types import FeatureSpec
+from storage.types.features import FeatureSpec
 
 _EXTRACTORS = Registry(
     "extractor",

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from deployments.extractor import ExtractorConfig, ImageInput, Pixels
-from deployments.images import DECODE_VERSION
 from deployments.ocr.bundled_models import file_digest, file_mark, model_files, usable_cores
 from deployments.ocr.picture_reader import PictureReader, picture_reader
 from deployments.ocr.tesseract import language_files
 from deployments.ocr.text_line import WrittenWord
 from deployments.ocr.word_splitting import split_words
-from storage.types import FeatureKind, FeatureRows, FeatureSpec, Vectors
-from storage.words import WORD_BYTES, encode_words
+from deployments.pictures.images import DECODE_VERSION
+from storage.types.features import FeatureKind, FeatureRows, FeatureSpec, Vectors
+from storage.words.word_rows import WORD_BYTES, encode_words
 
 METHOD_VERSION = "1"
 

@@ -1,1 +1,3 @@
-"""Keypoints of a gray picture: the scale space, their detection, choice, direction, and description."""
+"""Finding and describing keypoints.
+No search: that is ``storage/keypoints``.
+"""

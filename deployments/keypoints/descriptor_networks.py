@@ -23,9 +23,9 @@ from deployments.keypoints.network_weights import (
     weights_file,
 )
 from deployments.keypoints.patches import Patches
-from storage.descriptor_codes import LEVELS
 from storage.errors import ExtractorUnavailable, Misconfigured
-from storage.types import FloatVectors
+from storage.index.descriptor_codes import LEVELS
+from storage.types.features import FloatVectors
 
 VERSION = "1"  # raise it when the same weights would give other numbers
 DIM = 128

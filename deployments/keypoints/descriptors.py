@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deployments.keypoints import rootsift
 from deployments.keypoints.patches import Patches
-from storage.types import FloatVectors
+from storage.types.features import FloatVectors
 
 ROOTSIFT = "rootsift"
 

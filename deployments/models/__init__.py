@@ -1,1 +1,3 @@
-"""Models of Hugging Face: found, fetched, loaded, and run, whatever part of the service they serve."""
+"""Hugging Face models: loading them, their preprocessing, their towers on CPU and GPU.
+No extractor, and no fetching but in ``fetching``.
+"""

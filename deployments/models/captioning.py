@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
-from deployments.models.files import ModelFiles
+from deployments.models.fetching.files import ModelFiles
 from deployments.models.image_modules import features_of
 from deployments.models.loading import Placement, guarded, load_model, load_tokenizer
 from deployments.models.one_core import cpu_cores

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.extractor import Pixels
-from deployments.images import DECODE_VERSION
-from deployments.models.files import ModelFiles
+from deployments.models.fetching.files import ModelFiles
 from deployments.models.loading import guarded
 from deployments.models.preprocessing import Preprocessing, preprocessing_of
 from deployments.models.towers import ImageTower
-from storage.types import FloatVectors
-from storage.unit_vectors import unit_rows
+from deployments.pictures.images import DECODE_VERSION
+from storage.index.unit_vectors import unit_rows
+from storage.types.features import FloatVectors
 
 NO_PART_OF_THE_FUNCTION = frozenset(  # keys of a config.json that say nothing of what the model computes
     {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "torch_dtype", "transformers_version"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deployments.models.families import PATCH_GRID, VISION_TOWERS, Pooling
-from deployments.models.files import ModelFiles
+from deployments.models.fetching.families import PATCH_GRID, VISION_TOWERS, Pooling
+from deployments.models.fetching.files import ModelFiles
 from deployments.models.loading import Placement, load_config, load_model
 from storage.errors import ExtractorUnavailable
 

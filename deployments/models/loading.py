@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from deployments.models.files import COPY_AGAIN, ModelFiles
+from deployments.models.fetching.files import COPY_AGAIN, ModelFiles
 from deployments.models.settings import RuntimeConfig
 from storage.errors import ExtractorUnavailable, LookalikeError
 

@@ -1,7 +1,8 @@
 """How a checkpoint wants its pictures: what its image processor's settings mean, done by one backend, ours.
 
 transformers has two backends whose pixels differ a little, and would need the picture in full. Here the router makes
-the small form of it with Pillow (`deployments.prepare`), and only scale, mean and deviation are left to the model.
+the small form of it with Pillow (`deployments.pictures.prepare`), and only scale, mean and deviation are left to the
+model.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.extractor import ImageInput, Pixels, Resampling
-from deployments.models.families import PATCH_GRID
+from deployments.models.fetching.families import PATCH_GRID
 from deployments.models.processors import ProcessorDefaults, defaults_of
 from storage.errors import ExtractorUnavailable
 

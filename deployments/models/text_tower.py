@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.models.families import TEXT_PADDED_TO_THE_END
+from deployments.models.fetching.families import TEXT_PADDED_TO_THE_END
 from deployments.models.image_modules import features_of
 from deployments.models.loading import Placement
 from deployments.models.one_core import one_core_here

@@ -19,7 +19,7 @@ from deployments.models.settings import RuntimeConfig
 from storage.errors import ExtractorUnavailable
 
 LOGGER = logging.getLogger(__name__)
-INTEGER_RUNTIME = "deployments.models.integer_tower"
+INTEGER_RUNTIME = "deployments.models.integers.tower"
 INTEGER_CACHE = Path("~/.cache/lookalike/int8")  # quantising takes longer than loading
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from deployments.extractor import ImageInput, Pixels
 from deployments.models.image_encoder import ImageEncoder
-from storage.types import FeatureRows, FeatureSpec, Vectors
+from storage.types.features import FeatureRows, FeatureSpec, Vectors
 
 
 class VectorExtractor:

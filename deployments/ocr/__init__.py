@@ -1,1 +1,3 @@
-"""Reading the words that are written in a picture: where its lines of text are, and what each says."""
+"""Reading the words in a picture.
+No index of words: that is ``storage/words``.
+"""

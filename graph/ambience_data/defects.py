@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from storage.types import JobFailure
+from storage.types.jobs import JobFailure
 
 EXAMPLES = 3
 

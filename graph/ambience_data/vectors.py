@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.ambience_data.defects import Defects
-from storage.types import FloatVectors, Vectors
+from storage.types.features import FloatVectors, Vectors
 
 HASH_BYTES = 72
 COLORS = 512

@@ -1,1 +1,3 @@
-"""The shell command ``lookalike``."""
+"""The shell command ``lookalike``.
+Everything it knows of a running service comes through ``graph/client``.
+"""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph.cli import (
+from graph.cli.commands import (
     annotate,
     backfill,
     duplicates,
@@ -21,8 +21,8 @@ from graph.cli import (
     train,
     verify,
 )
-from graph.cli.connection import example
-from graph.cli.reporting import ReportingGroup
+from graph.cli.terminal.connection import example
+from graph.cli.terminal.reporting import ReportingGroup
 
 app = typer.Typer(
     name="lookalike",
@@ -72,7 +72,7 @@ def serve(
     ] = None,
 ) -> None:
     """Start (or join) Ray and the service; stays until Ctrl-C."""
-    from graph.cli.serve import serve_command
+    from graph.cli.commands.serve import serve_command
 
     serve_command(config=config, data=data, host=host, port=port)
 

@@ -1,1 +1,3 @@
-"""HTTP, version 1: schemas, the error table, limits, routes and the page. Knows the catalogue by its shape only."""
+"""The HTTP interface, version 1, the original services' routes, and the page.
+No decisions about pictures: those are the catalogue's.
+"""

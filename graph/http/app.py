@@ -13,20 +13,20 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.http.access import Access
-from graph.http.catalog_port import CatalogProvider
-from graph.http.errors import ErrorAnswers, http_exception_response, path_of
-from graph.http.image_paths import EncodedPaths
-from graph.http.limits import Admission, Limiting
-from graph.http.observing import NoRequestMetrics, Observing, RequestMetrics
-from graph.http.openapi import DESCRIPTION, TITLE, describe
+from graph.catalog.catalog_port import CatalogProvider
+from graph.config.settings import AppSettings
+from graph.http.forms.image_paths import EncodedPaths
+from graph.http.guards.access import Access
+from graph.http.guards.limits import Admission, Limiting
+from graph.http.guards.observing import NoRequestMetrics, Observing, RequestMetrics
 from graph.http.page import page_routes, static_files
-from graph.http.routes_duplicates import duplicate_routes
-from graph.http.routes_images import image_routes
-from graph.http.routes_jobs import job_routes
-from graph.http.routes_search import direct_search_route, search_routes
-from graph.http.routes_service import HEALTH_PATHS, service_routes
-from graph.settings import AppSettings
+from graph.http.replies.errors import ErrorAnswers, http_exception_response, path_of
+from graph.http.replies.openapi import DESCRIPTION, TITLE, describe
+from graph.http.routes.duplicates import duplicate_routes
+from graph.http.routes.images import image_routes
+from graph.http.routes.jobs import job_routes
+from graph.http.routes.search import direct_search_route, search_routes
+from graph.http.routes.service import HEALTH_PATHS, service_routes
 
 
 def create_http_app(

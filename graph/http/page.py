@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.http.answers import json_response
+from graph.http.replies.answers import json_response
 
 HERE = Path(__file__).parent
 MEDIA_TYPES = {

@@ -1,1 +1,3 @@
-"""Batch jobs: what Ray runs beside the service."""
+"""Batch jobs: submitting them, and the entry points that Ray runs.
+The steps of a job are in the rooms below.
+"""

@@ -15,21 +15,23 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from deployments.images import DecodeLimits
-from deployments.prepared import warm_up
-from graph.jobs.fleet_shards import GenerationBuilder, ShardCalls
-from graph.jobs.index_worker import settle
-from graph.jobs.pending_work import PendingWork, WaitingPicture, parts_of
-from graph.jobs.progress import JobProgress
-from graph.jobs.running import run_job
-from graph.jobs.spread import own_cores
-from graph.jobs.take_over import TakeOver
-from graph.jobs.worker_parts import WorkerParts, load_parts
-from graph.settings import AppSettings
-from graph.shard_plan import stored_annotators
-from graph.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
+from deployments.pictures.images import DecodeLimits
+from deployments.pictures.prepared import warm_up
+from graph.config.fleet_plan import stored_annotators
+from graph.config.settings import AppSettings
+from graph.config.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
+from graph.jobs.filling.pending_work import PendingWork, WaitingPicture, parts_of
+from graph.jobs.filling.take_over import TakeOver
+from graph.jobs.indexing.spread import own_cores
+from graph.jobs.indexing.worker import settle
+from graph.jobs.indexing.worker_parts import WorkerParts, load_parts
+from graph.jobs.running.fleet_shards import GenerationBuilder, ShardCalls
+from graph.jobs.running.job import run_job
+from graph.jobs.running.progress import JobProgress
 from storage.errors import ExtractorUnavailable, InvalidRequest, LookalikeError
-from storage.types import FillFeatures, JobFailure, JobRecord, PendingImage
+from storage.types.jobs import JobFailure, JobRecord
+from storage.types.mutations import FillFeatures
+from storage.types.pictures import PendingImage
 
 logger = logging.getLogger(__name__)
 

@@ -22,21 +22,20 @@ from graph.ambience_data.keypoints import check_keypoints
 from graph.ambience_data.photos import Photos
 from graph.ambience_data.pictures import FoundPicture, FoundPictures
 from graph.ambience_data.point_ranges import PointRanges, read_point_ranges
-from graph.jobs.fleet_shards import ShardCalls
-from graph.jobs.import_destinations import Destinations
-from graph.jobs.import_photos import PhotoReader
-from graph.jobs.import_pictures import PictureImporter
-from graph.jobs.import_plan import ImportedPicture
-from graph.jobs.import_report import ImportReport, PhotoCount
-from graph.jobs.import_same_model import compared_models
-from graph.jobs.index_plan import FileOutcome
-from graph.jobs.index_worker import settle
-from graph.jobs.progress import JobProgress
-from graph.jobs.running import run_job
-from graph.settings import AppSettings
-from graph.shard_plan import stored_annotators
+from graph.config.fleet_plan import stored_annotators
+from graph.config.settings import AppSettings
+from graph.jobs.importing.destinations import Destinations
+from graph.jobs.importing.photos import PhotoReader
+from graph.jobs.importing.pictures import PictureImporter
+from graph.jobs.importing.plan import ImportedPicture
+from graph.jobs.importing.report import ImportReport, PhotoCount
+from graph.jobs.importing.same_model import compared_models
+from graph.jobs.indexing.worker import settle
+from graph.jobs.running.fleet_shards import ShardCalls
+from graph.jobs.running.job import run_job
+from graph.jobs.running.progress import FileOutcome, JobProgress
 from storage.errors import InvalidField
-from storage.types import JobRecord
+from storage.types.jobs import JobRecord
 
 PICTURES_AT_ONCE = 1000  # in a transaction
 PHOTOS_AT_ONCE = 32

@@ -15,20 +15,22 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from deployments.profile import extractor_profiles
-from graph.jobs.fleet_shards import ShardCalls
-from graph.jobs.gpu_share import loadable_models
-from graph.jobs.index_plan import FileOutcome, ImageFile, IndexPlan
-from graph.jobs.index_worker import IndexWorker, settle
-from graph.jobs.listing import ListedFile, list_images
-from graph.jobs.model_parts import model_names
-from graph.jobs.progress import JobProgress
-from graph.jobs.running import run_job
-from graph.jobs.spread import BATCH_FILES, cluster_cpus, index_on_the_cluster, own_cores
-from graph.settings import AppSettings
-from graph.shard_plan import fleet_plan, stored_annotators
-from storage.placement import shard_of
-from storage.types import JobRecord, OnConflict, SourceFile
+from deployments.extractors.profile import extractor_profiles
+from graph.config.fleet_plan import fleet_plan, stored_annotators
+from graph.config.settings import AppSettings
+from graph.jobs.indexing.gpu_share import loadable_models
+from graph.jobs.indexing.listing import ListedFile, list_images
+from graph.jobs.indexing.model_parts import model_names
+from graph.jobs.indexing.plan import ImageFile, IndexPlan
+from graph.jobs.indexing.spread import BATCH_FILES, cluster_cpus, index_on_the_cluster, own_cores
+from graph.jobs.indexing.worker import IndexWorker, settle
+from graph.jobs.running.fleet_shards import ShardCalls
+from graph.jobs.running.job import run_job
+from graph.jobs.running.progress import FileOutcome, JobProgress
+from storage.shard.placement import shard_of
+from storage.types.jobs import JobRecord
+from storage.types.mutations import OnConflict
+from storage.types.pictures import SourceFile
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +118,7 @@ class IndexJob:
 
     def _process_in_stages(self, work: Sequence[ImageFile], gpus: float) -> Iterator[list[FileOutcome]]:
         """Raises `Unavailable` where the cluster has no GPU for it."""
-        from graph.jobs.gpu_stages import index_in_stages  # with pyarrow, for which other jobs need not wait
+        from graph.jobs.indexing.gpu_stages import index_in_stages  # with pyarrow, for which other jobs need not wait
 
         models = loadable_models(self._plan(), self._fleet, gpus)
         self.progress.began(time.time())

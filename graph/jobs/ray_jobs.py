@@ -18,12 +18,12 @@ from typing import Any, Literal, cast
 
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from graph.jobs.environment import job_environment
-from graph.jobs.gpu_share import require_gpus
-from graph.ray_shard_port import RayShardPort
-from graph.settings import AppSettings
+from graph.config.settings import AppSettings
+from graph.jobs.indexing.gpu_share import require_gpus
+from graph.jobs.running.environment import job_environment
+from graph.ports.ray_shard import RayShardPort
 from storage.errors import JobNotFound, Unavailable
-from storage.types import JobFailure, JobRecord
+from storage.types.jobs import JobFailure, JobRecord
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ LOST_AFTER_S = 20.0  # a job that Ray does not know, and that said nothing for s
 
 
 class RayJobs:
-    """The `graph.ports.JobPort` of a running cluster."""
+    """The `graph.ports.contract.JobPort` of a running cluster."""
 
     def __init__(self, *, records: RayShardPort, settings: AppSettings, cluster: str) -> None:
         """cluster: its address."""

@@ -12,9 +12,9 @@ import pytest
 import ray
 from ray._raylet import Config  # type: ignore[attr-defined]
 
-from graph.cli.local_ray import LOOPBACK, forget, free_port, start_command, wait_until_listening
-from graph.ray_environment import RAY
-from storage.shard_fleet import NAMESPACE
+from graph.serving.environment import RAY
+from graph.serving.local_ray import LOOPBACK, forget, free_port, start_command, wait_until_listening
+from storage.cluster.fleet import NAMESPACE
 
 SIZE = ("--num-cpus=2", "--num-gpus=1", f"--object-store-memory={200 << 20}", "--include-dashboard=false")
 

@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 import ray
 
-from deployments.profile import extractor_profiles
-from graph.jobs.environment import job_environment
-from graph.jobs.fleet_shards import FleetShards
-from graph.jobs.gpu_share import loadable_models, most_workers, require_gpus
-from graph.jobs.index_plan import IndexPlan
-from graph.settings import AppSettings
-from graph.shard_plan import fleet_plan
+from deployments.extractors.profile import extractor_profiles
+from graph.config.fleet_plan import fleet_plan
+from graph.config.settings import AppSettings
+from graph.jobs.indexing.gpu_share import loadable_models, most_workers, require_gpus
+from graph.jobs.indexing.plan import IndexPlan
+from graph.jobs.running.environment import job_environment
+from graph.jobs.running.fleet_shards import FleetShards
+from storage.cluster.fleet import ShardFleet
+from storage.cluster.plan import FleetPlan
 from storage.errors import Unavailable
-from storage.shard_fleet import ShardFleet
-from storage.shard_plan import FleetPlan
-from storage.types import ImageRecord, JobRecord
+from storage.types.jobs import JobRecord
+from storage.types.pictures import ImageRecord
 from tests.e2e.running_service import ROOT, wait_for
 from tests.unit.graph.local_catalog import photo
 
@@ -112,7 +113,7 @@ def test_a_job_goes_through_the_three_stages_with_its_models_on_the_gpu(
 def test_a_job_that_finds_no_gpu_free_says_who_has_them(
     cluster: str, settings: AppSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graph.jobs.gpu_share.WORKER_START_TIMEOUT_S", 2)
+    monkeypatch.setattr("graph.jobs.indexing.gpu_share.WORKER_START_TIMEOUT_S", 2)
     holder: Any = ray.remote(num_cpus=0, num_gpus=0.5)(Holder)
     holder = holder.remote()
     ray.get(holder.ready.remote())

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from ray._common.utils import get_ray_address_file
 
+from deployments.extractors.profile import extractor_profiles
 from deployments.extractors.registry import extractor_configs
-from deployments.profile import extractor_profiles
 from graph.client import Client
-from graph.serve_config import load_config_file
-from graph.shard_plan import fleet_plan
-from storage.manifest import MANIFEST_NAME, ensure_manifest
+from graph.config.fleet_plan import fleet_plan
+from graph.config.serve_file import load_config_file
+from storage.shard.data_folder import MANIFEST_NAME, ensure_manifest
 from tests.e2e.running_service import LOOKALIKE, ROOT, RunningService, free_port, service, wait_for
 from tests.e2e.service_config import write_config
 from tests.unit.graph.local_catalog import photo

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from deployments.extractor import Annotator, EmbedsText, Extractor, Pixels, QueryViews
 from storage.errors import InvalidField
-from storage.types import FeatureRows
-from storage.vectors import row_dtype, row_width
+from storage.index.vector_index import row_dtype, row_width
+from storage.types.features import FeatureRows
 
 WORKING_SIZE = (320, 240)  # (width, height) of a made picture where the extractor takes the working image
 WORDS = ("bridge", "market", "garden", "window", "station", "summer", "winter", "coffee", "castle", "harbour")

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from storage.errors import StorageFailure
-from storage.kv import MAX_KEY_BYTES, KeyValueStore, WriteTransaction
+from storage.kv.store import MAX_KEY_BYTES, KeyValueStore, WriteTransaction
 
 
 def put(store: KeyValueStore, table: str, **values: bytes) -> None:

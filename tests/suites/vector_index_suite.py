@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage.types import FeatureSpec, Handles, Vectors
-from storage.vectors import ExactIndex, Neighbors, VectorIndex, row_width
+from storage.index.vector_index import ExactIndex, Neighbors, VectorIndex, row_width
+from storage.types.features import FeatureSpec, Handles, Vectors
 
 SPECS = (
     FeatureSpec("bits", "binary", 576, "hamming", "v1"),

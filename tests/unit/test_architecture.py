@@ -6,11 +6,14 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.unit.rooms import FOUNDATION, ROOMS, room_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = ("storage", "deployments", "graph")  # each may import itself and those before it
@@ -18,29 +21,38 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for layer in LAYERS for path in
 MODULES = [name.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for name in FILES]
 
 RAY_FILES = {
-    "storage/shard_actor.py",
-    "storage/shard_fleet.py",
-    "deployments/extractor_service.py",
+    "storage/cluster/actor.py",
+    "storage/cluster/fleet.py",
+    "deployments/replica/extractor_service.py",
     "graph/app.py",
-    "graph/router.py",
-    "graph/ray_part.py",
-    "graph/part_ports.py",
-    "graph/ray_shard_port.py",
-    "graph/ray_metrics.py",
-    "graph/cli/local_ray.py",
-    "graph/cli/serve.py",
+    "graph/serving/router.py",
+    "graph/ports/replica_calls.py",
+    "graph/serving/configured_ports.py",
+    "graph/ports/ray_shard.py",
+    "graph/serving/metrics.py",
+    "graph/serving/local_ray.py",
+    "graph/cli/commands/serve.py",
 }
 RAY_FOLDERS = ("graph/jobs/",)
 ENVIRONMENT_FILES = {
-    "graph/settings.py",  # the API keys
-    "graph/cli/reporting.py",  # whether an unexpected error shows its traceback
-    "graph/cli/serve.py",  # which Ray cluster to join
+    "graph/config/settings.py",  # the API keys
+    "graph/cli/terminal/reporting.py",  # whether an unexpected error shows its traceback
+    "graph/cli/commands/serve.py",  # which Ray cluster to join
     "graph/jobs/index.py",  # a process's entry point hands it on
     "graph/jobs/backfill.py",  # likewise
     "graph/jobs/import_ambience.py",  # likewise
-    "graph/ray_environment.py",  # Ray's own flags, which it reads from the environment of the process that starts it
+    "graph/serving/environment.py",  # Ray's own flags: it reads them from the process that starts it
 }
-YAML_READERS = {"graph/yaml_source.py"}
+YAML_READERS = {"graph/config/yaml_source.py"}
+
+MOST_FILES = 16  # in a room, without __init__.py
+MOST_LINES = 300  # in a file
+MOST_FUNCTION_LINES = 60
+COMPILED_LOOPS = {  # numba compiles each as a whole: a call would cost what it saves
+    "deployments/keypoints/detector.py": {"_extrema_loop"},
+    "deployments/keypoints/patches.py": {"_directions_loop"},
+}
+DRAWING = ROOT / "docs" / "architecture.md"
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "imghdr"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
@@ -98,9 +110,116 @@ def test_imports_point_one_way_from_graph_to_deployments_to_storage() -> None:
     assert not {file: names for file, names in wrong.items() if names}
 
 
-@pytest.mark.parametrize("file", ["storage/types.py", "storage/errors.py"])
-def test_types_and_errors_import_nothing_of_ours(file: str) -> None:
-    assert not top_level_packages(file) & set(LAYERS)
+def rooms_imported(file: str) -> set[str]:
+    """Rooms that the file imports from, its own left out."""
+    found = set()
+    for node in ast.walk(tree(file)):
+        for name in module_files(node):
+            found.add(room_of(name))
+    return found - {room_of(file)}
+
+
+def module_files(node: ast.AST) -> Iterator[str]:
+    """Files of ours that an import statement names: ``from a import b`` is ``a/b.py`` where there is such a file."""
+    if isinstance(node, ast.Import):
+        yield from (file for alias in node.names if (file := file_of(alias.name)))
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        for alias in node.names:
+            file = file_of(f"{node.module}.{alias.name}") or file_of(node.module)
+            if file:
+                yield file
+
+
+@cache
+def file_of(module: str) -> str | None:
+    found = [f"{module.replace('.', '/')}.py", f"{module.replace('.', '/')}/__init__.py"]
+    return next((file for file in found if file in FILES), None)
+
+
+def test_every_file_stands_in_a_room() -> None:
+    inside = {file: room_of(file) for file in FILES if room_of(file) not in LAYERS}
+    assert not {file: room for file, room in inside.items() if room not in ROOMS}
+    assert set(ROOMS) == set(inside.values()), "a room of the table is empty"
+
+
+def test_rooms_import_only_what_the_table_allows() -> None:
+    wrong = {}
+    for file in FILES:
+        allowed = FOUNDATION | ROOMS.get(room_of(file), frozenset())
+        if beyond := rooms_imported(file) - allowed:
+            wrong[file] = beyond
+    assert not wrong
+
+
+def test_every_arrow_of_the_table_is_used() -> None:
+    used = {room: set[str]() for room in ROOMS}
+    for file in FILES:
+        used.setdefault(room_of(file), set()).update(rooms_imported(file))
+    assert not {room: allowed - used[room] for room, allowed in ROOMS.items() if allowed - used[room]}
+
+
+def test_no_arrows_of_the_table_run_in_a_circle() -> None:
+    assert not [circle for room in ROOMS if (circle := circle_from(room, ()))]
+
+
+def circle_from(room: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    if room in path:
+        return path[path.index(room) :]
+    found = (circle_from(next_room, (*path, room)) for next_room in sorted(ROOMS.get(room, ())))
+    return next((circle for circle in found if circle), ())
+
+
+def test_the_drawing_shows_every_room_above_those_that_it_imports() -> None:
+    places = drawn_rooms()
+    assert set(places) == set(ROOMS)
+    for room, allowed in ROOMS.items():
+        assert not [below for below in allowed & set(places) if places[below] <= places[room]], room
+
+
+def drawn_rooms() -> dict[str, int]:
+    """The line of each room in the drawing that `docs/architecture.md` begins with."""
+    block = DRAWING.read_text("utf-8").split("```rooms\n")[1].split("```")[0]
+    places = {}
+    for number, line in enumerate(block.splitlines()):
+        for name in line.replace("|", " ").split():
+            assert name not in places, f"{name} is drawn twice"
+            places[name] = number
+    return places
+
+
+def test_every_room_says_in_two_lines_what_it_holds() -> None:
+    folders = [room for room in ROOMS if (ROOT / room).is_dir()]
+    texts = {room: ast.get_docstring(tree(f"{room}/__init__.py")) or "" for room in folders}
+    assert not [room for room, text in texts.items() if len(text.splitlines()) < 2]
+
+
+def test_no_room_holds_too_many_files() -> None:
+    counted = Counter(room_of(file) for file in FILES if not file.endswith("/__init__.py"))
+    assert not {room: count for room, count in counted.items() if count > MOST_FILES}
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {file: len((ROOT / file).read_text("utf-8").splitlines()) for file in FILES}
+    assert not {file: lines for file, lines in lengths.items() if lines > MOST_LINES}
+
+
+def test_no_function_is_too_long() -> None:
+    assert not [f"{file}: {name}" for file in FILES for name in long_functions(file)]
+
+
+def long_functions(file: str) -> Iterator[str]:
+    compiled = COMPILED_LOOPS.get(file, set())
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name not in compiled:
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MOST_FUNCTION_LINES:
+                yield f"{node.name} has {lines} lines"
+
+
+def test_types_and_errors_import_nothing_of_ours() -> None:
+    files = [file for file in FILES if file.startswith("storage/types/") or file == "storage/errors.py"]
+    assert len(files) > 2
+    assert not {file: rooms_imported(file) for file in files if rooms_imported(file)}
 
 
 def test_ray_is_imported_only_where_a_process_boundary_is_crossed() -> None:

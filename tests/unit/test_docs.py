@@ -16,8 +16,8 @@ from pydantic_core import PydanticUndefined
 from deployments.annotators.registry import annotator_configs, known_annotators
 from deployments.extractors.registry import extractor_configs, known_extractors
 from graph.cli.main import app
+from graph.config.settings import API_KEYS_VARIABLE, AppSettings, Limits, SnapshotSettings
 from graph.http.app import create_http_app
-from graph.settings import API_KEYS_VARIABLE, AppSettings, Limits, SnapshotSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

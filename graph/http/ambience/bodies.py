@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from graph.config.settings import Limits
 from graph.http.ambience.fields import AmbienceFields
-from graph.http.bodies import JSON, MULTIPART, content_type
-from graph.http.fields import checked, json_object
-from graph.http.forms import parse_multipart, text_of
-from graph.settings import Limits
+from graph.http.forms.bodies import JSON, MULTIPART, content_type
+from graph.http.forms.fields import checked, json_object
+from graph.http.forms.multipart import parse_multipart, text_of
 from storage.errors import BodyTooLarge, InvalidField, InvalidRequest
 
 IMAGE = "image"

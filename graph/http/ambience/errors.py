@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
-from graph.http.answers import json_response
-from graph.http.errors import REQUEST_ID, error_response, http_exception_response
+from graph.http.replies.answers import json_response
+from graph.http.replies.errors import REQUEST_ID, error_response, http_exception_response
 from storage.errors import ImageExists
 
 TAKEN = "Image with the same id is already in the db"  # clients compare it

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from graph.http.fields import not_boolean
+from graph.http.forms.fields import not_boolean
 
 LARGEST_ID = 2**63 - 1  # of the original indexes
 FEWEST_INLIERS, MOST_INLIERS = 4, 1000  # of `local`
@@ -38,7 +38,7 @@ class AmbienceFields(BaseModel):
 class SearchFields(Protocol):
     """What the fields of every search have in common.
 
-    subject: what to search with, as in a `graph.requests.SearchRequest`. params: of the feature, likewise.
+    subject: what to search with, as in a `graph.catalog.messages.SearchRequest`. params: of the feature, likewise.
     """
 
     @property

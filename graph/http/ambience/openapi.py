@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from graph.http.openapi import EVERYWHERE, REASONS, Responses
-from graph.http.schemas import ErrorDetail
+from graph.http.replies.openapi import EVERYWHERE, REASONS, Responses
+from graph.http.replies.schemas import ErrorDetail
 
 TAG = "ambience"
 ID_TAKEN: Responses = {

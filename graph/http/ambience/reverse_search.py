@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graph.catalog.catalog_port import CatalogPort
+from graph.config.settings import AppSettings
 from graph.http.ambience.answers import Row
 from graph.http.ambience.fields import MostKeypointsByImage, NearestByImage, SearchFields
 from graph.http.ambience.searching import Found, configured, search, search_each
 from graph.http.ambience.services import LOCAL, PHASH, SEARCH_ORDER, Service
-from graph.http.catalog_port import CatalogPort
-from graph.http.errors import status_of
+from graph.http.replies.errors import status_of
 from graph.same_picture import SAME_PICTURE_BITS
-from graph.settings import AppSettings
 from storage.errors import ExtractorUnavailable, LookalikeError
 
 RESULTS_ASKED = 200

@@ -5,15 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.routing import Route
 
+from graph.catalog.catalog_port import CatalogProvider
+from graph.config.settings import AppSettings
 from graph.http.ambience.errors import ambience_error
 from graph.http.ambience.openapi import TAG
 from graph.http.ambience.routes_annotate import add_annotate_routes
 from graph.http.ambience.routes_gateway import add_gateway_routes
 from graph.http.ambience.routes_search import add_search_routes
 from graph.http.ambience.routes_write import add_write_routes
-from graph.http.catalog_port import CatalogProvider
-from graph.http.errors import ErrorAnswers
-from graph.settings import AppSettings
+from graph.http.replies.errors import ErrorAnswers
 
 
 def ambience_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:

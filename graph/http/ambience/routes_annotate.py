@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graph.catalog.catalog_port import CatalogProvider
+from graph.config.settings import AppSettings
 from graph.http.ambience.bodies import read_fields
 from graph.http.ambience.fields import ByImage
 from graph.http.ambience.openapi import answers, picture_body
-from graph.http.answers import json_response
-from graph.http.catalog_port import CatalogProvider
-from graph.settings import AppSettings
+from graph.http.replies.answers import json_response
 from storage.errors import ExtractorUnavailable
 
 

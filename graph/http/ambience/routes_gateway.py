@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graph.catalog.catalog_port import CatalogProvider
+from graph.config.settings import AppSettings
 from graph.http.ambience.answers import search_response
 from graph.http.ambience.bodies import read_fields
 from graph.http.ambience.fields import CalculateFields, DeleteAllFields, ReverseSearchFields
@@ -14,9 +16,7 @@ from graph.http.ambience.reverse_search import find_duplicate, reverse_search
 from graph.http.ambience.searching import configured
 from graph.http.ambience.services import WRITE_ORDER
 from graph.http.ambience.writing import calculate_all, delete_all
-from graph.http.answers import json_response
-from graph.http.catalog_port import CatalogProvider
-from graph.settings import AppSettings
+from graph.http.replies.answers import json_response
 
 
 def add_gateway_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:

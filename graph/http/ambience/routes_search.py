@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graph.catalog.catalog_port import CatalogProvider
+from graph.config.settings import AppSettings
 from graph.http.ambience.answers import search_response
 from graph.http.ambience.bodies import read_fields
 from graph.http.ambience.fields import (
@@ -20,8 +22,6 @@ from graph.http.ambience.fields import (
 from graph.http.ambience.openapi import Matched, Neighbor, answers, any_body, picture_body
 from graph.http.ambience.searching import check_configured, search
 from graph.http.ambience.services import COLOR, GLOBAL, IMAGE_TEXT, LOCAL, PHASH, Service
-from graph.http.catalog_port import CatalogProvider
-from graph.settings import AppSettings
 
 ById = type[NearestById] | type[NearestVectorsById] | type[MostKeypointsById]
 ByImage = type[NearestByImage] | type[NearestVectorsByImage] | type[MostKeypointsByImage]

@@ -6,14 +6,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graph.catalog.catalog_port import CatalogProvider
+from graph.config.settings import AppSettings
 from graph.http.ambience.bodies import read_fields
 from graph.http.ambience.fields import CalculateFields, DeleteFields
 from graph.http.ambience.openapi import ID_TAKEN, answers, any_body, picture_body
 from graph.http.ambience.searching import check_configured
 from graph.http.ambience.services import WRITE_ORDER, Service
 from graph.http.ambience.writing import calculate, delete
-from graph.http.catalog_port import CatalogProvider
-from graph.settings import AppSettings
 
 
 def add_write_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graph.catalog.catalog_port import CatalogPort
+from graph.catalog.messages import SearchAnswer, SearchRequest
+from graph.config.settings import AppSettings
 from graph.http.ambience.answers import Row, gaps, rows
 from graph.http.ambience.fields import SearchFields
 from graph.http.ambience.services import Service
-from graph.http.catalog_port import CatalogPort
-from graph.http.fields import check_at_most
-from graph.requests import SearchAnswer, SearchRequest
-from graph.settings import AppSettings
+from graph.http.forms.fields import check_at_most
 from storage.errors import ExtractorUnavailable, InvalidField, LookalikeError, ShardUnavailable
 
 # The index is asked for a little more than the threshold, which then is compared with distances as they are shown.

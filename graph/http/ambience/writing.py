@@ -7,13 +7,13 @@ import re
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+from graph.catalog.catalog_port import CatalogPort
+from graph.catalog.messages import AddFeaturesRequest
 from graph.http.ambience.answers import FILE_NAME_OF_NUMBER, file_name
 from graph.http.ambience.errors import TAKEN
 from graph.http.ambience.fields import CalculateFields, DeleteFields
 from graph.http.ambience.services import Service
-from graph.http.catalog_port import CatalogPort
-from graph.http.errors import status_of
-from graph.requests import AddFeaturesRequest
+from graph.http.replies.errors import status_of
 from storage.errors import (
     ExtractorFailed,
     ExtractorUnavailable,
@@ -23,7 +23,7 @@ from storage.errors import (
     LookalikeError,
     NotFound,
 )
-from storage.types import FILE_NAME
+from storage.types.pictures import FILE_NAME
 
 NUMBER_OF_FILE_NAME = re.compile(re.escape(FILE_NAME_OF_NUMBER).replace(re.escape("{}"), "(0|[1-9][0-9]*)"))
 OF_ONE_FEATURE = (ImageExists, ExtractorUnavailable, ExtractorFailed)  # other failures are those of every feature

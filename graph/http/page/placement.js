@@ -1,4 +1,4 @@
-// Which part of a stored photo the searched one shows, from a match that has a homography. `graph/cli/placement.py` explains the
+// Which part of a stored photo the searched one shows, from a match that has a homography. `graph/cli/terminal/placement.py` explains the
 // method and says the same at length.
 
 const WHOLE = 0.95; // share of an area that counts as all of it

@@ -14,15 +14,18 @@ import numpy as np
 from PIL import Image
 
 from deployments.extractor import Pixels
-from deployments.images import DecodeLimits
-from graph.catalog import Catalog, Timeouts
-from graph.local_ports import LocalExtractorPort, LocalShardPort
-from graph.model_keeper import ModelKeeper
-from graph.pending import PendingFeatures
-from graph.ports import AnnotatorPort, ExtractorStatus, JobPort
+from deployments.pictures.images import DecodeLimits
+from graph.catalog.catalog import Catalog, Timeouts
+from graph.ports.contract import AnnotatorPort, ExtractorStatus, JobPort
+from graph.ports.in_process import LocalExtractorPort, LocalShardPort
+from graph.upkeep.models import ModelKeeper
+from graph.upkeep.pending import PendingFeatures
 from storage.errors import LookalikeError
-from storage.shard import Shard
-from storage.types import FeatureRows, Mutation, MutationResult, ShardAnswer, ShardQuery, ShardStats
+from storage.shard.shard import Shard
+from storage.types.features import FeatureRows
+from storage.types.mutations import Mutation, MutationResult
+from storage.types.reports import ShardStats
+from storage.types.searches import ShardAnswer, ShardQuery
 
 SHARDS = 3
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from storage.shard import Shard
-from storage.types import FeatureSpec
+from storage.shard.shard import Shard
+from storage.types.features import FeatureSpec
 from tests.unit.storage.samples import SPECS, STORES, open_shard
 
 Reopen = Callable[..., Shard]

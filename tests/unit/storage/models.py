@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from storage.shard import Shard
-from storage.types import FeatureQuery, FeatureRows, FeatureSpec, FillFeatures, PutImage, ShardAnswer, ShardQuery
+from storage.shard.shard import Shard
+from storage.types.features import FeatureRows, FeatureSpec
+from storage.types.mutations import FillFeatures, PutImage
+from storage.types.searches import FeatureQuery, ShardAnswer, ShardQuery
 from tests.unit.storage.samples import put
 
 ONE = FeatureSpec("global", "dense", 8, "cosine", "net-1")

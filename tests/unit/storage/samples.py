@@ -9,24 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from storage.kv import KeyValueStore, MemoryStore
-from storage.kv_lmdb import LmdbStore
-from storage.shard import Shard
-from storage.types import (
-    DeleteImage,
-    FeatureQuery,
-    FeatureRows,
-    FeatureSpec,
-    FillFeatures,
-    Hit,
-    ImageRecord,
-    MutationResult,
-    OnConflict,
-    PutImage,
-    ShardQuery,
-    SourceFile,
-    Vectors,
-)
+from storage.kv.lmdb_store import LmdbStore
+from storage.kv.store import KeyValueStore, MemoryStore
+from storage.shard.shard import Shard
+from storage.types.features import FeatureRows, FeatureSpec, Vectors
+from storage.types.mutations import DeleteImage, FillFeatures, MutationResult, OnConflict, PutImage
+from storage.types.pictures import ImageRecord, SourceFile
+from storage.types.searches import FeatureQuery, Hit, ShardQuery
 
 PHASH = FeatureSpec("phash", "binary", 576, "hamming", "phash-1")
 COLOR = FeatureSpec("color", "dense", 512, "l1", "color-1")

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.descriptor_codes import packed
-from storage.geometry import View
-from storage.index_kinds import build_index
-from storage.keypoints import keypoint_feature
-from storage.local_search import Located, locate
-from storage.model_fit import Floats, transformed
-from storage.shard import Shard
-from storage.types import FeatureQuery, FeatureRows, FeatureSpec, Hit, OnConflict, PutImage, ShardQuery, Vectors
-from storage.vectors import VectorIndex
+from storage.index.descriptor_codes import packed
+from storage.index.vector_index import VectorIndex
+from storage.keypoints.alignment import View
+from storage.keypoints.keypoint_rows import keypoint_feature
+from storage.keypoints.plane_maps import Floats, transformed
+from storage.keypoints.search import Located, locate
+from storage.shard.shard import Shard
+from storage.types.features import FeatureRows, FeatureSpec, Vectors
+from storage.types.mutations import OnConflict, PutImage
+from storage.types.searches import FeatureQuery, Hit, ShardQuery
+from storage.upkeep.factory import build_index
 from tests.unit.storage.samples import record
 
 LOCAL = FeatureSpec("local", "local", 128, "inliers", "local-1")

@@ -16,8 +16,8 @@ from deployments.annotators.registry import (
 from deployments.annotators.tag_scores import best_tags, sigmoid, softmax
 from deployments.annotators.tags import Config, Tags
 from deployments.extractor import NeedsWeights
-from deployments.images import decode
-from deployments.prepare import prepare
+from deployments.pictures.images import decode
+from deployments.pictures.prepare import prepare
 from storage.errors import ExtractorUnavailable, Misconfigured
 from tests.suites.annotator_suite import AnnotatorSuite
 from tests.suites.extractor_suite import make_pictures

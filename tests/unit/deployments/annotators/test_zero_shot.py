@@ -8,7 +8,7 @@ import pytest
 from deployments.annotators.zero_shot import ZeroShotTagger, embed_labels, label_matrix, label_prompts
 from deployments.extractor import LOGITS
 from storage.errors import ExtractorUnavailable
-from storage.types import FeatureRows
+from storage.types.features import FeatureRows
 
 LABELS = ("cat", "dog", "car")
 MATRIX = np.eye(3, dtype=np.float32)

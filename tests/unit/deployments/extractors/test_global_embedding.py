@@ -17,7 +17,7 @@ from deployments.extractor import NeedsWeights
 from deployments.extractors.global_embedding import Config, Global
 from deployments.extractors.registry import describe_extractor
 from storage.errors import ExtractorUnavailable
-from storage.unit_vectors import unit_rows
+from storage.index.unit_vectors import unit_rows
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
 from tests.unit.deployments.models import tiny_models
 from tests.unit.deployments.models.tiny_models import quiet

@@ -11,10 +11,10 @@ import transformers
 
 from deployments.extractor import LOGITS, TOKENS_CUT
 from deployments.extractors.image_text import Config, ImageText
-from deployments.images import WorkingImage
-from deployments.prepare import prepare
+from deployments.pictures.images import WorkingImage
+from deployments.pictures.prepare import prepare
 from storage.errors import Misconfigured
-from storage.unit_vectors import unit_rows
+from storage.index.unit_vectors import unit_rows
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
 from tests.unit.deployments.models import tiny_models
 from tests.unit.deployments.models.shapes_clip import COLORS, SHAPES, shape_picture, train_shapes_clip

@@ -9,17 +9,17 @@ import pytest
 
 from deployments.extractor import Pixels
 from deployments.extractors.local import VIEWS, Config, Local
-from deployments.images import decode
 from deployments.keypoints.rootsift import mirror_order
-from deployments.prepare import prepare
-from storage.codec import encode_rows
-from storage.descriptor_codes import unpacked
+from deployments.pictures.images import decode
+from deployments.pictures.prepare import prepare
+from storage.encoding.feature_rows import encode_rows
 from storage.errors import InvalidField
-from storage.keypoints import check_keypoints, sides, stored_side
-from storage.types import FeatureRows
+from storage.index.descriptor_codes import unpacked
+from storage.keypoints.keypoint_rows import check_keypoints, sides, stored_side
+from storage.types.features import FeatureRows
 from tests.suites.extractor_suite import ExtractorSuite, assert_same_features, make_pictures
 from tests.unit.deployments.keypoints.scenes import blob, photo
-from tests.unit.deployments.pictures import encoded
+from tests.unit.deployments.pictures.samples import encoded
 
 SIZE = (400, 300)
 NAMES = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "camera.png")

@@ -11,9 +11,10 @@ from PIL import Image
 
 from deployments.extractor import Pixels
 from deployments.extractors.local import Config, Local
-from storage.index_kinds import build_index
-from storage.local_search import Located, locate
-from storage.types import FeatureQuery, FeatureRows, Vectors
+from storage.keypoints.search import Located, locate
+from storage.types.features import FeatureRows, Vectors
+from storage.types.searches import FeatureQuery
+from storage.upkeep.factory import build_index
 from tests.unit.deployments.keypoints.scenes import photo
 
 SIZE = (400, 300)

@@ -9,11 +9,11 @@ from scipy.fft import dctn
 
 from deployments.extractor import Pixels
 from deployments.extractors.phash import VIEWS, Phash, views_of_hashes
-from deployments.images import decode
-from deployments.prepare import prepare
+from deployments.pictures.images import decode
+from deployments.pictures.prepare import prepare
 from storage.errors import InvalidField
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
-from tests.unit.deployments.pillow_build import each
+from tests.unit.deployments.pictures.pillow_build import each
 
 TURNS = {  # what each view undoes, as numpy says it
     "as_given": lambda a: a,

@@ -19,8 +19,8 @@ from deployments.extractors.text import Config, Text
 from deployments.ocr import bundled_models
 from deployments.ocr.tesseract import language_files
 from storage.errors import ExtractorUnavailable, Misconfigured
-from storage.types import FeatureRows
-from storage.words import decode_words
+from storage.types.features import FeatureRows
+from storage.words.word_rows import decode_words
 from tests.suites.extractor_suite import ExtractorSuite
 
 ROOT = Path(__file__).resolve().parents[4]

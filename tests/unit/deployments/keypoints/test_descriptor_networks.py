@@ -14,11 +14,11 @@ from deployments.extractors.local import Config, Local
 from deployments.keypoints.descriptor_networks import load_network, network_fingerprint
 from deployments.keypoints.descriptors import Descriptor, descriptor_fingerprint, load_descriptor
 from deployments.keypoints.network_weights import PUBLISHED
-from storage.descriptor_codes import LEVELS, quantized
 from storage.errors import ExtractorUnavailable
-from storage.geometry import align, match
-from storage.keypoints import Side, sides, stored_side
-from storage.types import FeatureRows
+from storage.index.descriptor_codes import LEVELS, quantized
+from storage.keypoints.alignment import align, match
+from storage.keypoints.keypoint_rows import Side, sides, stored_side
+from storage.types.features import FeatureRows
 from tests.unit.deployments.keypoints.weights import (
     Arrays,
     hardnet,

@@ -12,7 +12,7 @@ from deployments.keypoints.descriptors import RootSift, descriptor_fingerprint, 
 from deployments.keypoints.detector import detect
 from deployments.keypoints.patches import cut_patches, find_directions
 from deployments.keypoints.scale_space import build_scale_space
-from storage.descriptor_codes import LEVELS, quantized
+from storage.index.descriptor_codes import LEVELS, quantized
 from tests.unit.deployments.keypoints.scenes import photo
 
 ROOT = Path(__file__).resolve().parents[4]

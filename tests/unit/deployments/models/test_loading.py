@@ -12,8 +12,8 @@ import torch
 import transformers
 
 from deployments.models import towers
-from deployments.models.families import GLOBAL
-from deployments.models.files import find_model
+from deployments.models.fetching.families import GLOBAL
+from deployments.models.fetching.files import find_model
 from deployments.models.image_encoder import read_preprocessing
 from deployments.models.image_modules import image_module, load_backbone
 from deployments.models.loading import Placement, load_model, load_tokenizer, placement_of

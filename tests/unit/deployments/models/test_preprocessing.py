@@ -7,14 +7,14 @@ import pytest
 import transformers.models as families
 
 from deployments.extractor import ImageInput
-from deployments.images import WorkingImage
-from deployments.models.families import BACKBONES, CAPTIONERS, DUAL_ENCODERS
+from deployments.models.fetching.families import BACKBONES, CAPTIONERS, DUAL_ENCODERS
 from deployments.models.preprocessing import preprocessing_of
 from deployments.models.processors import defaults_of
-from deployments.prepare import prepare
+from deployments.pictures.images import WorkingImage
+from deployments.pictures.prepare import prepare
 from storage.errors import ExtractorUnavailable
 from tests.unit.deployments.models.tiny_models import quiet
-from tests.unit.deployments.pictures import photo
+from tests.unit.deployments.pictures.samples import photo
 
 PROCESSORS: dict[str, Any] = {
     "Beit": families.beit.image_processing_pil_beit.BeitImageProcessorPil,

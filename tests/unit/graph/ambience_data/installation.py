@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from deployments.extractors.color import Color
 from deployments.extractors.phash import Phash
-from deployments.images import DecodeLimits
-from deployments.prepared import prepare_picture
+from deployments.pictures.images import DecodeLimits
+from deployments.pictures.prepared import prepare_picture
 from tests.unit.graph.local_catalog import photo
 
 SCALE = np.float32(1e7)

@@ -33,7 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Output goes to a terminal."""
-    monkeypatch.setattr("graph.cli.output.on_terminal", lambda: True)
+    monkeypatch.setattr("graph.cli.terminal.output.on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "200")
 
 

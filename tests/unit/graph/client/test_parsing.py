@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 
-from graph import requests
+from graph.catalog import messages as requests
 from graph.client import parsing
-from graph.http import answers as written
-from storage.types import FeatureStats, ImageRecord, JobRecord, ShardStats, SourceFile, VerifyReport
+from graph.http.replies import answers as written
+from storage.types.jobs import JobRecord
+from storage.types.pictures import ImageRecord, SourceFile
+from storage.types.reports import FeatureStats, ShardStats, VerifyReport
 
 RECORD = ImageRecord(
     id="søndag/橋.jpg",

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from graph.config.settings import app_settings
 from graph.http.app import create_http_app
-from graph.http.observing import RequestMetrics
-from graph.settings import app_settings
+from graph.http.guards.observing import RequestMetrics
 from tests.unit.graph.http.fake_catalog import FakeCatalog
 
 BASE_URL = "http://127.0.0.1:8000"

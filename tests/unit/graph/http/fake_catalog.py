@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graph.duplicates import DuplicateGroup, DuplicatePage
-from graph.requests import (
+from graph.catalog.messages import (
     AddAnswer,
     AddFeaturesRequest,
     AddRequest,
@@ -25,9 +24,12 @@ from graph.requests import (
     ShardTraining,
     TrainingAnswer,
 )
+from graph.duplicates.pages import DuplicateGroup, DuplicatePage
+from storage.duplicates.messages import NearPicture
 from storage.errors import ImageExists, ImageNotFound, InvalidRequest, JobNotFound, LookalikeError, UnsupportedImage
-from storage.near_types import NearPicture
-from storage.types import ImageRecord, JobFailure, JobRecord, SourceFile, VerifyReport
+from storage.types.jobs import JobFailure, JobRecord
+from storage.types.pictures import ImageRecord, SourceFile
+from storage.types.reports import VerifyReport
 
 JPEG = b"\xff\xd8picture"
 THUMBNAIL = b"\xff\xd8small"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.graph.jobs.import_target import Target
+from tests.unit.graph.jobs.importing.target import Target
 from tests.unit.graph.jobs.model_collection import Collection
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from deployments.profile import extractor_profiles
-from graph.jobs.fleet_shards import CALL_TIMEOUT_S, ShardCalls
-from graph.settings import AppSettings
-from graph.shard_plan import fleet_plan
+from deployments.extractors.profile import extractor_profiles
+from graph.config.fleet_plan import fleet_plan
+from graph.config.settings import AppSettings
+from graph.jobs.running.fleet_shards import CALL_TIMEOUT_S, ShardCalls
+from storage.cluster.actor import ShardActor
+from storage.cluster.plan import ShardPlan
 from storage.errors import LookalikeError
-from storage.shard_actor import ShardActor
-from storage.shard_plan import ShardPlan
 from tests.e2e.running_service import wait_for
 
 

@@ -9,13 +9,17 @@ from typing import Any
 
 from deployments.extractor import Extractor
 from deployments.extractors.registry import create_extractor
-from deployments.images import DecodeLimits
-from deployments.prepared import PreparedPicture, prepare_picture
-from graph.image_writes import put_image
+from deployments.pictures.images import DecodeLimits
+from deployments.pictures.prepared import PreparedPicture, prepare_picture
+from graph.catalog.put_image import put_image
+from graph.config.settings import AppSettings
 from graph.jobs.backfill import BackfillJob
-from graph.settings import AppSettings
-from storage.placement import shard_of
-from storage.types import FeatureQuery, FeatureRows, ImageRecord, JobRecord, MutationResult, ShardQuery, SourceFile
+from storage.shard.placement import shard_of
+from storage.types.features import FeatureRows
+from storage.types.jobs import JobRecord
+from storage.types.mutations import MutationResult
+from storage.types.pictures import ImageRecord, SourceFile
+from storage.types.searches import FeatureQuery, ShardQuery
 from tests.unit.graph.jobs.local_fleet import LocalFleet
 from tests.unit.graph.local_catalog import photo
 

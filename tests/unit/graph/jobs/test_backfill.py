@@ -10,11 +10,11 @@ import pytest
 from deployments.extractor import ImageInput, Pixels
 from deployments.extractors.fake_model import FakeModel
 from deployments.extractors.registry import create_extractor
-from deployments.images import DecodeLimits
-from deployments.prepared import prepare_picture
-from graph.jobs.take_over import TakeOver
+from deployments.pictures.images import DecodeLimits
+from deployments.pictures.prepared import prepare_picture
+from graph.jobs.filling.take_over import TakeOver
 from storage.errors import ExtractorUnavailable
-from storage.types import FeatureRows
+from storage.types.features import FeatureRows
 from tests.unit.graph.jobs.model_collection import Collection, killed
 from tests.unit.graph.local_catalog import photo
 

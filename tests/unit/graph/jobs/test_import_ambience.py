@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graph.jobs.import_pictures import PictureImporter
+from graph.jobs.importing.pictures import PictureImporter
 from storage.errors import InvalidField
-from storage.placement import shard_of
-from storage.types import AddFeatures, DeleteImage, FeatureRows, ImageRecord, MutationResult, Vectors
+from storage.shard.placement import shard_of
+from storage.types.features import FeatureRows, Vectors
+from storage.types.mutations import AddFeatures, DeleteImage, MutationResult
+from storage.types.pictures import ImageRecord
 from tests.unit.graph.ambience_data.installation import (
     key,
     random_hash,
@@ -22,7 +24,7 @@ from tests.unit.graph.ambience_data.installation import (
     write_names,
     write_store,
 )
-from tests.unit.graph.jobs.import_target import Target, counts, query_of, tables
+from tests.unit.graph.jobs.importing.target import Target, counts, query_of, tables
 
 RNG = np.random.default_rng(5)
 

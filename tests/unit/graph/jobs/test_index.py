@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graph.jobs.index import RATE_KNOWN_AFTER_S, seconds_left
-from graph.jobs.spread import BATCH_FILES, worker_size
+from graph.jobs.indexing.spread import BATCH_FILES, worker_size
 
 
 def test_the_rest_is_judged_by_the_rate_so_far() -> None:

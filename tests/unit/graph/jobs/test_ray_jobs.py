@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
+from graph.config.settings import AppSettings, app_settings
 from graph.jobs.ray_jobs import JobKind, RayJobs
-from graph.ray_shard_port import RayShardPort
-from graph.settings import AppSettings, app_settings
+from graph.ports.ray_shard import RayShardPort
 from storage.errors import Misconfigured, Unavailable
-from storage.types import JobRecord
+from storage.types.jobs import JobRecord
 
 
 class Submissions:

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from graph.catalog.catalog_port import CatalogPort
+from graph.config.settings import app_settings
 from graph.http.app import create_http_app
-from graph.http.catalog_port import CatalogPort
-from graph.settings import app_settings
 from tests.unit.graph.http.ambience.original_algorithms import packaged_photos
 from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.http.ambience.scripted_catalog import ScriptedCatalog

@@ -14,7 +14,7 @@ from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.http.ambience.scripted_catalog import ScriptedCatalog
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import JPEG
-from tests.unit.graph.http.test_errors import raising
+from tests.unit.graph.http.replies.test_errors import raising
 from tests.unit.graph.local_catalog import photo
 
 PICTURE = {"image": ("document", JPEG)}

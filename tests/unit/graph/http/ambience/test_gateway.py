@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.prepared import PreparedPicture, prepare_picture
-from graph.requests import PartReport
+from deployments.pictures.prepared import PreparedPicture, prepare_picture
+from graph.catalog.messages import PartReport
 from storage.errors import (
     Busy,
     CorruptData,
@@ -103,7 +103,7 @@ async def test_the_picture_is_decoded_once_for_every_service(
         decoded.append(data)
         return prepare_picture(data, *args, **options)
 
-    monkeypatch.setattr("graph.catalog.prepare_picture", counted)
+    monkeypatch.setattr("graph.catalog.catalog.prepare_picture", counted)
     found = await original.reverse_search(photo(1))
     assert [*found] == ["phash_res", "local_features_res", "color_res", "unified_res"]
     assert decoded == [photo(1)]

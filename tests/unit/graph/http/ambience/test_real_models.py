@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from graph.config.settings import app_settings
 from graph.http.app import create_http_app
-from graph.settings import app_settings
 from tests.e2e.running_service import wait_for
 from tests.unit.deployments.models.tiny_models import tiny_clip, tiny_dinov2
 from tests.unit.graph.http.ambience.original_client import OriginalClient

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from graph.config.serve_file import load_config_file
+from graph.config.settings import AppSettings, app_settings
 from graph.http.app import create_http_app
-from graph.serve_config import load_config_file
-from graph.settings import AppSettings, app_settings
 from tests.unit.graph.http.ambience.conftest import EVERYTHING
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import FakeCatalog
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[5]
 PROBE = """
 import sys
 from graph.http.app import create_http_app
-from graph.settings import AppSettings
+from graph.config.settings import AppSettings
 create_http_app(lambda: None, AppSettings())
 sys.exit(any(name.startswith("graph.http.ambience") for name in sys.modules))
 """

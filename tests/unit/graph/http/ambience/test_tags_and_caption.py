@@ -8,7 +8,7 @@ from storage.errors import ExtractorUnavailable
 from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.http.ambience.scripted_catalog import ScriptedCatalog
 from tests.unit.graph.http.fake_catalog import JPEG
-from tests.unit.graph.http.test_errors import raising
+from tests.unit.graph.http.replies.test_errors import raising
 
 
 async def test_tags_are_a_list_of_texts(scripted_original: OriginalClient, scripted: ScriptedCatalog) -> None:

@@ -1,0 +1,3 @@
+"""The files of a model: finding, checking and pulling them.
+Nothing here loads a model.
+"""

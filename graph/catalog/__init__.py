@@ -1,0 +1,3 @@
+"""What the service does, in terms of extractors and shards: pictures, searches, ranking, annotations.
+No HTTP and no Ray: plain asyncio over ``graph/ports``.
+"""

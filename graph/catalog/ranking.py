@@ -1,0 +1,144 @@
+"""From the hits of every shard and feature to one ranked list. Pure functions.
+
+Reciprocal-rank fusion (Cormack, Clarke, Buettcher, SIGIR 2009) with weights: a picture scores ``w / (60 + rank)`` in
+each feature that found it. The sum is divided by what the first of every feature would have, so that 1.0 means "first
+in all that was asked".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from graph.catalog.messages import SearchResult
+from storage.types.features import Metric
+from storage.types.searches import Hit, ImageSummary
+
+RANK_CONSTANT = 60.0  # of the paper; damps the difference between the first ranks
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFeature:
+    """One feature of a search and what the shards found with it.
+
+    shard_hits: a list a shard, in any order. view_name: names ``Hit.view`` in the evidence; None leaves it out.
+    """
+
+    name: str
+    metric: Metric
+    shard_hits: Sequence[Sequence[Hit]]
+    weight: float = 1.0
+    view_name: Callable[[int], str] | None = None
+
+    @property
+    def descending(self) -> bool:
+        """Whether the distance counts upwards: more inliers are nearer."""
+        return self.metric == "inliers"
+
+
+class RankedHit(NamedTuple):
+    """rank: from 1; equal distances share one."""
+
+    feature: AskedFeature
+    rank: int
+    hit: Hit
+
+
+class Candidate(NamedTuple):
+    """A picture that at least one feature found. matches: one a feature."""
+
+    id: str
+    score: float
+    matches: Sequence[RankedHit]
+
+
+def merge(
+    features: Sequence[AskedFeature], summaries: Mapping[str, ImageSummary], *, k: int, query_sha256: str | None = None
+) -> tuple[SearchResult, ...]:
+    """The k best pictures of all features, best first; ties end with the id, so arrival order does not matter.
+
+    summaries: of every picture that was hit. query_sha256: of the query's bytes; the same bytes win a tie.
+    """
+    exact: set[str] = set()
+    if query_sha256 is not None:
+        exact = {image_id for image_id, summary in summaries.items() if summary.sha256 == query_sha256}
+    candidates = fused([(feature, ranked(feature, k, exact)) for feature in features])
+    candidates.sort(key=lambda candidate: _place(candidate, exact))
+    return tuple(_result(candidate, summaries[candidate.id]) for candidate in candidates[:k])
+
+
+def ranked(feature: AskedFeature, k: int, exact: Collection[str] = ()) -> list[RankedHit]:
+    """A feature's k nearest over all shards, with their ranks. A picture that is listed twice keeps its best place.
+
+    exact: ids that win over others of the same distance and view.
+    """
+    sign = -1 if feature.descending else 1
+    ordered = sorted(
+        [hit for hits in feature.shard_hits for hit in hits],
+        key=lambda hit: (sign * hit.distance, hit.view, hit.id not in exact, hit.id),
+    )
+    nearest: dict[str, Hit] = {}
+    for hit in ordered:
+        nearest.setdefault(hit.id, hit)
+    return _competition_ranks(feature, list(nearest.values())[:k])
+
+
+def _competition_ranks(feature: AskedFeature, hits: Iterable[Hit]) -> list[RankedHit]:
+    """1, 2, 2, 4: equal distances share a rank, and the next one skips as many."""
+    entries: list[RankedHit] = []
+    for position, hit in enumerate(hits, start=1):
+        tied = entries and entries[-1].hit.distance == hit.distance
+        entries.append(RankedHit(feature, entries[-1].rank if tied else position, hit))
+    return entries
+
+
+def fused(found: Sequence[tuple[AskedFeature, Sequence[RankedHit]]]) -> list[Candidate]:
+    """Every picture with its score from 0 to 1, in no particular order; all score 0 where every weight is 0.
+
+    Sums are exact, so the order of the features does not change a score.
+    """
+    full = math.fsum([feature.weight / (RANK_CONSTANT + 1) for feature, _ in found])
+    matches: dict[str, list[RankedHit]] = {}
+    for _, entries in found:
+        for entry in entries:
+            matches.setdefault(entry.hit.id, []).append(entry)
+    return [Candidate(image_id, _score(own, full), own) for image_id, own in matches.items()]
+
+
+def _score(matches: Sequence[RankedHit], full: float) -> float:
+    if full == 0:
+        return 0.0
+    return min(1.0, math.fsum([entry.feature.weight / (RANK_CONSTANT + entry.rank) for entry in matches]) / full)
+
+
+def _place(candidate: Candidate, exact: Collection[str]) -> tuple[float, int, bool, int, str]:
+    best_view = min([entry.hit.view for entry in candidate.matches])
+    return -candidate.score, -len(candidate.matches), candidate.id not in exact, best_view, candidate.id
+
+
+def _result(candidate: Candidate, summary: ImageSummary) -> SearchResult:
+    return SearchResult(
+        candidate.id,
+        round(candidate.score, 6),
+        {entry.feature.name: _evidence(*entry) for entry in candidate.matches},
+        summary.metadata,
+        summary.width,
+        summary.height,
+    )
+
+
+def _evidence(feature: AskedFeature, rank: int, hit: Hit) -> dict[str, Any]:
+    counts = "inliers" if feature.descending else "distance"
+    evidence: dict[str, Any] = {counts: _shown(feature.metric, hit.distance), "rank": rank}
+    if feature.view_name is not None:
+        evidence["view"] = feature.view_name(hit.view)
+    if hit.evidence:
+        evidence.update(hit.evidence)
+    return evidence
+
+
+def _shown(metric: Metric, distance: float) -> int | float:
+    """Bits and keypoints are counts; other distances have the digits of a float32."""
+    return round(distance) if metric in ("hamming", "inliers") else float(f"{distance:.7g}")

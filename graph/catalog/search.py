@@ -1,0 +1,259 @@
+"""One search, from the request to the ranked answer.
+
+Three steps, each concurrent over its parts: every asked feature turns the query into rows; every shard is asked once
+for all of them; what came back is merged. Whatever fails on the way is reported under its feature or its shard, and a
+search that nothing answered is an error, not an empty answer. A query that is to be expanded asks the shards a second
+time, with what it found first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from graph.catalog.messages import PartReport, SearchAnswer, SearchRequest, SearchResult
+from graph.catalog.query_pixels import in_query_pixels
+from graph.catalog.query_rows import FeatureQueries, Prepare, asked_ports, is_vector_feature, ms_since, time_left
+from graph.catalog.ranking import AskedFeature, merge, ranked
+from graph.catalog.vector_query import VectorParams, expanded_query
+from graph.ports.batching import all_of
+from graph.ports.contract import ExtractorPort, ShardPort
+from storage.errors import (
+    DeadlineExceeded,
+    ExtractorFailed,
+    ExtractorUnavailable,
+    ImageNotFound,
+    InvalidField,
+    InvalidRequest,
+    LookalikeError,
+    ShardUnavailable,
+)
+from storage.shard.placement import shard_of
+from storage.types.features import FloatVectors
+from storage.types.searches import FeatureQuery, Hit, ShardAnswer, ShardQuery
+
+if TYPE_CHECKING:
+    from graph.catalog.catalog import CatalogMetrics, Timeouts
+
+
+@dataclass(slots=True)
+class SearchRun:
+    """One search under way. ``home`` is the shard of the id that is searched by."""
+
+    request: SearchRequest
+    extractors: Mapping[str, ExtractorPort]
+    shards: Sequence[ShardPort]
+    home: ShardPort | None
+    prepare: Prepare
+    timeouts: Timeouts
+    metrics: CatalogMetrics
+    default_weights: Mapping[str, float] = field(default_factory=dict)
+    reports: dict[str, PartReport] = field(default_factory=dict)
+
+    async def answer(self) -> SearchAnswer:
+        started = time.perf_counter()
+        deadline = started + (self.request.timeout_s or self.timeouts.search_s)
+        asked = self._asked_features()
+        made = FeatureQueries(
+            request=self.request,
+            extractors=self.extractors,
+            home=self.home,
+            prepare=self.prepare,
+            timeouts=self.timeouts,
+            metrics=self.metrics,
+            deadline=deadline,
+            reports=self.reports,
+        )
+        with ExitStack() as callers:
+            for name in asked:
+                callers.enter_context(self.extractors[name].caller())
+            queries = await made.made(asked)
+        if not queries:
+            raise self._nothing_answered(asked)
+        first, late = await self._ask_shards(ShardQuery(tuple(queries)), deadline)
+        answers, missing = await self._expanded(queries, first, late, deadline)
+        results = self._merged(queries, answers, made)
+        return SearchAnswer(
+            results=results,
+            features={name: self.reports[name] for name in asked},
+            partial=bool(missing) or any(self._is_a_gap(name, report) for name, report in self.reports.items()),
+            missing_shards=tuple(missing),
+            took_ms=ms_since(started),
+        )
+
+    def _asked_features(self) -> list[str]:
+        request = self.request
+        if request.image is None and request.id is None and request.text is None:
+            raise InvalidRequest("nothing to search for", "send an image, an id or a text")
+        said = [*([] if request.text is None else [request.text]), *request.text_not]
+        asked_ports(
+            self.extractors, [*(request.features or ()), *request.weights, *request.max_distance, *request.params]
+        )
+        for name in request.max_distance:
+            spec = self.extractors[name].served.spec
+            if spec is not None and spec.metric == "inliers":
+                raise InvalidField(
+                    f"max_distance has no meaning for {name!r}, which counts keypoints: more are nearer",
+                    f"say the fewest with params.{name}.min_inliers",
+                )
+        asked = list(dict.fromkeys(request.features)) if request.features is not None else list(self.extractors)
+        if said and request.features is not None and not any(self.extractors[name].embeds_text for name in asked):
+            raise InvalidField(
+                f"{', '.join(asked)}: cannot be searched by text", "ask a feature that understands text as well"
+            )
+        if request.image is None and request.id is None:
+            able = [name for name in asked if self.extractors[name].embeds_text]
+            if not able or (request.features is not None and len(able) < len(asked)):
+                unable = ", ".join(name for name in asked if name not in able)
+                raise InvalidField(
+                    f"{unable}: cannot be searched by text",
+                    "send an image or an id, or ask a feature that understands text",
+                )
+            return able
+        return asked
+
+    async def _ask_shards(self, query: ShardQuery, deadline: float) -> tuple[list[ShardAnswer], list[int]]:
+        """The answers that came, and the shards that gave none. Raises when none did."""
+
+        async def one(shard: ShardPort) -> ShardAnswer | LookalikeError:
+            started = time.perf_counter()
+            try:
+                return await shard.search(query, timeout_s=time_left(deadline, self.timeouts.shard_s))
+            except InvalidRequest:
+                raise
+            except LookalikeError as failure:
+                return failure
+            finally:
+                self.metrics.shard_seconds(shard.index, time.perf_counter() - started)
+
+        found = await all_of([one(shard) for shard in self.shards])
+        missing = [
+            shard.index for shard, answer in zip(self.shards, found, strict=True) if isinstance(answer, LookalikeError)
+        ]
+        answers = [answer for answer in found if isinstance(answer, ShardAnswer)]
+        if not answers:
+            failures = [answer for answer in found if isinstance(answer, LookalikeError)]
+            if all(isinstance(failure, DeadlineExceeded) for failure in failures):
+                raise DeadlineExceeded("no shard answered in time", "try again, or allow more time")
+            raise ShardUnavailable(f"no shard answered: {failures[0].message}", failures[0].hint)
+        return answers, missing
+
+    async def _expanded(
+        self,
+        queries: Sequence[FeatureQuery],
+        answers: Sequence[ShardAnswer],
+        missing: Sequence[int],
+        deadline: float,
+    ) -> tuple[Sequence[ShardAnswer], Sequence[int]]:
+        """With the hits of expanded queries in the place of those that they were expanded with."""
+        following = []
+        for query in queries:
+            if is_vector_feature(self.extractors[query.feature]):
+                params = VectorParams.of(query.feature, query.params)
+                if nearest := self._nearest(query, answers)[: params.aqe_n]:
+                    following.append((query, nearest, params.aqe_alpha))
+        if not following:
+            return answers, missing
+        try:
+            asked = [await self._expansion(*each, deadline) for each in following]
+            more, late = await self._ask_shards(ShardQuery(tuple(asked)), deadline)
+        except LookalikeError as failure:  # what was found first is an answer, too
+            for query, _, _ in following:
+                reason = f"answered without expansion: {failure.message}"
+                self.reports[query.feature] = replace(self.reports[query.feature], status="error", reason=reason)
+            return answers, missing
+        again = {query.feature for query in asked}
+        return [*(_without(answer, again) for answer in answers), *more], sorted({*missing, *late})
+
+    async def _expansion(
+        self, query: FeatureQuery, nearest: Sequence[Hit], alpha: float, deadline: float
+    ) -> FeatureQuery:
+        rows = await self._rows_of(query, nearest, deadline)
+        known = [hit for hit in nearest if hit.id in rows]
+        return expanded_query(query, known, [rows[hit.id] for hit in known], alpha)
+
+    def _nearest(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> list[Hit]:
+        feature = AskedFeature(
+            query.feature, "cosine", [answer.hits[query.feature] for answer in answers if query.feature in answer.hits]
+        )
+        return [entry.hit for entry in ranked(feature, query.k)]
+
+    async def _rows_of(self, query: FeatureQuery, hits: Sequence[Hit], deadline: float) -> dict[str, FloatVectors]:
+        """The stored rows of these hits, by id; those that are gone, or of another model meanwhile, are left out."""
+
+        async def one(hit: Hit) -> FloatVectors | None:
+            shard = self.shards[shard_of(hit.id, len(self.shards))]
+            found = await shard.features(hit.id, [query.feature], timeout_s=time_left(deadline, self.timeouts.shard_s))
+            rows = None if found is None else found.get(query.feature)
+            if rows is None or rows.fingerprint != query.fingerprint:
+                return None
+            return np.asarray(rows.rows, np.float32)
+
+        found = await asyncio.gather(*(one(hit) for hit in hits))
+        return {hit.id: rows for hit, rows in zip(hits, found, strict=True) if rows is not None}
+
+    def _merged(
+        self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer], made: FeatureQueries
+    ) -> tuple[SearchResult, ...]:
+        for query in queries:
+            name = query.feature
+            failures = [answer.errors[name] for answer in answers if name in answer.errors]
+            report = self.reports[name]
+            slowest = max((answer.took_ms.get(name, 0.0) for answer in answers), default=0.0)
+            self.reports[name] = (
+                replace(report, status="error", reason=failures[0])
+                if failures
+                else replace(report, took_ms=round(report.took_ms + slowest, 2))
+            )
+        return merge(
+            [self._asked_feature(query, answers, made) for query in queries],
+            {image_id: summary for answer in answers for image_id, summary in answer.summaries.items()},
+            k=self.request.k,
+            query_sha256=made.sha256,
+        )
+
+    def _asked_feature(self, query: FeatureQuery, answers: Sequence[ShardAnswer], made: FeatureQueries) -> AskedFeature:
+        name = query.feature
+        port = self.extractors[name]
+        spec = port.served.spec
+        return AskedFeature(
+            name,
+            "cosine" if spec is None else spec.metric,
+            [in_query_pixels(answer.hits[name], made.pictures) for answer in answers if name in answer.hits],
+            weight=self.request.weights.get(name, self.default_weights.get(name, 1.0)),
+            view_name=port.view_names(query.params),
+        )
+
+    def _is_a_gap(self, name: str, report: PartReport) -> bool:
+        """A feature that is not set up here is no gap, unless the caller asked for it by name, or with a sentence."""
+        if report.status == "no_match":
+            return self.request.features is not None
+        if report.status == "unavailable":
+            said = self.request.text is not None or bool(self.request.text_not)
+            return self.request.features is not None or (said and self.extractors[name].embeds_text)
+        return report.status != "ok"
+
+    def _nothing_answered(self, asked: Sequence[str]) -> LookalikeError:
+        reasons = "; ".join(f"{name}: {self.reports[name].reason}" for name in asked)
+        statuses = {self.reports[name].status for name in asked}
+        if statuses == {"timeout"}:
+            return DeadlineExceeded("no extractor answered in time", "try again, or allow more time")
+        if statuses == {"no_match"}:
+            return ImageNotFound(
+                f"the image {self.request.id!r} was stored without {', '.join(asked)}", "search it by another feature"
+            )
+        if statuses == {"unavailable"}:
+            return ExtractorUnavailable(
+                f"nothing can answer this search: {reasons}", "GET /v1/features says what is missing"
+            )
+        return ExtractorFailed(f"nothing answered this search: {reasons}", "try again in a few seconds")
+
+
+def _without(answer: ShardAnswer, features: set[str]) -> ShardAnswer:
+    return replace(answer, hits={name: hits for name, hits in answer.hits.items() if name not in features})

@@ -1,0 +1,126 @@
+"""Waiting for a job to end, with a progress bar where someone is looking, and saying what came of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from graph.cli.commands.jobs import FAILURES_SHOWN, is_backfill, is_import, show_failures, summary
+from graph.cli.terminal import output
+from graph.cli.terminal.reporting import INTERRUPTED, fail
+from storage.errors import DeadlineExceeded, ServiceUnreachable, Unavailable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from graph.client import Client, Job
+
+POLL_S = 0.3
+PATIENCE_S = 15.0  # a service that restarts is back by then
+
+Display = Callable[["Job"], None]
+
+
+def follow_to_the_end(
+    client: Client, job_id: str, *, all_failures: bool = False, present: Callable[[Job], None] | None = None
+) -> None:
+    """Follow the job and say what came of it; ends the command where it did not end well, or on Ctrl-C.
+
+    present: says it, in place of a summary and the failures.
+    """
+    try:
+        job = follow(client, job_id)
+    except KeyboardInterrupt:
+        fail(
+            f"job {job_id} goes on in the background",
+            f"see it with `lookalike jobs {job_id}`, stop it with `lookalike jobs stop {job_id}`",
+            INTERRUPTED,
+        )
+    if present is not None:
+        present(job)
+    else:
+        _present(client, job, all_failures)
+    if job.state != "succeeded":
+        fail(
+            f"job {job_id} {'was stopped' if job.state == 'stopped' else 'failed'}: {job.message or 'no reason given'}",
+            "run the same command again to go on where it ended",
+        )
+
+
+def _present(client: Client, job: Job, all_failures: bool) -> None:
+    output.say(summary(job))
+    if job.failed:
+        show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
+
+
+def follow(client: Client, job_id: str) -> Job:
+    """The job once it is finished. Sits out a short absence of the service, which does not stop the job."""
+    last_seen = time.monotonic()
+    with _display() as display:
+        while True:
+            try:
+                job = client.job(job_id)
+            except (ServiceUnreachable, Unavailable, DeadlineExceeded):
+                if time.monotonic() - last_seen > PATIENCE_S:
+                    raise
+            else:
+                last_seen = time.monotonic()
+                display(job)
+                if job.finished:
+                    return job
+            time.sleep(POLL_S)
+
+
+@contextmanager
+def _display() -> Iterator[Display]:
+    """Shows a job; on stderr, so that what goes to stdout stays clean, and only on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda job: None
+        return
+    progress = _progress()
+    task = progress.add_task("queued", total=None, counts="", rate="")
+    started = time.monotonic()
+
+    def display(job: Job) -> None:
+        progress.update(
+            task,
+            description=_doing(job),
+            total=job.total or None,
+            completed=job.done,
+            counts=_counts(job),
+            rate=f"{job.done / max(time.monotonic() - started, 1e-3):.0f}/s",
+        )
+
+    with progress:
+        yield display
+
+
+def _doing(job: Job) -> str:
+    if job.state != "running":
+        return job.state
+    return "computing" if is_backfill(job) else "importing" if is_import(job) else "indexing"
+
+
+def _counts(job: Job) -> str:
+    if is_backfill(job):
+        return f"{job.added} filled in  {job.failed} failed"
+    if is_import(job):
+        return f"{job.added} new  {job.replaced} added to  {job.unchanged} unchanged  {job.failed} do not fit"
+    return f"{job.added} new  {job.unchanged} unchanged  {job.failed} failed"
+
+
+def _progress() -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TextColumn("{task.fields[counts]}", markup=False),
+        TimeRemainingColumn(),
+        console=output.console(stderr=True),
+    )

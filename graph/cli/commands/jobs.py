@@ -1,0 +1,143 @@
+"""``lookalike jobs``: batch jobs, one job with its failed files, stopping one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graph.cli.commands import import_report
+from graph.cli.terminal import output
+from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.terminal.text import counted
+from storage.errors import InvalidField
+
+if TYPE_CHECKING:
+    from graph.client import Client, Job, JobFailure
+
+FAILURES_SHOWN = 20
+FAILURES_PAGE = 100
+
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="ID | stop ID", help="A job's id; without it, all jobs are listed.")
+]
+
+
+def jobs(
+    context: typer.Context,
+    words: Words = None,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    api_key: ApiKey = None,
+) -> None:
+    """List the batch jobs, show one with its failed files, or stop one."""
+    with connect(context, server, api_key) as client:
+        match words or []:
+            case []:
+                _list(client, as_json)
+            case ["stop"]:
+                raise InvalidField("jobs stop needs a job's id", "see `lookalike jobs` for the ids")
+            case ["stop", job_id]:
+                _stop(client, job_id, as_json)
+            case [job_id]:
+                _show(client, job_id, as_json)
+            case _:
+                raise InvalidField("jobs takes nothing, ID, or stop ID", "see `lookalike jobs --help`")
+
+
+def is_import(job: Job) -> bool:
+    """Whether the job's counts are of pictures that came with features, and its failures of all that did not fit."""
+    return job.kind == "import"
+
+
+def is_backfill(job: Job) -> bool:
+    """Whether the job's counts are of images and features that they lacked, and not of files."""
+    return job.kind == "backfill"
+
+
+def summary(job: Job) -> str:
+    """What came of a job, in one line."""
+    if is_import(job):
+        return import_report.summary(job)
+    if is_backfill(job):
+        return f"filled in {counted(job.added, 'feature')}, {counted(job.failed, 'image')} could not be filled in"
+    line = (
+        f"indexed {job.added} new, {job.replaced} replaced, {job.unchanged} unchanged, {job.failed} could not be read"
+    )
+    return f"{line}, {job.skipped} skipped (id taken)" if job.skipped else line
+
+
+def show_failures(client: Client, job: Job, limit: int | None = None) -> None:
+    """A table of the files that the job could not take, or the images. limit: None shows all."""
+    failures = list(islice(_failures(client, job.id), limit))
+    output.show_table(
+        ["image" if is_backfill(job) else "where" if is_import(job) else "file", "code", "reason"],
+        [[failure.path, failure.code, failure.reason] for failure in failures],
+    )
+    if len(failures) < job.failed:
+        output.say(f"... and {job.failed - len(failures)} more: lookalike jobs {job.id}")
+
+
+def _failures(client: Client, job_id: str) -> Iterator[JobFailure]:
+    offset: int | None = 0
+    while offset is not None:
+        page = client.job_failures(job_id, offset=offset, limit=FAILURES_PAGE)
+        yield from page.failures
+        offset = page.next_offset
+
+
+def _list(client: Client, as_json: bool) -> None:
+    found = client.jobs()
+    if as_json:
+        output.show_json(found)
+        return
+    rows = [
+        [job.id, job.kind, job.state, _progress(job), str(job.failed), job.submitted_at.isoformat(" ", "seconds")]
+        for job in found
+    ]
+    output.show_table(["id", "kind", "state", "files ", "failed ", "submitted"], rows)
+
+
+def _show(client: Client, job_id: str, as_json: bool) -> None:
+    job = client.job(job_id)
+    if as_json:
+        output.show_json({"job": job, "failures": list(_failures(client, job_id))})
+        return
+    pairs = {"id": job.id, "kind": job.kind, "state": job.state, "message": job.message}
+    pairs |= _counts(job)
+    pairs["submitted"] = job.submitted_at.isoformat(" ", "seconds")
+    pairs["updated"] = job.updated_at.isoformat(" ", "seconds")
+    pairs |= {name: _argument(value) for name, value in job.arguments.items()}
+    output.show_pairs(pairs)
+    if is_import(job):
+        import_report.show(job)
+    if job.failed:
+        show_failures(client, job)
+
+
+def _counts(job: Job) -> dict[str, str]:
+    if is_backfill(job):
+        return {"images": _progress(job), "filled in": str(job.added), "failed": str(job.failed)}
+    names = ("added", "replaced", "unchanged", "skipped", "failed")
+    of = "images" if is_import(job) else "files"
+    return {of: _progress(job), **{name: str(getattr(job, name)) for name in names}}
+
+
+def _stop(client: Client, job_id: str, as_json: bool) -> None:
+    job = client.stop_job(job_id)
+    if as_json:
+        output.show_json(job)
+    else:
+        output.say(f"job {job.id} is {job.state if job.finished else 'stopping'}")
+
+
+def _progress(job: Job) -> str:
+    return f"{job.done}/{job.total}"
+
+
+def _argument(value: object) -> str:
+    if isinstance(value, dict):
+        value = [f"{name}={one}" for name, one in value.items()]
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,149 @@
+"""``lookalike search``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graph.cli.terminal import options, output
+from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.terminal.placement import placement, sentence
+from graph.cli.terminal.reporting import warn
+from graph.cli.terminal.text import figure, tags_text
+from storage.errors import InvalidField
+
+if TYPE_CHECKING:
+    from graph.client import SearchAnswer, SearchResult
+
+AS_GIVEN = "as_given"  # the view of a query that is neither mirrored nor turned
+MOST_SENTENCES = 5
+MOST_WORDS = 4
+MOST_TAGS = 3
+
+Image = Annotated[
+    Path | None, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="Picture to search with.")
+]
+Text = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="Sentence to search with.")]
+TextNot = Annotated[
+    list[str] | None,
+    typer.Option("--text-not", metavar="TEXT", help="Sentence to keep away from; may be given several times."),
+]
+StoredId = Annotated[str | None, typer.Option("--id", metavar="ID", help="Stored picture to search with.")]
+Count = Annotated[int, typer.Option("-k", min=1, metavar="N", help="How many results.")]
+Features = Annotated[
+    str | None, typer.Option("--features", metavar="NAMES", help="Features to ask, as in phash,local; otherwise all.")
+]
+Weights = Annotated[
+    str | None, typer.Option("--weights", metavar="NAME=N", help="How much each feature counts, as in phash=2,color=1.")
+]
+MaxDistance = Annotated[
+    str | None, typer.Option("--max-distance", metavar="NAME=N", help="Leave out what is farther, as in phash=64.")
+]
+Params = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME.KEY=VALUE", help="A feature's own setting, as in phash.orientations=all."),
+]
+
+
+def search(
+    context: typer.Context,
+    image: Image = None,
+    text: Text = None,
+    text_not: TextNot = None,
+    id: StoredId = None,
+    k: Count = 10,
+    features: Features = None,
+    weights: Weights = None,
+    max_distance: MaxDistance = None,
+    param: Params = None,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    api_key: ApiKey = None,
+) -> None:
+    """Find pictures like an IMAGE, a stored one (--id), or what a sentence says (--text)."""
+    if image is None and text is None and id is None:
+        raise InvalidField("search needs an IMAGE, --id or --text", "try: lookalike search photo.jpg")
+    asked: dict[str, Any] = {
+        "text_not": text_not,
+        "features": options.names(features),
+        "weights": options.numbers("--weights", weights),
+        "max_distance": options.numbers("--max-distance", max_distance),
+        "params": options.parameters(param or []),
+    }
+    with connect(context, server, api_key) as client:
+        answer = client.search(image, id=id, text=text, k=k, **asked)
+    if as_json:
+        output.show_json(answer)
+    else:
+        _show(answer)
+    _warn_of_cuts(answer)
+    if answer.partial:
+        _warn_of_missing(answer)
+
+
+def _show(answer: SearchAnswer) -> None:
+    if not answer.results and output.on_terminal():
+        output.say("nothing found")
+        return
+    found = {name for result in answer.results for name in result.matches}
+    columns = [name for name, part in answer.features.items() if name in found or part.status == "ok"]
+    headings = ["rank ", "id", "score ", *(f"{name} " for name in columns), "size "]
+    rows = [_row(rank, result, columns) for rank, result in enumerate(answer.results, start=1)]
+    said = [result.caption or tags_text(result.tags[:MOST_TAGS]) for result in answer.results]
+    if any(said):
+        headings.append("shows")
+        rows = [[*row, words] for row, words in zip(rows, said, strict=True)]
+    output.show_table(headings, rows)
+    _say_where(answer.results)
+
+
+def _row(rank: int, result: SearchResult, columns: list[str]) -> list[str]:
+    distances = [_evidence(result.matches.get(name)) for name in columns]
+    return [str(rank), result.id, f"{result.score:.4f}", *distances, f"{result.width}x{result.height}"]
+
+
+def _evidence(match: Mapping[str, Any] | None) -> str:
+    """The distance or the number of inliers, for people with the view or the words that matched; empty for a picture
+    not found.
+    """
+    if match is None:
+        return ""
+    distance = figure(match["distance"] if "distance" in match else match.get("inliers", ""))
+    words = list(dict.fromkeys(word["word"] for word in match.get("words", ())))
+    if words and output.on_terminal():
+        return f"{distance} {' '.join(words[:MOST_WORDS])}"
+    view = match.get("view", AS_GIVEN)
+    return f"{distance} {view}" if view != AS_GIVEN and output.on_terminal() else distance
+
+
+def _say_where(results: Sequence[SearchResult]) -> None:
+    """Below the table, for the first that a match of keypoints found: which part of the stored picture the query is."""
+    said = [
+        sentence(result.id, found)
+        for result in results
+        for match in result.matches.values()
+        if (found := placement(match, result.width, result.height))
+    ]
+    for line in ["", *said[:MOST_SENTENCES]] if said else []:
+        output.say(line)
+
+
+def _warn_of_cuts(answer: SearchAnswer) -> None:
+    """A feature that has answered, though not to all that was asked: a sentence was too long for it, say."""
+    for name, part in answer.features.items():
+        if part.status == "ok" and part.reason:
+            warn(f"{name}: {part.reason}")
+
+
+def _warn_of_missing(answer: SearchAnswer) -> None:
+    # A feature that found no match has answered, and so has one that waits for its own picture to be filled in.
+    silent = [
+        f"{name} is {part.status}" + (f" ({part.reason})" if part.reason else "")
+        for name, part in answer.features.items()
+        if part.status not in {"ok", "no_match"}
+    ]
+    silent += [f"shard {shard} did not answer" for shard in answer.missing_shards]
+    warn(f"this answer is not complete: {', '.join(silent)}", "see `lookalike status`")

@@ -1,0 +1,3 @@
+"""What every command shares: connecting, options, printing, errors in one line.
+No command.
+"""

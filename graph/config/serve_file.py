@@ -1,0 +1,205 @@
+"""A Ray Serve configuration file, read and checked as a whole before Ray is started.
+
+Ray would take a misspelt key of ours for granted or report it from another process minutes later; here every fault is
+one line that names the file, the line and the nearest known key. The result is still an ordinary Serve document.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from graph.config.settings import AppSettings, app_settings, check_bind, did_you_mean, first_fault
+from graph.config.yaml_source import KeyPath, YamlSource, read_yaml
+from graph.config.zero_shot_options import is_zero_shot
+from storage.errors import Misconfigured
+
+IMPORT_PATH = "graph.app:build"
+ROUTER = "router"
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+
+# fmt: off
+# The fields of ray.serve.schema in Ray 2.60; a test compares them.
+TOP_KEYS = frozenset({
+    "applications", "controller_options", "grpc_options", "http_options", "logging_config", "proxy_location",
+    "target_capacity", "tracing_config",
+})
+HTTP_KEYS = frozenset({
+    "host", "keep_alive_timeout_s", "port", "request_timeout_s", "root_path", "ssl_ca_certs", "ssl_certfile",
+    "ssl_keyfile", "ssl_keyfile_password",
+})
+APPLICATION_KEYS = frozenset({
+    "args", "autoscaling_policy", "deployments", "external_scaler_enabled", "host", "import_path", "logging_config",
+    "name", "port", "route_prefix", "runtime_env",
+})
+DEPLOYMENT_KEYS = frozenset({
+    "autoscaling_config", "backpressure_config", "deployment_actors", "gang_scheduling_config",
+    "graceful_shutdown_timeout_s", "graceful_shutdown_wait_loop_s", "health_check_period_s",
+    "health_check_timeout_s", "logging_config", "max_ongoing_requests", "max_queued_requests",
+    "max_replicas_per_node", "max_surge_percent", "name", "num_replicas", "placement_group_bundle_label_selector",
+    "placement_group_bundles", "placement_group_strategy", "ray_actor_options", "request_router_config",
+    "rolling_update_percentage", "user_config",
+})
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """A checked file. document: the Serve document, with the overrides and defaults in it."""
+
+    path: Path
+    host: str
+    port: int
+    app: AppSettings
+    document: Mapping[str, Any]
+    application: int  # position of ours among the document's applications
+
+    def with_overrides(
+        self, *, data_dir: Path | None = None, host: str | None = None, port: int | None = None
+    ) -> ServeConfig:
+        """The same with what the command line said."""
+        changed = replace(
+            self,
+            host=host or self.host,
+            port=self.port if port is None else port,
+            app=self.app.model_copy(update={"data_dir": (data_dir or self.app.data_dir).expanduser().absolute()}),
+        )
+        document = copy.deepcopy(dict(self.document))
+        document["http_options"] = {**(document.get("http_options") or {}), "host": changed.host, "port": changed.port}
+        ours = document["applications"][self.application]
+        ours["args"] = {**(ours.get("args") or {}), "data_dir": str(changed.app.data_dir)}
+        return replace(changed, document=document)
+
+    def check_bind(self) -> None:
+        """Raises Misconfigured for an address that others can reach while no API key is set."""
+        check_bind(self.host, self.app.api_keys)
+
+
+def load_config_file(
+    path: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    part_configs: Mapping[str, type[BaseModel]] | None = None,
+) -> ServeConfig:
+    """Reads and checks a whole file; ``data_dir`` becomes absolute.
+
+    part_configs: by name, the settings of every extractor and annotator there is; without it names and options go
+    unchecked. Raises Misconfigured with file, line and key.
+    """
+    source = read_yaml(path)
+    document = _mapping(source, (), source.value)
+    _known_keys(source, (), document, TOP_KEYS)
+    http = _mapping(source, ("http_options",), document.get("http_options"))
+    _known_keys(source, ("http_options",), http, HTTP_KEYS)
+    host, port = http.get("host", DEFAULT_HOST), http.get("port", DEFAULT_PORT)
+    if not isinstance(host, str):
+        raise source.fault(
+            ("http_options", "host"), f"http_options.host is {host!r}", "give an address such as 127.0.0.1"
+        )
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65536:
+        raise source.fault(("http_options", "port"), f"http_options.port is {port!r}", "give a number from 1 to 65535")
+    index = _our_application(source, document)
+    settings = _our_settings(source, document, index, environment)
+    _check_parts(source, index, settings, part_configs)
+    deployed = [name for name, options in settings.annotators.items() if not is_zero_shot(options)]
+    _check_deployments(source, document, index, {ROUTER, *settings.extractors, *deployed})
+    return ServeConfig(path, host, port, settings, document, index).with_overrides()
+
+
+def _our_application(source: YamlSource, document: Mapping[str, Any]) -> int:
+    applications = _sequence(source, ("applications",), document.get("applications"))
+    ours = []
+    for index, application in enumerate(applications):
+        where: KeyPath = ("applications", index)
+        _known_keys(source, where, _mapping(source, where, application), APPLICATION_KEYS)
+        if application.get("import_path") == IMPORT_PATH:
+            ours.append(index)
+    if len(ours) != 1:
+        hint = f"have exactly one application with import_path: {IMPORT_PATH}"
+        raise source.fault(("applications",), f"{len(ours)} applications have the import_path {IMPORT_PATH}", hint)
+    return ours[0]
+
+
+def _our_settings(
+    source: YamlSource, document: Mapping[str, Any], index: int, environment: Mapping[str, str] | None
+) -> AppSettings:
+    where: KeyPath = ("applications", index, "args")
+    args = _mapping(source, where, document["applications"][index].get("args"))
+
+    def fault(path: KeyPath, message: str, hint: str) -> Misconfigured:
+        return source.fault((*where, *path), message, hint)
+
+    return app_settings(args, environment, fault=fault)
+
+
+def _check_parts(
+    source: YamlSource, index: int, settings: AppSettings, configs: Mapping[str, type[BaseModel]] | None
+) -> None:
+    for block, parts in (("extractors", settings.extractors), ("annotators", settings.annotators)):
+        for name, options in parts.items() if configs is not None else ():
+            where: KeyPath = ("applications", index, "args", block, name)
+            check_part_options(configs or {}, block, name, options, source, where)
+
+
+def check_part_options(
+    configs: Mapping[str, type[BaseModel]],
+    block: str,
+    name: str,
+    options: Mapping[str, Any],
+    source: YamlSource,
+    where: KeyPath,
+) -> None:
+    """Raises Misconfigured for a part that does not exist or an option that it does not have."""
+    if name not in configs:
+        raise source.fault(where, f"unknown name {name!r} in args.{block}", did_you_mean(name, configs))
+
+    def fault(path: KeyPath, message: str, hint: str) -> Misconfigured:
+        return source.fault((*where, *path), message, hint)
+
+    try:
+        configs[name].model_validate(dict(options))
+    except ValidationError as error:
+        raise first_fault(error, configs[name], fault, f"args.{block}.{name}") from error
+
+
+def _check_deployments(source: YamlSource, document: Mapping[str, Any], index: int, known: set[str]) -> None:
+    base: KeyPath = ("applications", index, "deployments")
+    for position, deployment in enumerate(_sequence(source, base, document["applications"][index].get("deployments"))):
+        where: KeyPath = (*base, position)
+        fields = _mapping(source, where, deployment)
+        _known_keys(source, where, fields, DEPLOYMENT_KEYS)
+        name = fields.get("name")
+        if name not in known:
+            raise source.fault((*where, "name"), f"unknown deployment {name!r}", did_you_mean(name, known))
+
+
+def _known_keys(source: YamlSource, where: KeyPath, block: Mapping[str, Any], known: Iterable[str]) -> None:
+    known = set(known)
+    for key in block:
+        if key not in known:
+            place = ".".join(map(str, where)) or "the file"
+            raise source.fault((*where, str(key)), f"unknown key {key!r} in {place}", did_you_mean(key, known))
+
+
+def _mapping(source: YamlSource, where: KeyPath, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise source.fault(
+            where, f"{'.'.join(map(str, where)) or 'the file'} is not a block of keys", "write `key: value` lines"
+        )
+    return value
+
+
+def _sequence(source: YamlSource, where: KeyPath, value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise source.fault(where, f"{'.'.join(map(str, where))} is not a list", "start each entry with `- `")
+    return value

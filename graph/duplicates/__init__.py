@@ -1,0 +1,3 @@
+"""Groups of the same picture over all shards, page by page.
+No files are moved here: see ``graph/moving``.
+"""

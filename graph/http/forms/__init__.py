@@ -1,0 +1,3 @@
+"""What requests say: bodies, forms and fields, checked.
+No answers.
+"""

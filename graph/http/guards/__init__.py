@@ -1,0 +1,3 @@
+"""What every request passes: access, limits, logs and figures.
+No routes.
+"""

@@ -1,0 +1,3 @@
+"""What answers look like: JSON, errors with their statuses, OpenAPI.
+No routes.
+"""

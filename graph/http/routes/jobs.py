@@ -1,0 +1,90 @@
+"""``/v1/jobs``: batch jobs, their progress and the files they could not take."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.requests import Request
+from starlette.responses import Response
+
+from graph.catalog.catalog_port import CatalogProvider
+from graph.config.settings import AppSettings, Limits
+from graph.http.forms.bodies import job_fields
+from graph.http.forms.fields import SliceFields, check_at_most, query_fields
+from graph.http.forms.job_fields import BackfillFields, ImportFields, IndexFields
+from graph.http.replies.answers import job_row, json_response
+from graph.http.replies.openapi import documented, json_body, query_parameters, request_body
+from graph.http.replies.schemas import JobFailures, JobList, JobRow, JobSubmitted
+
+JobId = Annotated[str, Path(alias="id", min_length=1, max_length=200, description="the job's id")]
+
+
+def job_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
+    router = APIRouter(tags=["jobs"])
+    _add_control_routes(router, catalog, settings)
+    _add_progress_routes(router, catalog, settings.limits)
+    return router
+
+
+def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:
+    @router.post(
+        "/v1/jobs",
+        summary="Start a batch job",
+        responses=documented({202: ("started", JobSubmitted)}, 400, 413),
+        openapi_extra=request_body(json_body(IndexFields, BackfillFields, ImportFields)),
+        status_code=202,
+    )
+    async def submit(request: Request) -> Response:
+        jobs = catalog().jobs
+        match await job_fields(request, settings):
+            case IndexFields() as index:
+                job_id = await jobs.submit_index(
+                    index.paths, id_from=index.id_from, on_conflict=index.on_conflict, watch=index.watch
+                )
+            case BackfillFields() as backfill:
+                job_id = await jobs.submit_backfill(backfill.feature, allow_missing=backfill.allow_missing)
+            case ImportFields() as original:
+                job_id = await jobs.submit_import(
+                    original.paths,
+                    photos=original.photos,
+                    dry_run=original.dry_run,
+                    keypoint_ranges=original.keypoint_ranges,
+                    features=original.features,
+                )
+        return json_response({"id": job_id}, 202)
+
+    @router.post("/v1/jobs/{id}/stop", summary="Stop a job", responses=documented({200: ("the job", JobRow)}, 404))
+    async def stop(job_id: JobId) -> Response:
+        port = catalog().jobs
+        await port.stop(job_id)
+        return json_response(job_row(await port.job(job_id)))
+
+
+def _add_progress_routes(router: APIRouter, catalog: CatalogProvider, limits: Limits) -> None:
+    @router.get("/v1/jobs", summary="Every job", responses=documented({200: ("newest first", JobList)}))
+    async def jobs() -> Response:
+        found = sorted(await catalog().jobs.jobs(), key=lambda job: job.submitted_at, reverse=True)
+        return json_response({"jobs": [job_row(job) for job in found]})
+
+    @router.get("/v1/jobs/{id}", summary="A job's progress", responses=documented({200: ("the job", JobRow)}, 404))
+    async def job(job_id: JobId) -> Response:
+        return json_response(job_row(await catalog().jobs.job(job_id)))
+
+    @router.get(
+        "/v1/jobs/{id}/failures",
+        summary="Files that a job could not take, and why",
+        responses=documented({200: ("a page of them", JobFailures)}, 404),
+        openapi_extra=query_parameters(SliceFields),
+    )
+    async def failures(request: Request, job_id: JobId) -> Response:
+        fields = query_fields(request, SliceFields)
+        check_at_most("limit", fields.limit, limits.max_page_size)
+        found = await catalog().jobs.failures(job_id, fields.offset, fields.limit + 1)
+        more = len(found) > fields.limit
+        body = {
+            "failures": [asdict(failure) for failure in found[: fields.limit]],
+            "next_offset": fields.offset + fields.limit if more else None,
+        }
+        return json_response(body)

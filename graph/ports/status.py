@@ -1,0 +1,51 @@
+"""What is said of an extractor or an annotator, from its replica's own report and from what its index allows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deployments.replica.loading_part import PartState
+from deployments.replica.part_host import ReplicaReport
+from graph.ports.contract import ExtractorStatus, ServedModel
+from storage.errors import ExtractorFailed, ExtractorUnavailable
+
+
+def extractor_status(
+    name: str, served: ServedModel, said: ReplicaReport, replicas: int, *, is_late: bool
+) -> ExtractorStatus:
+    """said: of the model that is served."""
+    spec = served.spec or said.spec
+    status = ExtractorStatus(
+        name, said.state, said.reason, spec, said.model, replicas, version=None if spec is None else spec.fingerprint
+    )
+    if said.state == "ready" and is_late:
+        return _late_status(status, served)
+    if said.state == "unavailable" and served.refusal is not None:
+        return _with(status, "unavailable", str(served.refusal))
+    return status
+
+
+def _late_status(status: ExtractorStatus, served: ServedModel) -> ExtractorStatus:
+    if served.refusal is not None:
+        return _with(status, "unavailable", str(served.refusal))
+    if served.spec is None:
+        return _with(status, "loading", "its model is loaded, and the shards make room for what it computes")
+    return _with(status, "ready", served.note)
+
+
+def _with(status: ExtractorStatus, state: PartState, reason: str) -> ExtractorStatus:
+    return replace(status, state=state, reason=reason)
+
+
+def annotator_status(name: str, said: ReplicaReport, replicas: int) -> ExtractorStatus:
+    return ExtractorStatus(
+        name, said.state, said.reason, None, said.model, replicas, role="annotator", version=said.fingerprint
+    )
+
+
+def refuse_unserved(name: str, served: ServedModel) -> None:
+    """Raises what a call to a model that is not at work would get."""
+    if served.refusal is not None:
+        raise ExtractorUnavailable(served.refusal.message, served.refusal.hint)
+    if served.spec is None:
+        raise ExtractorFailed(f"{name!r} has no model yet", "GET /v1/features says why")

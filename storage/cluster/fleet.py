@@ -1,0 +1,149 @@
+"""All shards of a data folder: creates their actors, finds them again, replaces those of another version.
+
+An actor's name holds the data folder, the shard's number and the version of the code and of the features it runs,
+because Ray would otherwise hand out a running actor with its old code. A starting service closes the shards of other
+versions before it creates its own; later it never does, so that two versions during a rollout do not fight over the
+folder: the newer one wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+
+import storage
+from storage.cluster.actor import shard_actor_class
+from storage.cluster.plan import FleetPlan, ShardPlan
+
+logger = logging.getLogger(__name__)
+
+NAMESPACE = "lookalike"
+CLOSE_TIMEOUT_S = 30.0
+
+
+class ShardFleet:
+    """Handles of the shard actors of one data folder. Every method blocks: call it off the event loop."""
+
+    def __init__(self, plan: FleetPlan) -> None:
+        self._plan = plan
+        self._version = fleet_version(plan)
+        self._handles: dict[int, Any] = {}
+
+    def start(self) -> None:
+        """Closes the shards of other versions, then creates the missing ones of ours."""
+        for index in range(self._plan.shard_count):
+            self._close_other_versions(index)
+            self.find_or_create(index)
+
+    def handle(self, index: int) -> Any:
+        """The actor of shard ``index``, created if need be."""
+        known = self._handles.get(index)
+        return known if known is not None else self.find_or_create(index)
+
+    def find_or_create(self, index: int) -> Any:
+        """Looks the actor up again, for a caller whose handle is dead."""
+        others = [name for name in self._names(index) if name != self._name(index)]
+        if others:
+            newer = ray.get_actor(others[-1], namespace=NAMESPACE)
+            self._handles[index] = newer
+            return newer
+        selector = self._plan.label_selectors[index] if self._plan.label_selectors else None
+        actor = shard_actor_class(
+            read_threads=self._plan.read_threads,
+            name=self._name(index),
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_task_retries=0,
+            num_cpus=self._plan.num_cpus,
+            **({} if selector is None else {"label_selector": dict(selector)}),
+        ).remote(
+            ShardPlan(
+                directory=str(shard_directory(self._plan.data_dir, index)),
+                index=index,
+                shard_count=self._plan.shard_count,
+                features=self._plan.features,
+                snapshot_interval_s=self._plan.snapshot_interval_s,
+                snapshot_min_changes=self._plan.snapshot_min_changes,
+                index_configs=self._plan.index_configs,
+                late=self._plan.late,
+                annotations=self._plan.annotations,
+                keeps_originals=self._plan.keeps_originals,
+            )
+        )
+        self._handles[index] = actor
+        return actor
+
+    def close(self) -> None:
+        """Closes every shard cleanly: indexes saved, folders free. For the end of a service."""
+        for index in range(self._plan.shard_count):
+            for name in self._names(index):
+                _close(name)
+        self._handles.clear()
+
+    def label_of(self, index: int) -> str:
+        """The node label that shard ``index`` waits for, for messages; empty when it is not pinned."""
+        if not self._plan.label_selectors:
+            return ""
+        return ", ".join(f"{key}={value}" for key, value in self._plan.label_selectors[index].items())
+
+    def _close_other_versions(self, index: int) -> None:
+        for name in self._names(index):
+            if name != self._name(index):
+                logger.info("closing %s, of another version", name)
+                _close(name)
+
+    def _name(self, index: int) -> str:
+        return f"{self._prefix(index)}{self._version}"
+
+    def _prefix(self, index: int) -> str:
+        return f"shard-{_digest(self._plan.data_dir)[:12]}-{index}-"
+
+    def _names(self, index: int) -> list[str]:
+        named: Sequence[Mapping[str, str]] = ray.util.list_named_actors(all_namespaces=True)
+        return [
+            entry["name"]
+            for entry in named
+            if entry["namespace"] == NAMESPACE and entry["name"].startswith(self._prefix(index))
+        ]
+
+
+def _close(name: str) -> None:
+    try:
+        actor = ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return
+    try:
+        ray.get(actor.close.remote(), timeout=CLOSE_TIMEOUT_S)
+    except Exception as failure:  # it is killed anyway: what was acknowledged is on disk
+        logger.warning("%s did not close in order: %s", name, failure)
+    ray.kill(actor, no_restart=True)
+
+
+def shard_directory(data_dir: str | Path, index: int) -> Path:
+    return Path(data_dir) / f"shard-{index:05d}"
+
+
+def fleet_version(plan: FleetPlan, code: Path | None = None) -> str:
+    """Changes with the storage code, the features and their indexes: no actor is reused with one of them outdated. Not
+    with the models of late features, which come and go while an actor serves.
+
+    code: the folder that the actors import, this one unless said.
+    """
+    folder = Path(storage.__file__).parent if code is None else code
+    sources = sorted(folder.rglob("*.py"))
+    parts = [source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes() for source in sources]
+    features = repr(sorted((spec.name, spec.fingerprint) for spec in plan.features))
+    features += repr((sorted(plan.late), sorted(plan.annotations), plan.keeps_originals))
+    configs = repr(sorted(plan.index_configs.items()))
+    return _digest(b"\0".join([*parts, features.encode(), configs.encode()]))[:12]
+
+
+def _digest(value: str | bytes) -> str:
+    return hashlib.sha256(value.encode() if isinstance(value, str) else value).hexdigest()

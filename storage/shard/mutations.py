@@ -1,0 +1,216 @@
+"""Mutations of a shard, applied one after the other in one write transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from storage.encoding.feature_rows import encode_rows
+from storage.encoding.keys import digest_key, number_key
+from storage.encoding.records import decode_result, encode_record, encode_result
+from storage.kv.store import WriteTransaction
+from storage.tables.change_log import IndexChanges, trim_log
+from storage.tables.feature_states import looks_alike, merged, without_features
+from storage.tables.picture_writer import PictureWriter
+from storage.tables.schema import (
+    NEXT_OPERATION,
+    OPERATION_ORDER,
+    OPERATIONS,
+    SEQUENCE,
+    StoredImage,
+    image_by_id,
+    meta_number,
+    put_meta_number,
+)
+from storage.types.features import FeatureRows, FeatureState
+from storage.types.mutations import (
+    AddFeatures,
+    DeleteImage,
+    FillFeatures,
+    Mutation,
+    MutationResult,
+    Outcome,
+    PutImage,
+    RemoveFeatures,
+)
+
+OPERATIONS_KEPT = 100_000
+LOG_KEPT = 100_000
+
+Encoded = bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMutation:
+    """A mutation with all that can be encoded before the transaction begins. encoded: of the record that it brings."""
+
+    mutation: Mutation
+    encoded: bytes
+    features: Mapping[str, bytes]
+
+    def named(self, names: Iterable[str], rows: Mapping[str, FeatureRows]) -> dict[str, tuple[bytes, FeatureRows]]:
+        """Those of its features, as they are stored, and as they are."""
+        return {name: (self.features[name], rows[name]) for name in names}
+
+
+def prepare_mutation(mutation: Mutation, configured: Sequence[str]) -> PreparedMutation:
+    """Encodes; a configured feature that a put does not speak of becomes a pending one, and an absent one where the
+    picture comes with single features.
+    """
+    if isinstance(mutation, DeleteImage | RemoveFeatures):
+        return PreparedMutation(mutation, b"", {})
+    features = {name: encode_rows(rows) for name, rows in mutation.features.items()}
+    if isinstance(mutation, FillFeatures):
+        return PreparedMutation(mutation, b"", features)
+    if len(mutation.record.features) < len(configured):
+        unsaid: FeatureState = "pending" if isinstance(mutation, PutImage) else "absent"
+        states: dict[str, FeatureState] = {**dict.fromkeys(configured, unsaid), **mutation.record.features}
+        mutation = replace(mutation, record=replace(mutation.record, features=states))
+    return PreparedMutation(mutation, encode_record(mutation.record), features)
+
+
+class MutationBatch:
+    """One transaction's worth of mutations. Later ones see what earlier ones did."""
+
+    def __init__(
+        self,
+        transaction: WriteTransaction,
+        stored_features: Sequence[str],
+        *,
+        kept: Sequence[str] = (),
+        annotations: frozenset[str] = frozenset(),
+        keeps_originals: bool = False,
+        operations_kept: int = OPERATIONS_KEPT,
+        log_kept: int = LOG_KEPT,
+    ) -> None:
+        """stored_features: every feature that the shard has a table for, configured or not. kept: all that a picture is
+        to have, beside those, ``annotations`` among it. keeps_originals: for good, not only while something is pending.
+        """
+        self._transaction = transaction
+        self._alive = {*stored_features, *kept}
+        self._annotations = annotations
+        self._operations_kept = operations_kept
+        self._log_kept = log_kept
+        self._next_operation = meta_number(transaction, NEXT_OPERATION)
+        self._pictures = PictureWriter(transaction, stored_features, keeps_originals=keeps_originals)
+
+    @property
+    def changes(self) -> IndexChanges:
+        return self._pictures.changes
+
+    def apply(self, prepared: PreparedMutation) -> MutationResult:
+        operation = digest_key(prepared.mutation.operation_id.encode("utf-8", "surrogatepass"))
+        done = self._transaction.get(OPERATIONS, operation)
+        if done is not None:
+            return decode_result(done)
+        result, encoded = self._dispatch(prepared)
+        self._transaction.put(OPERATIONS, operation, encode_result(result.outcome, encoded))
+        self._transaction.put(OPERATION_ORDER, number_key(self._next_operation), operation)
+        self._next_operation += 1
+        return result
+
+    def finish(self) -> int:
+        """Writes the log and the counters; the sequence that the shard is at after the batch."""
+        self._trim_operations()
+        put_meta_number(self._transaction, NEXT_OPERATION, self._next_operation)
+        sequence = meta_number(self._transaction, SEQUENCE)
+        if not self._pictures.changed:
+            return sequence
+        sequence += 1
+        put_meta_number(self._transaction, SEQUENCE, sequence)
+        self._pictures.finish()
+        self.changes.log(self._transaction, sequence)
+        trim_log(self._transaction, sequence - self._log_kept)
+        return sequence
+
+    def _dispatch(self, prepared: PreparedMutation) -> tuple[MutationResult, Encoded]:
+        mutation = prepared.mutation
+        stored = image_by_id(self._transaction, mutation_id(mutation))
+        if isinstance(mutation, PutImage):
+            return self._put(mutation, prepared, stored)
+        if isinstance(mutation, AddFeatures):
+            return self._add(mutation, prepared, stored)
+        if stored is None:
+            return MutationResult("absent"), None
+        if isinstance(mutation, DeleteImage):
+            self._pictures.remove(stored)
+            return MutationResult("deleted"), None
+        if isinstance(mutation, RemoveFeatures):
+            return self._remove_features(mutation, stored)
+        return self._fill(mutation, prepared, stored)
+
+    def _put(
+        self, mutation: PutImage, prepared: PreparedMutation, stored: StoredImage | None
+    ) -> tuple[MutationResult, Encoded]:
+        if stored is not None and mutation.on_conflict != "replace":
+            refused: Outcome = "conflict" if mutation.on_conflict == "error" else "skipped"
+            return MutationResult(refused, stored.record), encode_record(stored.record)
+        if stored is not None:
+            self._pictures.remove(stored)
+        self._insert(mutation, prepared)
+        outcome: Outcome = "created" if stored is None else "replaced"
+        return MutationResult(outcome, mutation.record), prepared.encoded
+
+    def _add(
+        self, mutation: AddFeatures, prepared: PreparedMutation, stored: StoredImage | None
+    ) -> tuple[MutationResult, Encoded]:
+        if stored is None and all(state == "absent" for state in mutation.record.features.values()):
+            return MutationResult("skipped"), None  # its rows have no place here
+        if stored is None:
+            self._insert(mutation, prepared)
+            return MutationResult("created", mutation.record), prepared.encoded
+        record = merged(stored.record, mutation)
+        if record is None:
+            return MutationResult("conflict", stored.record), encode_record(stored.record)
+        if not looks_alike(stored.record, record):
+            stored = self._pictures.reinsert(stored, record, mutation.thumbnail)
+        encoded = encode_record(record)
+        features = prepared.named(prepared.features, mutation.features)
+        self._pictures.update(stored, record, encoded, mutation.original, features)
+        return MutationResult("filled", record), encoded
+
+    def _insert(self, mutation: PutImage | AddFeatures, prepared: PreparedMutation) -> None:
+        features = prepared.named(prepared.features, mutation.features)
+        self._pictures.insert(mutation.record, prepared.encoded, mutation.thumbnail, mutation.original, features)
+
+    def _remove_features(self, mutation: RemoveFeatures, stored: StoredImage) -> tuple[MutationResult, Encoded]:
+        there = [name for name in mutation.features if stored.record.features.get(name, "absent") != "absent"]
+        if not there:
+            return MutationResult("absent"), None
+        record = without_features(stored.record, there, self._annotations)
+        if record is None:
+            self._pictures.remove(stored)
+            return MutationResult("deleted"), None
+        self._pictures.reinsert(stored, record)
+        return MutationResult("deleted", record), encode_record(record)
+
+    def _fill(
+        self, mutation: FillFeatures, prepared: PreparedMutation, stored: StoredImage
+    ) -> tuple[MutationResult, Encoded]:
+        states = {name: state for name, state in stored.record.features.items() if name in self._alive}
+        wanted = [name for name in prepared.features if states.get(name) == "pending"]
+        said = {name: value for name, value in mutation.annotations.items() if states.get(name) == "pending"}
+        if stored.record.sha256 != mutation.sha256 or not (wanted or said):
+            return MutationResult("skipped", stored.record), encode_record(stored.record)
+        record = replace(
+            stored.record,
+            features={**states, **dict.fromkeys((*wanted, *said), "ok")},
+            annotations={**stored.record.annotations, **said},
+        )
+        encoded = encode_record(record)
+        self._pictures.update(stored, record, encoded, None, prepared.named(wanted, mutation.features))
+        return MutationResult("filled", record), encoded
+
+    def _trim_operations(self) -> None:
+        surplus = self._transaction.count(OPERATIONS) - self._operations_kept
+        if surplus > 0:
+            oldest = list(islice(self._transaction.items(OPERATION_ORDER), surplus))
+            for order, operation in oldest:
+                self._transaction.delete(OPERATION_ORDER, order)
+                self._transaction.delete(OPERATIONS, operation)
+
+
+def mutation_id(mutation: Mutation) -> str:
+    """Of the picture that it changes."""
+    return mutation.record.id if isinstance(mutation, PutImage | AddFeatures) else mutation.id

@@ -1,0 +1,243 @@
+"""Searching a shard: all queries of one feature in one pass over its index, then one row a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.encoding.feature_rows import decode_rows
+from storage.encoding.keys import number_key
+from storage.errors import CorruptData
+from storage.index.query_expansion import ROW_WEIGHTS, expanded
+from storage.index.vector_index import Neighbors, VectorIndex
+from storage.keypoints.search import Located, locate
+from storage.kv.store import ReadTransaction
+from storage.shard.checks import check_query
+from storage.tables.model_versions import Generations
+from storage.tables.schema import feature_table, record_by_handle
+from storage.types.features import FeatureRows, Handles, Vectors
+from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
+from storage.upkeep.current_indexes import IndexView
+from storage.words.word_index import WordIndex
+from storage.words.word_search import FoundWords, find_words
+
+QUERY_FRAME = "query_frame"  # evidence for the router alone: which picture of the query, and the size of its frame
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture near to a query. view: the query's row that was nearest."""
+
+    handle: int
+    distance: float
+    view: int
+
+
+def search_feature(index: VectorIndex, queries: Sequence[FeatureQuery]) -> list[list[Found]]:
+    """The ``k`` nearest pictures of each query: the smallest distance over its views and over the picture's rows.
+
+    Of pictures equally far at the cut, those stored first are kept.
+    """
+    wanted = [min(query.k, max(index.rows_count, 1)) for query in queries]
+    rows: Vectors = np.concatenate([query.rows for query in queries])
+    neighbors = _enough_pictures(index, rows, max(wanted))
+    found, start = [], 0
+    for query, k in zip(queries, wanted, strict=True):
+        part = slice(start, start + len(query.rows))
+        found.append(_nearest_pictures(neighbors.handles[part], neighbors.distances[part], k, query.max_distance))
+        start = part.stop
+    return found
+
+
+def _enough_pictures(index: VectorIndex, rows: Vectors, k: int) -> Neighbors:
+    """Neighbours of every row, up to its k nearest pictures: more than k where pictures have many rows."""
+    count = k
+    while True:
+        neighbors = index.search(rows, count)
+        if count >= index.rows_count or all(len(set(handles)) >= k for handles in neighbors.handles.tolist()):
+            return neighbors
+        count = min(4 * count, index.rows_count)
+
+
+def _nearest_pictures(
+    handles: Handles, distances: NDArray[np.float32], k: int, max_distance: float | None
+) -> list[Found]:
+    """handles, distances: (V, K) of one query's views."""
+    views = np.repeat(np.arange(len(handles)), handles.shape[1])
+    order = np.lexsort((handles.ravel(), views, distances.ravel()))
+    columns = (handles.ravel()[order], distances.ravel()[order], views[order])
+    found: dict[int, Found] = {}
+    for handle, distance, view in zip(*(column.tolist() for column in columns), strict=True):
+        if handle < 0 or len(found) == k or (max_distance is not None and distance > max_distance):
+            break
+        if handle not in found:
+            found[handle] = Found(handle, distance, view)
+    return list(found.values())
+
+
+class _Draft:
+    """An answer being put together."""
+
+    def __init__(self) -> None:
+        self.hits: dict[str, tuple[Hit, ...]] = {}
+        self.summaries: dict[str, ImageSummary] = {}
+        self.took_ms: dict[str, float] = {}
+        self.errors: dict[str, str] = {}
+
+    def finished(self) -> ShardAnswer:
+        return ShardAnswer(self.hits, self.summaries, self.took_ms, self.errors)
+
+
+def answer_queries(
+    transaction: ReadTransaction,
+    view: IndexView,
+    queries: Sequence[ShardQuery],
+    cache: SummaryCache,
+) -> list[ShardAnswer]:
+    """One answer a query. The view must be of the transaction's moment. What cannot be searched is in ``errors``."""
+    generations = view.generations
+    drafts = [_Draft() for _ in queries]
+    by_key: dict[str, list[tuple[_Draft, FeatureQuery]]] = {}
+    for draft, query in zip(drafts, queries, strict=True):
+        for part in query.features:
+            reason = check_query(part, generations)
+            key = generations.key_of(part.feature, part.fingerprint)
+            if reason is None and key is not None:
+                by_key.setdefault(key, []).append((draft, part))
+            else:
+                draft.errors[part.feature] = reason or ""
+    pictures = _Pictures(transaction, cache, generations)
+    for key, asked in by_key.items():
+        _ANSWERERS.get(generations.specs[key].kind, _answer_feature)(key, view.indexes[key], asked, pictures)
+    return [draft.finished() for draft in drafts]
+
+
+def _answer_feature(
+    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+) -> None:
+    started = time.perf_counter()
+    plain = [query for _, query in asked if ROW_WEIGHTS not in query.extras]
+    answers = dict(zip(map(id, plain), search_feature(index, plain), strict=True)) if plain else {}
+    for _, query in asked:
+        if id(query) not in answers:
+            answers[id(query)] = search_feature(*expanded(index, query))[0]
+    took_ms = (time.perf_counter() - started) * 1e3
+    for draft, query in asked:
+        draft.took_ms[query.feature] = took_ms
+        draft.hits[query.feature] = _hits(answers[id(query)], pictures, draft.summaries)
+
+
+def _answer_local_feature(
+    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+) -> None:
+    for draft, query in asked:
+        started = time.perf_counter()
+        located = locate(index, query, lambda handle: pictures.feature(key, handle))
+        draft.hits[query.feature] = tuple(_located_hit(one, pictures, draft.summaries) for one in located)
+        draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
+
+
+def _answer_words(
+    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+) -> None:
+    for draft, query in asked:
+        started = time.perf_counter()
+        found = find_words(cast(WordIndex, index), query, lambda handle: pictures.feature(key, handle))
+        draft.hits[query.feature] = tuple(_word_hit(one, pictures, draft.summaries) for one in found)
+        draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
+
+
+_ANSWERERS = {"local": _answer_local_feature, "words": _answer_words}
+
+
+def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
+    """Coordinates in pixels of the stored picture, no longer in those of its frame."""
+    image_id, summary = pictures.summary(found.handle)
+    summaries[image_id] = summary
+    scale = np.array([summary.width / found.frame[0], summary.height / found.frame[1]])
+    words = [
+        {
+            "query": one.query,
+            "word": one.word,
+            "match": one.how,
+            "confidence": round(one.confidence, 4),
+            "box": np.round(one.box * scale, 2).tolist(),
+        }
+        for one in found.words
+    ]
+    return Hit(image_id, found.distance, 0, {"words": words})
+
+
+def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
+    """Coordinates in pixels of the stored picture, no longer in those of its frame."""
+    image_id, summary = pictures.summary(found.handle)
+    summaries[image_id] = summary
+    to_frame = np.diag([found.stored_size[0] / summary.width, found.stored_size[1] / summary.height, 1.0])
+    evidence = {
+        "homography": (found.homography @ to_frame).tolist(),
+        "box": (found.box / to_frame.diagonal()[:2]).tolist(),
+        QUERY_FRAME: [found.side.frame, *found.side.size],
+    }
+    return Hit(image_id, float(found.inliers), int(found.side.mirrored), evidence)
+
+
+def _hits(found: Sequence[Found], pictures: _Pictures, summaries: dict[str, ImageSummary]) -> tuple[Hit, ...]:
+    hits = []
+    for one in found:
+        image_id, summary = pictures.summary(one.handle)
+        summaries[image_id] = summary
+        hits.append(Hit(image_id, one.distance, one.view))
+    hits.sort(key=lambda hit: (hit.distance, hit.view, hit.id))
+    return tuple(hits)
+
+
+class SummaryCache:
+    """Ids and summaries by handle, of pictures that no annotation is awaited for. Those never change, nor is a handle
+    used again, so an entry is never out of date.
+    """
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self._capacity = capacity
+        self._known: dict[int, tuple[str, ImageSummary]] = {}
+
+    def get(self, handle: int) -> tuple[str, ImageSummary] | None:
+        return self._known.get(handle)
+
+    def put(self, handle: int, picture: tuple[str, ImageSummary]) -> None:
+        if len(self._known) >= self._capacity:
+            self._known = {}  # as good as any order of leaving, and safe among threads
+        self._known[handle] = picture
+
+
+class _Pictures:
+    """The pictures of one moment of the store."""
+
+    def __init__(self, transaction: ReadTransaction, cache: SummaryCache, generations: Generations) -> None:
+        self._transaction = transaction
+        self._cache = cache
+        self._annotations = generations.annotations
+
+    def summary(self, handle: int) -> tuple[str, ImageSummary]:
+        known = self._cache.get(handle)
+        if known is None:
+            record = record_by_handle(self._transaction, handle)
+            if record is None:
+                raise CorruptData(f"the index has a picture that the store does not, handle {handle}", "run verify")
+            summary = ImageSummary(record.width, record.height, record.sha256, record.metadata, record.annotations)
+            known = (record.id, summary)
+            if all(record.features.get(name) != "pending" for name in self._annotations):
+                self._cache.put(handle, known)
+        return known
+
+    def feature(self, key: str, handle: int) -> FeatureRows:
+        value = self._transaction.get(feature_table(key), number_key(handle))
+        if value is None:
+            raise CorruptData(
+                f"the index of {key} has a picture that the store does not, handle {handle}", "run verify"
+            )
+        return decode_rows(value)

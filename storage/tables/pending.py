@@ -1,0 +1,126 @@
+"""Questions about pictures that wait for features or annotations, each answered within one read transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+
+from storage.encoding.keys import number_key, number_of
+from storage.kv.store import ReadTransaction
+from storage.tables.absent_counts import absent_count
+from storage.tables.model_versions import Generations
+from storage.tables.schema import (
+    IMAGES,
+    ORIGINALS,
+    PENDING,
+    can_be_filled,
+    decode_image,
+    feature_table,
+    image_by_id,
+)
+from storage.types.pictures import ImageRecord, PendingImage, PendingPage
+
+PAGE_BYTES = 64 << 20
+MOST_LOOKED_AT = 5000  # waiting pictures a page: some 0.1 s
+
+
+def waiting_keys(generations: Generations, wanted: Mapping[str, str]) -> frozenset[str]:
+    """Keys of features by name and fingerprint; of annotations, whose fingerprint is empty, the names themselves. What
+    no picture is to have is left out.
+    """
+    plain = generations.annotations | generations.awaited
+    found = {name if name in plain else generations.key_of(name, fingerprint) for name, fingerprint in wanted.items()}
+    return frozenset(key for key in generations.kept if key in found)
+
+
+def count_pending(transaction: ReadTransaction, keys: frozenset[str]) -> int:
+    """Pictures that wait for any of these and can be filled."""
+    images = (image_by_id(transaction, image_id.decode()) for _, image_id in transaction.items(PENDING))
+    return sum(image is not None and _waits_for(image.record, keys) for image in images)
+
+
+def pending_without_file(transaction: ReadTransaction, keys: frozenset[str], limit: int) -> list[str]:
+    """Ids of pictures that wait for any of these, but have no file to compute it from."""
+    images = (decode_image(value) for _, value in transaction.items(IMAGES))
+    waiting = (image for image in images if _waits_for(image.record, keys))
+    stuck = (
+        image.record.id
+        for image in waiting
+        if not can_be_filled(image.record, transaction.has(ORIGINALS, number_key(image.handle)))
+    )
+    return list(islice(stuck, limit))
+
+
+def pending_page(
+    transaction: ReadTransaction, generations: Generations, wanted: Mapping[str, str], start: int, limit: int
+) -> PendingPage:
+    """Up to ``limit`` pictures that wait for any of these, oldest first, without their originals: where both
+    ``original`` and ``source`` are None, the shard has it. start: 0, then what the page before says.
+    """
+    keys = _incomplete(transaction, generations, waiting_keys(generations, wanted) - generations.awaited)
+    if not keys:
+        return PendingPage((), None)
+    images: list[PendingImage] = []
+    for looked_at, (key, image_id) in enumerate(transaction.items(PENDING, number_key(start))):
+        if len(images) == limit or looked_at == MOST_LOOKED_AT:
+            return PendingPage(tuple(images), number_of(key))
+        image = image_by_id(transaction, image_id.decode())
+        if image is not None and _waits_for(image.record, keys):
+            images.append(_pending_image(image.record, generations, transaction.has(ORIGINALS, key)))
+    return PendingPage(tuple(images), None)
+
+
+def _incomplete(transaction: ReadTransaction, generations: Generations, keys: frozenset[str]) -> frozenset[str]:
+    """Without features that no picture waits for: told by the tables' sizes, without a look at pictures."""
+    images = transaction.count(IMAGES)
+    plain = generations.annotations
+    settled = {key: transaction.count(feature_table(key)) + absent_count(transaction, key) for key in keys - plain}
+    return frozenset(key for key in keys if key in plain or settled[key] < images)
+
+
+def pending_images(
+    transaction: ReadTransaction, generations: Generations, limit: int, after: str | None
+) -> list[PendingImage]:
+    """Oldest first, with originals, from behind the image ``after`` where one is given.
+
+    Fewer than ``limit`` means that no more follow. A page that ends early, because its originals came to more than
+    ``PAGE_BYTES``, is filled up to ``limit`` with its last picture, then without features and bytes: nothing to do, and
+    the right place to go on from.
+    """
+    page: list[PendingImage] = []
+    held = 0
+    for image in islice(_waiting_after(transaction, generations, after), limit):
+        page.append(image)
+        held += len(image.original or b"")
+        if held > PAGE_BYTES:
+            nothing = replace(image, features=(), original=None, source=None, fingerprints={})
+            return page + [nothing] * (limit - len(page))
+    return page
+
+
+def _waiting_after(transaction: ReadTransaction, generations: Generations, after: str | None) -> Iterator[PendingImage]:
+    behind = image_by_id(transaction, after) if after else None
+    start = b"" if behind is None else number_key(behind.handle + 1)
+    for key, image_id in transaction.items(PENDING, start):
+        stored = image_by_id(transaction, image_id.decode())
+        if stored is None:
+            continue
+        image = _pending_image(stored.record, generations, transaction.has(ORIGINALS, key))
+        if image.features:
+            yield replace(image, original=transaction.get(ORIGINALS, key))
+
+
+def _pending_image(record: ImageRecord, generations: Generations, has_original: bool) -> PendingImage:
+    waiting: dict[str, list[str]] = {}
+    for wanted in generations.kept:
+        if record.features.get(wanted) == "pending":
+            spec = generations.specs.get(wanted)
+            waiting.setdefault(generations.name_of(wanted), []).extend([] if spec is None else [spec.fingerprint])
+    fingerprints = {name: tuple(found) for name, found in waiting.items()}
+    source = None if has_original else record.source
+    return PendingImage(record.id, record.sha256, tuple(waiting), None, source, fingerprints)
+
+
+def _waits_for(record: ImageRecord, keys: frozenset[str]) -> bool:
+    return any(record.features.get(key) == "pending" for key in keys)

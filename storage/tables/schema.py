@@ -1,0 +1,119 @@
+"""The tables of a shard, and its own few facts in ``meta``.
+
+- ``meta``: format, shard, epoch, owner, owners, sequence, next_handle, next_operation, log_start, configured,
+  originals_kept; by the key of a generation feature:, whitening:, centroids:, absent:; by feature generations:
+- ``images``: key of the id -> handle, row as JSON
+- ``handles``: handle -> id
+- ``feature:<key>``: handle -> encoded rows; a picture has an entry exactly where its row says "ok"
+- ``thumbnails``: handle -> JPEG
+- ``originals``: handle -> the file's bytes, while features are pending; for good where the shard keeps them
+- ``pending``: handle -> id, of the pictures with pending features whose bytes can still be had
+- ``file_names``: digest of the metadata's ``file_name`` and handle -> id
+- ``log``: sequence -> which handles came and went, for bringing a snapshot of an index up to date
+- ``operations``: digest of the operation id -> its outcome; ``operation_order`` holds the digests by age
+- ``jobs``, ``job_failures``
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.encoding.keys import digest_key, number_key, number_of, text_key
+from storage.encoding.records import decode_record
+from storage.errors import LostOwnership
+from storage.kv.store import ReadTransaction, WriteTransaction
+from storage.types.pictures import FILE_NAME, ImageRecord
+
+FORMAT = 1
+
+META = "meta"
+IMAGES = "images"
+HANDLES = "handles"
+THUMBNAILS = "thumbnails"
+ORIGINALS = "originals"
+PENDING = "pending"
+FILE_NAMES = "file_names"
+LOG = "log"
+OPERATIONS = "operations"
+OPERATION_ORDER = "operation_order"
+JOBS = "jobs"
+JOB_FAILURES = "job_failures"
+TABLES = (
+    META, IMAGES, HANDLES, THUMBNAILS, ORIGINALS, PENDING, FILE_NAMES, LOG, OPERATIONS, OPERATION_ORDER, JOBS,
+    JOB_FAILURES,
+)  # fmt: skip
+
+SEQUENCE = b"sequence"
+EPOCH = b"epoch"
+OWNER = b"owner"
+NEXT_HANDLE = b"next_handle"
+NEXT_OPERATION = b"next_operation"
+LOG_START = b"log_start"  # the log has every change from this sequence on
+
+HANDLE_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A picture's entry in ``images``."""
+
+    handle: int
+    record: ImageRecord
+
+
+def feature_table(name: str) -> str:
+    return f"feature:{name}"
+
+
+def meta_number(transaction: ReadTransaction, key: bytes) -> int:
+    """A number in ``meta``; 0 where it was never set."""
+    value = transaction.get(META, key)
+    return 0 if value is None else number_of(value)
+
+
+def put_meta_number(transaction: WriteTransaction, key: bytes, number: int) -> None:
+    transaction.put(META, key, number_key(number))
+
+
+def check_owner(transaction: ReadTransaction, owner: bytes) -> None:
+    """Raises `LostOwnership` once another process has opened the shard."""
+    if transaction.get(META, OWNER) != owner:
+        raise LostOwnership("another process has taken this shard over", "stop this one")
+
+
+def image_by_id(transaction: ReadTransaction, image_id: str) -> StoredImage | None:
+    value = transaction.get(IMAGES, text_key(image_id))
+    return None if value is None else decode_image(value)
+
+
+def record_by_handle(transaction: ReadTransaction, handle: int) -> ImageRecord | None:
+    image_id = transaction.get(HANDLES, number_key(handle))
+    if image_id is None:
+        return None
+    image = image_by_id(transaction, image_id.decode())
+    return None if image is None else image.record
+
+
+def file_name_key(record: ImageRecord, handle: int) -> bytes | None:
+    """None of a picture whose metadata has no ``file_name``."""
+    name = record.metadata.get(FILE_NAME)
+    return file_name_start(name) + number_key(handle) if isinstance(name, str) else None
+
+
+def file_name_start(name: str) -> bytes:
+    """What the keys of all pictures with this file name begin with."""
+    return digest_key(name.encode("utf-8", "surrogatepass"))
+
+
+def encode_image(handle: int, encoded_record: bytes) -> bytes:
+    return number_key(handle) + encoded_record
+
+
+def decode_image(value: bytes) -> StoredImage:
+    """Inverse of `encode_image`. Raises `CorruptData`."""
+    return StoredImage(number_of(value[:HANDLE_BYTES]), decode_record(value[HANDLE_BYTES:]))
+
+
+def can_be_filled(record: ImageRecord, has_original: bool) -> bool:
+    """Whether the picture waits for features and its bytes can still be had."""
+    return "pending" in record.features.values() and (has_original or record.source is not None)

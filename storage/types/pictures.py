@@ -1,0 +1,67 @@
+"""A stored picture: its row, the file it came from, what of it is still to be computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.types.features import FeatureState
+
+FILE_NAME = "file_name"  # key in a picture's metadata
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """The file a picture was indexed from, as it was then."""
+
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """A stored picture's row.
+
+    width, height: pixels, EXIF orientation applied. sha256: of the file's bytes, hex. added_at: Unix seconds.
+    features: state of every feature and annotation that the service was asked to keep for it. "pending" ones are to be
+    computed, "absent" ones are not: the picture came with single features, or lost some.
+    annotations: by annotator, what it said of the picture, as JSON.
+    """
+
+    id: str
+    width: int
+    height: int
+    sha256: str
+    format: str  # "jpeg", "png", ...
+    byte_size: int
+    added_at: float
+    features: Mapping[str, FeatureState]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: SourceFile | None = None
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingImage:
+    """A picture with features or annotations still to be computed, and where its bytes are: in ``original``, in the
+    file ``source``, or, where neither is set, with its shard. One without features asks for nothing.
+
+    fingerprints: of the generations of each feature that wait; none where any model will do.
+    """
+
+    id: str
+    sha256: str
+    features: tuple[str, ...]
+    original: bytes | None
+    source: SourceFile | None
+    fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPage:
+    """next_start: where to go on, even behind an empty page; None at the end."""
+
+    images: tuple[PendingImage, ...]
+    next_start: int | None

@@ -1,0 +1,68 @@
+"""What is asked of a shard in a search, and what it answers: named tuples where a search makes many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from storage.types.features import Vectors
+
+NO_EVIDENCE: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureQuery:
+    """One feature's part of a search.
+
+    rows: (V, D) views of the query; a hit's distance is the smallest over them. Of a local feature: its keypoints.
+    k: hits wanted. max_distance: hits farther away are left out. params: the feature's own search parameters.
+    extras: arrays that belong to the rows, such as keypoint positions.
+    fingerprint: of what computed the rows; empty where that can only be the one in use.
+    """
+
+    feature: str
+    rows: Vectors
+    k: int
+    max_distance: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardQuery:
+    """All features of one search, asked of a shard at once."""
+
+    features: tuple[FeatureQuery, ...]
+
+
+class Hit(NamedTuple):
+    """A picture that one feature found. view: which of the query's rows it matched (0 is the picture as given)."""
+
+    id: str
+    distance: float
+    view: int = 0
+    evidence: Mapping[str, Any] = NO_EVIDENCE
+
+
+class ImageSummary(NamedTuple):
+    """What a result shows of a picture without asking for it again."""
+
+    width: int
+    height: int
+    sha256: str
+    metadata: Mapping[str, Any]
+    annotations: Mapping[str, Any] = NO_EVIDENCE
+
+
+@dataclass(frozen=True, slots=True)
+class ShardAnswer:
+    """hits: by feature, nearest first. errors: features that this shard could not search, and why."""
+
+    hits: Mapping[str, tuple[Hit, ...]]
+    summaries: Mapping[str, ImageSummary]
+    took_ms: Mapping[str, float]
+    errors: Mapping[str, str] = field(default_factory=dict)

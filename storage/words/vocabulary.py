@@ -1,0 +1,126 @@
+"""All words that an index of words has ever seen, and which of them a query may mean.
+
+It only grows, so every view of an index shares it: a word of a later view has no rows in an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from storage.words.word_forms import folded, sound_of
+
+HowAlike = Literal["exact", "prefix", "misspelt", "sounds"]
+
+PREFIX_LETTERS = 2  # the fewest that may stand for a longer word
+PREFIX = 0.9  # worth of a beginning that lacks nothing; half of it where it lacks nearly everything
+EDITS = ((7, 2), (4, 1))  # letters of a word from which so many may be wrong
+EDIT_COST = 1.2  # times the share of wrong letters
+SOUND = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A known word that a query may mean. quality: from 0 to 1, for the word itself."""
+
+    word: int
+    spelling: str
+    quality: float
+    how: HowAlike
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Which other words than the very one a query may mean."""
+
+    prefix: bool = True
+    misspelt: bool = True
+    sounds: bool = True
+
+
+class Vocabulary:
+    """One writer, any number of readers."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}  # by folded word
+        self._spellings: list[str] = []
+        self._beginnings: defaultdict[str, list[int]] = defaultdict(list)
+        self._lengths: defaultdict[int, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
+        self._sounds: defaultdict[str, list[int]] = defaultdict(list)
+
+    def __len__(self) -> int:
+        return len(self._spellings)
+
+    @property
+    def memory_bytes(self) -> int:
+        """About: a word with its places in the tables takes some 450 bytes of Python's."""
+        return 450 * len(self)
+
+    def number_of(self, word: str) -> int:
+        """Of a word in any form, which is known from here on."""
+        spelling = folded(word)
+        number = self.numbers.get(spelling)
+        if number is None:
+            number = len(self._spellings)
+            self._spellings.append(spelling)
+            self._beginnings[spelling[:PREFIX_LETTERS]].append(number)
+            numbers, spellings = self._lengths[len(spelling)]
+            spellings.append(spelling)
+            numbers.append(number)  # last: readers go by how many there are
+            if sound := sound_of(spelling):
+                self._sounds[sound].append(number)
+            self.numbers[spelling] = number
+        return number
+
+    def alike(self, spelling: str, tolerance: Tolerance) -> list[Alike]:
+        """Words that a folded one may mean, each for the best of reasons, best first."""
+        found: dict[int, Alike] = {}
+        for one in self._candidates(spelling, tolerance):
+            if one.word not in found or found[one.word].quality < one.quality:
+                found[one.word] = one
+        return sorted(found.values(), key=lambda one: (-one.quality, one.spelling))
+
+    def _candidates(self, spelling: str, tolerance: Tolerance) -> list[Alike]:
+        exact = self.numbers.get(spelling)
+        found = [] if exact is None else [Alike(exact, spelling, 1.0, "exact")]
+        if tolerance.prefix:
+            found += self._longer(spelling)
+        if tolerance.misspelt:
+            found += self._misspelt(spelling)
+        if tolerance.sounds and (sound := sound_of(spelling)):
+            same = self._sounds.get(sound, ())
+            found += [Alike(number, self._spellings[number], SOUND, "sounds") for number in same if number != exact]
+        return found
+
+    def _longer(self, spelling: str) -> list[Alike]:
+        if len(spelling) < PREFIX_LETTERS:
+            return []
+        words = ((number, self._spellings[number]) for number in self._beginnings.get(spelling[:PREFIX_LETTERS], ()))
+        return [
+            Alike(number, word, PREFIX * (0.5 + 0.5 * len(spelling) / len(word)), "prefix")
+            for number, word in words
+            if len(word) > len(spelling) and word.startswith(spelling)
+        ]
+
+    def _misspelt(self, spelling: str) -> list[Alike]:
+        """Within a few edits: letters left out, put in, exchanged, swapped with the next (optimal string alignment)."""
+        from rapidfuzz.distance import OSA
+        from rapidfuzz.process import cdist
+
+        edits = next((edits for letters, edits in EDITS if len(spelling) >= letters), 0)
+        if not edits or not spelling.isalpha():  # another number is not a misspelt one
+            return []
+        found = []
+        for length in range(len(spelling) - edits, len(spelling) + edits + 1):
+            numbers, every = self._lengths.get(length, ((), ()))
+            words = every[: len(numbers)]
+            if not words:
+                continue
+            distances = cdist([spelling], words, scorer=OSA.distance, score_cutoff=edits, dtype=np.uint8)[0]
+            for place in np.flatnonzero((distances > 0) & (distances <= edits)).tolist():
+                quality = 1 - EDIT_COST * float(distances[place]) / len(spelling)
+                found.append(Alike(numbers[place], words[place], quality, "misspelt"))
+        return found

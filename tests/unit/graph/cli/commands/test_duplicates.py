@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from graph.cli.commands.duplicates import consistent
+from graph.client import DuplicateGroup, DuplicatePicture
+from graph.moving.journal import NAME
+from tests.suites.client_suite import Service, failure, reply
+from tests.unit.graph.cli.conftest import Run
+from tests.unit.graph.moving.duplicate_files import Index, group, write
+
+EMPTY: dict[str, Any] = {"groups": [], "next_cursor": None, "looked_at": 9, "undecided": 0}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """The one to keep, and two duplicates of it."""
+    return write(tmp_path / "photos", "keep.jpg", "a.jpg", "b.jpg")
+
+
+def test_shows_every_group_and_what_would_be_freed(run: Run, files: list[Path]) -> None:
+    index = Index(group(*files))
+    result = run(index, "duplicates")
+    assert result.stdout.splitlines() == [
+        "kept\tduplicate\tdistance\tsize\tbytes",
+        "keep.jpg\ta.jpg\t3\t64x48\t650",
+        "keep.jpg\tb.jpg\t4\t64x48\t650",
+        "1 group, 2 duplicates, 1.3 kB would be freed",
+    ]
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert index.asked == [{"threshold": "64", "limit": "100"}]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_shows_a_table_on_a_terminal(run: Run, files: list[Path]) -> None:
+    result = run(Index(group(*files)), "duplicates")
+    assert "650 B" in result.stdout
+    assert "keep.jpg" in result.stdout
+
+
+def test_asks_page_by_page_and_with_the_threshold(run: Run) -> None:
+    service = Service(reply(EMPTY | {"next_cursor": "10.1.0.4"}), reply(EMPTY))
+    result = run(service, "duplicates", "--threshold", "10")
+    assert result.stdout.splitlines()[-1] == "0 groups, 0 duplicates, 0 B would be freed"
+    asked = [dict(request.url.params) for request in service.requests]
+    assert asked == [{"threshold": "10", "limit": "100"}, {"threshold": "10", "limit": "100", "cursor": "10.1.0.4"}]
+
+
+def test_says_what_was_left_out(run: Run, files: list[Path]) -> None:
+    index = Index(group(*files, left_out=7))
+    assert "7 more pictures" in run(index, "duplicates").stderr
+    assert "2 pictures were left alone" in run(Service(reply(EMPTY | {"undecided": 2})), "duplicates").stderr
+
+
+def test_writes_json_to_stdout_or_to_a_file(run: Run, files: list[Path], tmp_path: Path) -> None:
+    result = run(Index(group(*files)), "duplicates", "--json")
+    said = json.loads(result.stdout)
+    [found] = said["groups"]
+    assert (found["keep"]["id"], [one["distance"] for one in found["duplicates"]]) == ("keep.jpg", [3, 4])
+    assert (said["duplicates"], said["bytes"], said["left_out"], said["undecided"]) == (2, 1300, 0, 0)
+    file = tmp_path / "groups.json"
+    result = run(Index(group(*files)), "duplicates", "--output", str(file))
+    assert json.loads(file.read_text()) == said
+    assert result.stdout.splitlines()[-1].startswith("1 group")
+
+
+def test_moves_the_duplicates_and_puts_them_back(run: Run, files: list[Path], tmp_path: Path) -> None:
+    keep, *duplicates = files
+    aside = tmp_path / "aside"
+    index = Index(group(*files))
+    rehearsed = run(index, "duplicates", "--move", str(aside), "--dry-run")
+    assert rehearsed.stdout.splitlines()[-1] == f"would move 2 files, 1.3 kB, to {aside}"
+    assert not aside.exists()
+    assert all(path.exists() for path in files)
+    moved = run(index, "duplicates", "--move", str(aside))
+    assert moved.stdout == rehearsed.stdout.replace("would move", "moved")
+    assert (keep.exists(), *(path.exists() for path in duplicates)) == (True, False, False)
+    assert (index.deleted, moved.exit_code) == (["a.jpg", "b.jpg"], 0)
+    undone = run(None, "duplicates", "--undo", str(aside))
+    assert undone.stdout.splitlines() == [
+        "put back 2 files",
+        "2 pictures had left the index; to have them in it again:",
+        f"  lookalike index {keep.parent}/",
+    ]
+    assert all(path.exists() for path in files)
+    assert run(None, "duplicates", "--undo", str(aside)).stdout == "put back 0 files\n"
+
+
+def test_lists_the_files_that_stay_and_why(run: Run, files: list[Path], tmp_path: Path) -> None:
+    found = group(*files, None)
+    files[1].unlink()
+    result = run(Index(found), "duplicates", "--move", str(tmp_path / "aside"), "--json")
+    said = json.loads(result.stdout)
+    assert [Path(one["source"]).name for one in said["moved"]] == ["b.jpg"]
+    assert [(Path(one["path"]).name, one["reason"].rpartition(" ")[2]) for one in said["not_moved"]] == [
+        ("a.jpg", "machine"),
+        ("upload", "file"),
+    ]
+    text = run(Index(found), "duplicates", "--move", str(tmp_path / "aside"), "--dry-run").stdout
+    assert "3 files not moved:\nfile\treason\n" in text
+    assert "was uploaded: it has no file" in text
+
+
+def test_goes_on_where_a_killed_command_ended(run: Run, files: list[Path], tmp_path: Path) -> None:
+    aside, index = str(tmp_path / "aside"), Index(group(*files))
+    assert run(index, "duplicates", "--move", aside).exit_code == 0
+    journal = Path(aside) / NAME
+    lines = [line for line in journal.read_text().splitlines() if line]
+    journal.write_text("\n".join(lines[:-1]))  # the last word was that b.jpg had left the index
+    index = Index(group(*files[:1]))
+    move = json.loads(lines[3])["move"]
+    index.rows["b.jpg"] = replace(index.rows["keep.jpg"], id="b.jpg", path=move["source"], sha256=move["sha256"])
+    run(index, "duplicates", "--move", aside)
+    assert index.deleted == ["b.jpg"]
+
+
+def test_undoing_fails_where_a_file_is_in_the_way(run: Run, files: list[Path], tmp_path: Path) -> None:
+    aside = str(tmp_path / "aside")
+    run(Index(group(*files)), "duplicates", "--move", aside)
+    files[1].write_bytes(b"new here")
+    result = run(None, "duplicates", "--undo", aside)
+    assert result.exit_code == 1
+    assert "put back 1 file\n" in result.stdout
+    assert "1 file not moved:\n" in result.stdout
+    assert "there is a file in its place" in result.stdout
+
+
+def test_a_folder_that_is_indexed_is_refused(run: Run, files: list[Path], tmp_path: Path) -> None:
+    index = Index(group(*files))
+    index.job_paths = [str(tmp_path / "other")]
+    for folder in (files[0].parent / "aside", tmp_path / "other" / "aside"):
+        result = run(index, "duplicates", "--move", str(folder), "--dry-run")
+        assert (result.exit_code, "would be indexed again" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--dry-run"],
+        ["--undo", "x", "--move", "y"],
+        ["--undo", "x", "--dry-run"],
+        ["--undo", "x", "--json"],
+        ["--undo", "no such folder"],
+        ["--threshold", "500"],
+    ],
+)
+def test_wrong_usage_is_one_line(run: Run, arguments: list[str]) -> None:
+    result = run(None, "duplicates", *arguments)
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "exit_code"),
+    [
+        (failure("unknown_feature", 422), 2),
+        (failure("shard_unavailable", 503), 1),
+        (httpx.ConnectError("Connection refused"), 3),
+    ],
+)
+def test_a_failure_is_one_line_and_an_exit_code(
+    run: Run, answer: httpx.Response | httpx.HTTPError, exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    result = run(Service(answer), "duplicates")
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (exit_code, "", 1)
+
+
+def test_a_picture_that_others_changed_meanwhile_is_in_one_group_at_most() -> None:
+    a, b, c, d = (DuplicatePicture(name, 1, 1, 1, "", None, 1) for name in "abcd")
+    groups = [DuplicateGroup(a, (b, c)), DuplicateGroup(b, (c, d)), DuplicateGroup(d, (a,))]
+    found = [(one.keep.id, [other.id for other in one.duplicates]) for one in consistent(groups)]
+    assert found == [("a", ["c"])]

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.suites.client_suite import JOB, Service, reply
+from tests.unit.graph.cli.conftest import Run
+
+DONE = JOB | {"state": "succeeded", "done": 30, "total": 30, "added": 5, "replaced": 1, "unchanged": 2, "failed": 22}
+FAILURES = [{"path": f"/p/{n}.jpg", "code": "unsupported_image", "reason": "not a picture"} for n in range(22)]
+
+
+def job_service(*jobs: dict[str, Any] | Exception) -> Service:
+    """Takes a job, then tells of it in turn."""
+    following = list(jobs)
+
+    class JobService(Service):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            self.requests.append(request)
+            if request.method == "POST":
+                return reply({"id": "job-1"}, 202)
+            if request.url.path.endswith("/failures"):
+                return reply({"failures": FAILURES, "next_offset": None})
+            state = following.pop(0) if len(following) > 1 else following[0]
+            if isinstance(state, Exception):
+                raise state
+            return reply(state)
+
+    return JobService()
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    seconds: list[float] = []
+    monkeypatch.setattr("time.sleep", seconds.append)
+    return seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Every look at the clock finds it so many seconds later."""
+
+    def tick(step_s: float) -> None:
+        now = [0.0]
+
+        def monotonic() -> float:
+            now[0] += step_s
+            return now[0]
+
+        monkeypatch.setattr("time.monotonic", monotonic)
+
+    return tick
+
+
+def test_paths_are_sent_whole_and_the_job_is_followed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    service = job_service(JOB | {"state": "queued"}, JOB, DONE | {"failed": 0})
+    result = run(service, "index", "photos", "--id-from", "stem")
+    assert json.loads(service.requests[0].content) == {
+        "kind": "index",
+        "paths": [str((tmp_path / "photos").resolve())],
+        "id_from": "stem",
+        "on_conflict": "replace",
+        "watch": False,
+    }
+    assert result.stdout == "indexed 5 new, 1 replaced, 2 unchanged, 0 could not be read\n"
+    assert (result.exit_code, result.stderr, pauses) == (0, "", [0.3, 0.3])
+
+
+def test_bad_files_are_listed_and_are_no_failure(run: Run) -> None:
+    result = run(job_service(DONE), "index", ".")
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert lines[0] == "indexed 5 new, 1 replaced, 2 unchanged, 22 could not be read"
+    assert lines[2] == "/p/0.jpg\tunsupported_image\tnot a picture"
+    assert len(lines) == 2 + 20 + 1
+    assert lines[-1] == "... and 2 more: lookalike jobs job-1"
+
+
+def test_all_bad_files_are_listed_when_asked(run: Run) -> None:
+    lines = run(job_service(DONE), "index", ".", "--failures").stdout.splitlines()
+    assert len(lines) == 2 + 22
+
+
+@pytest.mark.parametrize(("state", "said"), [("failed", "failed: disk full"), ("stopped", "was stopped: disk full")])
+def test_a_job_that_did_not_end_well_is_a_failure(run: Run, state: str, said: str) -> None:
+    result = run(job_service(DONE | {"state": state, "failed": 0, "message": "disk full"}), "index", ".")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"lookalike: job job-1 {said}; ")
+
+
+def test_detach_writes_the_id_and_leaves(run: Run) -> None:
+    service = job_service(JOB)
+    assert run(service, "index", ".", "--detach").stdout == "job-1\n"
+    assert len(service.requests) == 1
+
+
+def test_ctrl_c_leaves_the_job_running_and_says_how_to_stop_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupt)
+    result = run(job_service(JOB), "index", ".", "--watch")
+    assert result.exit_code == 130
+    assert "goes on in the background" in result.stderr
+    assert "lookalike jobs stop job-1" in result.stderr
+
+
+def test_a_path_that_is_not_there_is_named(run: Run) -> None:
+    service = job_service(DONE)
+    result = run(service, "index", ".", "/no/such/folder")
+    assert result.exit_code == 2
+    assert "'/no/such/folder'" in result.stderr
+    assert service.requests == []
+
+
+def test_paths_of_another_machine_are_not_looked_for_here(run: Run) -> None:
+    service = job_service(DONE)
+    run(service, "index", "/no/such/folder", "--server", "http://photos:8000")
+    assert json.loads(service.requests[0].content)["paths"] == ["/no/such/folder"]
+
+
+def test_a_short_absence_of_the_service_is_sat_out(run: Run, clock: Callable[[float], None]) -> None:
+    clock(1)
+    gone = httpx.ConnectError("Connection refused")
+    assert run(job_service(JOB, gone, gone, DONE), "index", ".").exit_code == 0
+
+
+def test_a_long_absence_of_the_service_is_not(run: Run, clock: Callable[[float], None]) -> None:
+    clock(10)
+    assert run(job_service(JOB, httpx.ConnectError("Connection refused")), "index", ".").exit_code == 3
+
+
+def test_a_person_sees_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    from graph.cli.commands.follow import follow
+    from graph.client import Client
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("TERM", "xterm")
+    with Client("http://127.0.0.1:8000", transport=httpx.MockTransport(job_service(JOB, DONE))) as client:
+        assert follow(client, "job-1").finished
+    assert "30/30" in screen.getvalue()
+    assert "5 new  2 unchanged  22 failed" in screen.getvalue()

@@ -1,0 +1,69 @@
+"""``/v1/duplicates``: groups of the same picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from graph.http.replies.schemas import DuplicateGroups
+from storage.errors import InvalidField, ShardUnavailable, UnknownFeature
+from tests.unit.graph.http.conftest import MakeClient
+from tests.unit.graph.http.fake_catalog import FakeCatalog
+from tests.unit.graph.http.replies.test_errors import raising
+
+PICTURE: dict[str, Any] = {"width": 640, "height": 480, "byte_size": 1000, "sha256": "ab"}
+
+
+async def test_a_page_has_groups_with_the_picture_to_keep(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
+    answer = await client.get("/v1/duplicates")
+    duplicate = {**PICTURE, "id": "c.jpg", "path": "/photos/c.jpg", "distance": 3}
+    keep = {**PICTURE, "id": "a/b.jpg", "path": None}
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "groups": [{"keep": keep, "duplicates": [duplicate], "left_out": 7}],
+            "next_cursor": "64.2.0.9",
+            "looked_at": 5,
+            "undecided": 1,
+        },
+    )
+    assert DuplicateGroups.model_validate(answer.json()).groups[0].duplicates[0].distance == 3
+    assert catalog.walked == [(None, 100, 64)]
+
+
+async def test_the_threshold_the_page_size_and_the_cursor_are_handed_on(
+    client: httpx.AsyncClient, catalog: FakeCatalog
+) -> None:
+    answer = await client.get("/v1/duplicates", params={"threshold": 10, "limit": 7, "cursor": "10.2.1.3"})
+    assert answer.status_code == 200
+    assert catalog.walked == [("10.2.1.3", 7, 10)]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("threshold=-1", "threshold: Input should be greater than or equal to 0"),
+        ("threshold=193", "threshold: Input should be less than or equal to 192"),
+        ("threshold=1.5", "threshold: Input should be a valid integer, unable to parse string as an integer"),
+        ("limit=0", "limit: Input should be greater than or equal to 1"),
+        ("limit=9999999", "limit: 9999999 is over the limit of 1000"),
+        ("limit=1&limit=2", "limit: given more than once"),
+        ("treshold=3", "unknown field 'treshold'"),
+    ],
+)
+async def test_bad_fields_are_named(client: httpx.AsyncClient, query: str, message: str) -> None:
+    answer = await client.get(f"/v1/duplicates?{query}")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (422, message)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(InvalidField("no cursor"), 422), (UnknownFeature("no phash"), 422), (ShardUnavailable("restarting"), 503)],
+)
+async def test_failures_have_their_status(
+    make_client: MakeClient, catalog: FakeCatalog, error: Exception, status: int
+) -> None:
+    catalog.before = raising(error)
+    assert (await make_client().get("/v1/duplicates")).status_code == status

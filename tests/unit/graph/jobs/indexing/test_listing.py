@@ -1,0 +1,86 @@
+"""Which files a batch job takes, and under which ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graph.jobs.indexing.listing import list_images
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def ids(paths: list[Path], id_from: str = "path") -> list[str | None]:
+    return [file.id for file in list_images([str(path) for path in paths], id_from).files]
+
+
+def test_pictures_are_taken_in_the_order_of_names_and_other_files_are_left(tmp_path: Path) -> None:
+    touch(tmp_path, "b.JPG", "a/c.png", "notes.txt", "a/H_1_2", "z.webp")
+    assert ids([tmp_path]) == ["b.JPG", "z.webp", "a/c.png"]
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, ".thumbs/a.jpg", "._b.jpg", "c.jpg")
+    assert ids([tmp_path]) == ["c.jpg"]
+
+
+def test_a_file_that_is_named_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
+    touch(tmp_path, "photo.unknown")
+    assert ids([tmp_path / "photo.unknown"]) == ["photo.unknown"]
+
+
+def test_ids_come_from_the_stem_or_the_number_before_the_first_dot(tmp_path: Path) -> None:
+    touch(tmp_path, "0012.small.jpg")
+    assert ids([tmp_path], "stem") == ["0012.small"]
+    assert ids([tmp_path], "int") == ["12"]
+
+
+def test_ids_from_contents_are_left_to_the_worker(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg")
+    assert ids([tmp_path], "sha256") == [None]
+
+
+def test_a_name_without_a_number_is_a_failure_that_names_the_remedy(tmp_path: Path) -> None:
+    touch(tmp_path, "7.jpg", "cat.jpg")
+    listing = list_images([str(tmp_path)], "int")
+    assert [file.id for file in listing.files] == ["7"]
+    [failure] = listing.failures
+    assert failure.path.endswith("cat.jpg")
+    assert "--id-from" in failure.reason
+
+
+def test_two_files_of_one_id_are_a_failure_of_the_second(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.jpg", "b/x.jpg")
+    listing = list_images([str(tmp_path / "a"), str(tmp_path / "b")], "path")
+    assert [file.source.path for file in listing.files] == [str(tmp_path / "a/x.jpg")]
+    assert [failure.path for failure in listing.failures] == [str(tmp_path / "b/x.jpg")]
+
+
+def test_a_file_reached_twice_is_taken_once(tmp_path: Path) -> None:
+    touch(tmp_path, "x.jpg")
+    listing = list_images([str(tmp_path), str(tmp_path / "x.jpg")], "path")
+    assert len(listing.files) == 1
+    assert listing.failures == ()
+
+
+def test_a_missing_path_is_a_failure(tmp_path: Path) -> None:
+    listing = list_images([str(tmp_path / "nothing")], "path")
+    assert [failure.code for failure in listing.failures] == ["not_found"]
+
+
+def test_a_name_too_long_for_an_id_is_a_failure(tmp_path: Path) -> None:
+    long = "/".join(["d" * 100] * 3) + "/x.jpg"
+    touch(tmp_path, long)
+    listing = list_images([str(tmp_path)], "path")
+    assert listing.files == ()
+    assert [failure.code for failure in listing.failures] == ["invalid_field"]
+
+
+def test_a_name_that_is_not_utf8_is_a_failure(tmp_path: Path) -> None:
+    (Path(str(tmp_path)) / b"\xff.jpg".decode(errors="surrogateescape")).write_bytes(b"x")
+    listing = list_images([str(tmp_path)], "path")
+    assert listing.files == ()
+    assert [failure.code for failure in listing.failures] == ["invalid_field"]

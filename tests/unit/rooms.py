@@ -1,0 +1,119 @@
+"""The rooms of the project: every folder, and every file that stands for itself, with the rooms that it may import.
+
+An arrow that is missing here is a decision. Before you add one, look whether the import should not run the other way.
+"""
+
+from __future__ import annotations
+
+FOUNDATION = frozenset(
+    {"storage/types", "storage/errors", "storage/files", "storage/compiled"}
+)  # every room may import
+
+ROOMS: dict[str, frozenset[str]] = {
+    room: frozenset(allowed.split())
+    for room, allowed in {
+        "storage/types": "",
+        "storage/errors": "",
+        "storage/files": "",
+        "storage/compiled": "",
+        "storage/encoding": "",
+        "storage/index": "",
+        "storage/kv": "",
+        "storage/keypoints": "storage/index",
+        "storage/words": "storage/index",
+        "storage/tables": "storage/encoding storage/index storage/kv",
+        "storage/upkeep": "storage/encoding storage/index storage/kv storage/tables storage/words",
+        "storage/duplicates": "storage/encoding storage/index storage/kv storage/tables storage/upkeep",
+        "storage/shard": (
+            "storage/duplicates storage/encoding storage/index storage/keypoints storage/kv storage/tables "
+            "storage/upkeep storage/words"
+        ),
+        "storage/cluster": "storage storage/duplicates storage/encoding storage/index storage/shard storage/upkeep",
+        "deployments/extractor": "",
+        "deployments/parts": "deployments/extractor",
+        "deployments/pictures": "deployments/extractor",
+        "deployments/keypoints": "deployments/extractor storage/index",
+        "deployments/ocr": "deployments/extractor",
+        "deployments/models/fetching": "",
+        "deployments/models/integers": "",
+        "deployments/models": "deployments/extractor deployments/models/fetching deployments/pictures storage/index",
+        "deployments/extractors": (
+            "deployments/extractor deployments/keypoints deployments/models deployments/models/fetching "
+            "deployments/ocr deployments/parts deployments/pictures storage/index storage/keypoints storage/words"
+        ),
+        "deployments/annotators": (
+            "deployments/extractor deployments/models deployments/models/fetching deployments/parts"
+        ),
+        "deployments/replica": (
+            "deployments/annotators deployments/extractor deployments/extractors storage/encoding"
+        ),
+        "graph/loopback": "",
+        "graph/same_picture": "",
+        "graph/ambience_data": "",
+        "graph/client": "graph/loopback graph/same_picture",
+        "graph/moving": "graph/client",
+        "graph/config": (
+            "graph/loopback deployments/annotators deployments/extractors storage/cluster storage/index storage/upkeep"
+        ),
+        "graph/ports": (
+            "deployments/extractor deployments/extractors deployments/pictures deployments/replica "
+            "storage/cluster storage/duplicates storage/encoding storage/index storage/shard"
+        ),
+        "graph/duplicates": "graph/ports deployments/extractors storage/duplicates",
+        "graph/catalog": (
+            "graph/config graph/duplicates graph/ports deployments/annotators deployments/extractor "
+            "deployments/pictures storage/encoding storage/index storage/shard storage/words"
+        ),
+        "graph/upkeep": (
+            "graph/catalog graph/ports deployments/extractor deployments/pictures deployments/replica"
+        ),
+        "graph/http/replies": "graph/catalog graph/duplicates storage/duplicates",
+        "graph/http/forms": "graph/ambience_data graph/catalog graph/config",
+        "graph/http/guards": "graph/config graph/http/replies graph/loopback",
+        "graph/http/routes": (
+            "graph/catalog graph/config graph/http/forms graph/http/guards graph/http/replies graph/same_picture"
+        ),
+        "graph/http/ambience": "graph/catalog graph/config graph/http/forms graph/http/replies graph/same_picture",
+        "graph/http": (
+            "graph/catalog graph/config graph/http/ambience graph/http/forms graph/http/guards graph/http/replies "
+            "graph/http/routes"
+        ),
+        "graph/jobs/running": "graph/config deployments/extractors storage/cluster storage/encoding",
+        "graph/jobs/indexing": (
+            "graph/catalog graph/config graph/jobs/running deployments/annotators deployments/extractor "
+            "deployments/extractors deployments/pictures storage/cluster storage/encoding storage/shard"
+        ),
+        "graph/jobs/filling": (
+            "graph/catalog graph/config graph/jobs/indexing graph/jobs/running deployments/extractor "
+            "deployments/pictures storage/index"
+        ),
+        "graph/jobs/importing": (
+            "graph/ambience_data graph/config graph/jobs/running graph/same_picture deployments/extractor "
+            "deployments/extractors deployments/pictures storage/index storage/shard storage/tables"
+        ),
+        "graph/jobs": (
+            "graph/ambience_data graph/config graph/jobs/filling graph/jobs/importing graph/jobs/indexing "
+            "graph/jobs/running graph/ports deployments/extractors deployments/pictures storage/shard"
+        ),
+        "graph/serving": (
+            "graph/catalog graph/config graph/http graph/http/guards graph/jobs graph/ports graph/upkeep "
+            "deployments/annotators deployments/extractors deployments/pictures storage/cluster"
+        ),
+        "graph/app": "graph/config graph/serving deployments/extractors deployments/replica storage/shard",
+        "graph/cli/terminal": "graph/client",
+        "graph/cli/commands": (
+            "graph/cli/terminal graph/client graph/config graph/loopback graph/moving graph/same_picture graph/serving "
+            "deployments/annotators deployments/extractors deployments/models/fetching storage/cluster storage/kv "
+            "storage/shard"
+        ),
+        "graph/cli": "graph/cli/commands graph/cli/terminal graph/client graph/same_picture",
+    }.items()
+}  # fmt: skip
+
+
+def room_of(file: str) -> str:
+    """``storage/kv/store.py`` stands in ``storage/kv``; a file right in a layer is a room of its own."""
+    folder = file.rpartition("/")[0]
+    if "/" in folder or file.endswith("/__init__.py"):
+        return folder
+    return file.removesuffix(".py")

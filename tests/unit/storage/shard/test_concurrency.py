@@ -1,0 +1,187 @@
+"""Readers and writers at once: a search sees one whole moment, and never waits for a write."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from storage.errors import StorageFailure
+from storage.kv.lmdb_store import LmdbStore
+from storage.kv.store import KeyValueStore, WriteTransaction
+from storage.shard.shard import Shard
+from tests.unit.storage.samples import delete, find, found_ids, open_shard, put
+
+
+def in_threads(works: list[Callable[[], None]]) -> None:
+    """Runs all to their end; an error in any is an error here."""
+    errors: list[BaseException] = []
+
+    def guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors, errors
+
+
+def test_a_storm_of_replaces_never_hides_the_picture(shard: Shard) -> None:
+    shard.apply([put("a", seed="same")])
+    done = threading.Event()
+    missing: list[object] = []
+
+    def replace_again_and_again() -> None:
+        try:
+            for number in range(150):
+                shard.apply([put("a", seed="same", operation=f"{number}", on_conflict="replace")])
+        finally:
+            done.set()
+
+    def search() -> None:
+        while not done.is_set():
+            hits = find(shard, "same")
+            if [(hit.id, hit.distance) for hit in hits] != [("a", 0.0)]:
+                missing.append(hits)
+
+    in_threads([replace_again_and_again, search, search, search])
+    assert not missing
+    assert shard.verify().problems == ()
+
+
+def test_both_features_of_a_batch_appear_and_vanish_together(shard: Shard) -> None:
+    done = threading.Event()
+    torn: list[object] = []
+
+    def write() -> None:
+        try:
+            for number in range(100):
+                shard.apply([put("a", operation=f"p{number}"), put("b", operation=f"q{number}")])
+                shard.apply([delete("a", f"d{number}"), delete("b", f"e{number}")])
+        finally:
+            done.set()
+
+    def search() -> None:
+        while not done.is_set():
+            hits = find(shard, "a", k=10)
+            if {hit.id for hit in hits} not in (set(), {"a", "b"}):
+                torn.append(hits)
+            report = shard.verify()
+            if report.problems:
+                torn.append(report)
+
+    in_threads([write, search, search])
+    assert not torn
+
+
+def test_many_writers_lose_nothing(shard: Shard) -> None:
+    def write(writer: int) -> Callable[[], None]:
+        def work() -> None:
+            for number in range(20):
+                shard.apply([put(f"{writer}-{number}")])
+                if number % 3 == 0:
+                    shard.apply([delete(f"{writer}-{number}")])
+
+        return work
+
+    in_threads([write(writer) for writer in range(4)])
+    assert len(shard.page(None, 100)) == 4 * (20 - 7)
+    assert shard.verify().problems == ()
+
+
+class SlowCommit:
+    """A store whose commits can be held up, or fail after they were made."""
+
+    def __init__(self, store: KeyValueStore) -> None:
+        self._store = store
+        self.before_commit: Callable[[], None] = lambda: None
+        self.after_commit: Callable[[], None] = lambda: None
+
+    def write(self, work: Callable[[WriteTransaction], object]) -> object:
+        def held(transaction: WriteTransaction) -> object:
+            result = work(transaction)
+            self.before_commit()
+            return result
+
+        result = self._store.write(held)
+        self.after_commit()
+        return result
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> tuple[Shard, SlowCommit]:
+    stores: list[SlowCommit] = []
+
+    def open_store(directory: Path, tables: list[str]) -> SlowCommit:
+        stores.append(SlowCommit(LmdbStore(directory, tables)))
+        return stores[-1]
+
+    return open_shard(tmp_path, open_store=open_store), stores[0]
+
+
+def test_a_search_does_not_wait_for_a_commit(slow: tuple[Shard, SlowCommit]) -> None:
+    shard, store = slow
+    shard.apply([put("a")])
+    committing, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        committing.set()
+        assert go_on.wait(30)
+
+    store.before_commit = hold
+    writer = threading.Thread(target=shard.apply, args=([put("b"), delete("a")],))
+    writer.start()
+    assert committing.wait(30)
+    assert (found_ids(shard, "a"), found_ids(shard, "b")) == (["a"], [])
+    assert [row.id for row in shard.page(None, 9)] == ["a"]
+    go_on.set()
+    writer.join()
+    assert (found_ids(shard, "a"), found_ids(shard, "b")) == ([], ["b"])
+    store.before_commit = lambda: None
+    shard.close()
+
+
+def test_a_write_that_fails_changes_nothing_that_is_found(slow: tuple[Shard, SlowCommit]) -> None:
+    shard, store = slow
+    shard.apply([put("a")])
+
+    def fail() -> None:
+        raise StorageFailure("no space left")
+
+    store.before_commit = fail
+    with pytest.raises(StorageFailure, match="space"):
+        shard.apply([put("b"), delete("a")])
+    store.before_commit = lambda: None
+    assert (found_ids(shard, "a"), found_ids(shard, "b")) == (["a"], [])
+    shard.apply([put("b")])
+    assert found_ids(shard, "b") == ["b"]
+    assert shard.verify().problems == ()
+    shard.close()
+
+
+def test_a_write_that_is_made_but_reported_as_failed_is_found_and_can_be_repeated(
+    slow: tuple[Shard, SlowCommit],
+) -> None:
+    shard, store = slow
+
+    def fail() -> None:
+        raise StorageFailure("the disk did not answer")
+
+    store.after_commit = fail
+    with pytest.raises(StorageFailure):
+        shard.apply([put("a")])
+    store.after_commit = lambda: None
+    assert found_ids(shard, "a") == ["a"]
+    assert shard.apply([put("a")])[0].outcome == "created"
+    assert shard.verify().problems == ()
+    shard.close()

@@ -1,0 +1,351 @@
+"""What a shard keeps: puts, deletes, replaces and late features, each whole, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from storage.errors import InvalidField, InvalidRequest, StorageFailure, UnknownFeature
+from storage.shard.placement import shard_of
+from storage.shard.shard import Shard
+from storage.types.features import FeatureRows, FeatureSpec
+from storage.types.mutations import PutImage
+from tests.unit.storage.samples import delete, fill, find, found_ids, open_shard, outcomes, picture_rows, put, record
+
+Reopen = Callable[..., Shard]
+
+
+def assert_clean(shard: Shard) -> None:
+    assert shard.verify().problems == ()
+
+
+class TestPut:
+    def test_a_put_picture_is_stored_whole_and_found(self, shard: Shard) -> None:
+        mutation = put("a")
+        (result,) = shard.apply([mutation])
+        assert (result.outcome, result.record) == ("created", mutation.record)
+        assert shard.records(["a", "b"]) == [mutation.record, None]
+        assert (shard.thumbnail("a"), shard.thumbnail("b")) == (mutation.thumbnail, None)
+        assert found_ids(shard, "a") == found_ids(shard, "a", "color") == ["a"]
+        assert_clean(shard)
+
+    def test_its_features_come_back_as_they_were(self, shard: Shard) -> None:
+        shard.apply([put("a")])
+        features = shard.features("a", ["phash", "unheard of"])
+        assert features is not None
+        assert list(features) == ["phash"]
+        np.testing.assert_array_equal(features["phash"].rows, picture_rows("a")["phash"].rows)
+        query_rows = features["phash"].query_rows
+        assert query_rows is not None
+        np.testing.assert_array_equal(query_rows, picture_rows("a")["phash"].query_rows)
+        assert shard.features("b", ["phash"]) is None
+
+    def test_the_rows_of_many_come_at_once(self, shard: Shard) -> None:
+        shard.apply([put("a"), put("b")])
+        a, missing, b = shard.rows_of_each(["a", "c", "b"], ["phash", "color"])
+        assert missing is None
+        for image_id, rows in (("a", a), ("b", b)):
+            assert rows is not None
+            assert set(rows) == {"phash", "color"}
+            np.testing.assert_array_equal(rows["color"], picture_rows(image_id)["color"].rows)
+
+    def test_a_taken_id_is_a_conflict_unless_told_otherwise(self, shard: Shard) -> None:
+        first = put("a")
+        shard.apply([first])
+        results = shard.apply([put("a", seed="new"), put("a", seed="newer", on_conflict="skip")])
+        assert outcomes(results) == ["conflict", "skipped"]
+        assert [result.record for result in results] == [first.record, first.record]
+        assert found_ids(shard, "a") == ["a"]
+        assert_clean(shard)
+
+    def test_replacing_leaves_nothing_of_the_old_picture(self, shard: Shard) -> None:
+        shard.apply([put("a", pending=["color"], original=b"bytes")])
+        (result,) = shard.apply([put("a", seed="new", on_conflict="replace")])
+        assert result.outcome == "replaced"
+        assert (found_ids(shard, "a"), found_ids(shard, "new")) == ([], ["a"])
+        assert shard.thumbnail("a") == b"thumbnail of new"
+        assert (shard.original("a"), shard.pending(9)) == (None, [])
+        assert shard.stats().images == 1
+        assert_clean(shard)
+
+    def test_a_batch_sees_its_own_earlier_mutations(self, shard: Shard) -> None:
+        results = shard.apply(
+            [put("a"), put("a", seed="2"), put("a", seed="3", on_conflict="replace"), delete("a"), put("a", seed="4")]
+        )
+        assert outcomes(results) == ["created", "conflict", "replaced", "deleted", "created"]
+        assert found_ids(shard, "4") == ["a"]
+        assert [found_ids(shard, seed) for seed in ("a", "2", "3")] == [[], [], []]
+        assert_clean(shard)
+
+    @pytest.mark.parametrize("image_id", ["x" * 256, "語" * 256, "a/b c/../d.jpg", " ", "😀"])
+    def test_any_id_works(self, shard: Shard, image_id: str) -> None:
+        shard.apply([put(image_id), put(image_id[:-1] + "y")])
+        assert found_ids(shard, image_id) == [image_id]
+        assert shard.apply([delete(image_id)])[0].outcome == "deleted"
+        assert [row.id for row in shard.page(None, 9)] == [image_id[:-1] + "y"]
+        assert_clean(shard)
+
+
+class TestDelete:
+    def test_a_deleted_picture_is_gone_everywhere(self, shard: Shard) -> None:
+        shard.apply([put("a"), put("b", pending=["color"], original=b"bytes")])
+        assert outcomes(shard.apply([delete("a"), delete("b"), delete("c")])) == ["deleted", "deleted", "absent"]
+        assert shard.records(["a", "b"]) == [None, None]
+        assert (shard.thumbnail("a"), shard.original("b"), shard.pending(9)) == (None, None, [])
+        assert (found_ids(shard, "a"), found_ids(shard, "b")) == ([], [])
+        assert shard.stats().images == 0
+        assert_clean(shard)
+
+    def test_an_id_can_be_used_again(self, shard: Shard) -> None:
+        shard.apply([put("a"), delete("a")])
+        assert shard.apply([put("a", operation="again")])[0].outcome == "created"
+        assert found_ids(shard, "a") == ["a"]
+
+
+class TestOperations:
+    def test_a_repeated_operation_gives_its_first_outcome_and_changes_nothing(self, shard: Shard) -> None:
+        mutation = put("a")
+        first = shard.apply([mutation])
+        sequence = shard.sequence
+        assert shard.apply([mutation]) == first
+        shard.apply([delete("a")])
+        assert shard.apply([mutation]) == first
+        assert shard.records(["a"]) == [None]
+        assert shard.sequence == sequence + 1
+
+    def test_it_is_known_within_the_batch_and_after_reopening(self, shard: Shard, reopen: Reopen) -> None:
+        assert outcomes(shard.apply([put("a"), put("a"), delete("a"), put("a")])) == [
+            "created",
+            "created",
+            "deleted",
+            "created",
+        ]
+        assert reopen().apply([put("a")])[0].outcome == "created"
+        assert reopen().records(["a"]) == [None]
+
+
+class TestLateFeatures:
+    def test_a_pending_feature_is_recorded_with_the_original(self, shard: Shard) -> None:
+        shard.apply([put("a", pending=["color"], original=b"bytes"), put("b")])
+        (pending,) = shard.pending(9)
+        assert (pending.id, pending.features, pending.original, pending.source) == ("a", ("color",), b"bytes", None)
+        assert shard.stats().features["color"].pending == 1
+        assert (found_ids(shard, "a"), found_ids(shard, "a", "color")) == (["a"], [])
+        assert_clean(shard)
+
+    def test_filling_makes_it_searchable_and_drops_the_original(self, shard: Shard) -> None:
+        shard.apply([put("a", pending=["color", "phash"], original=b"bytes")])
+        assert shard.apply([fill("a", ["color"], operation="1")])[0].outcome == "filled"
+        assert shard.original("a") == b"bytes"
+        (result,) = shard.apply([fill("a", ["phash", "color"], operation="2")])
+        assert result.record is not None
+        assert result.record.features == {"color": "ok", "phash": "ok"}
+        assert (shard.original("a"), shard.pending(9)) == (None, [])
+        assert found_ids(shard, "a") == found_ids(shard, "a", "color") == ["a"]
+        assert_clean(shard)
+
+    def test_filling_another_picture_than_the_stored_one_is_ignored(self, shard: Shard) -> None:
+        shard.apply([put("a", pending=["color"])])
+        results = shard.apply(
+            [
+                fill("a", ["color"], seed="old", operation="1"),
+                fill("b", ["color"], operation="2"),
+                fill("a", ["phash"], operation="3"),
+            ]
+        )
+        assert outcomes(results) == ["skipped", "absent", "skipped"]
+        assert shard.stats().features["color"].rows == 0
+        assert_clean(shard)
+
+    def test_a_picture_from_a_file_names_the_file_instead(self, shard: Shard) -> None:
+        shard.apply([put("a", pending=["color"])])
+        (pending,) = shard.pending(9)
+        assert pending.original is None
+        assert pending.source is not None
+        assert pending.source.path == "/photos/a"
+
+    def test_one_without_file_and_original_waits_but_is_not_handed_out(self, shard: Shard) -> None:
+        shard.apply([put("a", pending=["color"], source=None)])
+        assert shard.pending(9) == []
+        assert shard.stats().features["color"].pending == 1
+        assert_clean(shard)
+
+    def test_pending_pictures_come_oldest_first_and_can_be_paged(self, shard: Shard) -> None:
+        shard.apply([put(name, pending=["color"]) for name in ("c", "a", "b")])
+        assert [image.id for image in shard.pending(2)] == ["c", "a"]
+        assert [image.id for image in shard.pending(2, after="a")] == ["b"]
+
+    def test_a_configured_feature_the_put_does_not_speak_of_is_pending(self, shard: Shard) -> None:
+        mutation = put("a", pending=["color"])
+        silent = replace(mutation, record=record("a", {"phash": "ok"}))
+        (result,) = shard.apply([silent])
+        assert result.record is not None
+        assert result.record.features == {"phash": "ok", "color": "pending"}
+        assert_clean(shard)
+
+
+class TestRefusals:
+    def refused(self, shard: Shard, mutation: Any, error: type[Exception], message: str) -> None:
+        with pytest.raises(error, match=message):
+            shard.apply([put("good"), mutation])
+        assert shard.stats().images == 0
+        assert shard.sequence == 0
+        assert_clean(shard)
+
+    @pytest.mark.parametrize("image_id", ["", "x" * 257, "a\nb", "\ud800"])
+    def test_a_bad_id(self, shard: Shard, image_id: str) -> None:
+        self.refused(shard, delete(image_id, "op"), InvalidField, "id")
+
+    @pytest.mark.parametrize("operation", ["x" * 1025])
+    def test_a_bad_operation_id(self, shard: Shard, operation: str) -> None:
+        self.refused(shard, put("a", operation=operation), InvalidField, "operation")
+
+    def with_phash(self, rows: Any, query_rows: Any = None) -> PutImage:
+        mutation = put("a")
+        return replace(mutation, features={**mutation.features, "phash": FeatureRows(rows, query_rows)})
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            np.zeros((1, 71), np.uint8),
+            np.zeros((1, 72), np.float32),
+            np.zeros(72, np.uint8),
+            np.zeros((0, 72), np.uint8),
+            [[0] * 72],
+        ],
+    )
+    def test_rows_of_another_shape_or_type(self, shard: Shard, rows: Any) -> None:
+        self.refused(shard, self.with_phash(rows), InvalidRequest, "feature 'phash' of image 'a'")
+
+    def test_query_rows_of_another_shape(self, shard: Shard) -> None:
+        good = np.zeros((1, 72), np.uint8)
+        self.refused(shard, self.with_phash(good, np.zeros((8, 9), np.uint8)), InvalidRequest, "query rows")
+
+    def test_numbers_that_are_not_finite(self, shard: Shard) -> None:
+        mutation = put("a")
+        rows = np.full((1, 512), np.nan, np.float32)
+        bad = replace(mutation, features={**mutation.features, "color": FeatureRows(rows)})
+        self.refused(shard, bad, InvalidRequest, "finite")
+
+    def test_a_feature_the_shard_does_not_keep(self, shard: Shard) -> None:
+        mutation = put("a")
+        extra = {"tags": FeatureRows(np.zeros((1, 1), np.uint8))}
+        self.refused(shard, replace(mutation, features={**mutation.features, **extra}), UnknownFeature, "tags")
+        self.refused(
+            shard,
+            replace(mutation, record=record("a", {**mutation.record.features, "tags": "pending"})),
+            UnknownFeature,
+            "tags",
+        )
+
+    def test_a_record_that_disagrees_with_the_rows(self, shard: Shard) -> None:
+        mutation = put("a")
+        self.refused(shard, replace(mutation, features={}), InvalidRequest, "phash")
+        self.refused(shard, replace(mutation, record=record("a", {"phash": "ok"})), InvalidRequest, "color")
+
+    def test_metadata_that_json_cannot_hold(self, shard: Shard) -> None:
+        self.refused(shard, put("a", metadata={"x": float("nan")}), InvalidField, "JSON")
+
+    def test_vectors_that_are_not_of_unit_length(self, reopen: Reopen) -> None:
+        shard = reopen([FeatureSpec("meaning", "dense", 4, "cosine", "m-1")])
+        rows = np.ones((1, 4), np.float32)
+        bad = PutImage("op", record("a", {"meaning": "ok"}), {"meaning": FeatureRows(rows)}, b"")
+        with pytest.raises(InvalidRequest, match="unit"):
+            shard.apply([bad])
+        good = replace(bad, features={"meaning": FeatureRows(rows * np.float32(0.5))})
+        assert outcomes(shard.apply([good])) == ["created"]
+
+    def test_an_image_of_another_shard(self, reopen: Reopen) -> None:
+        shard = reopen(index=1, shard_count=3)
+        names = {shard_of(name, 3): name for name in map(str, range(20))}
+        assert shard.apply([put(names[1])])[0].outcome == "created"
+        with pytest.raises(InvalidRequest, match="belongs to shard 2"):
+            shard.apply([put(names[2])])
+
+    def test_check_tells_beforehand(self, shard: Shard) -> None:
+        shard.check(put("a"))
+        with pytest.raises(InvalidField):
+            shard.check(delete("", "op"))
+
+
+class TestReading:
+    def test_pages_come_in_the_byte_order_of_ids(self, shard: Shard) -> None:
+        long = "語" * 250
+        names = ["b", "a", "B", "é", "a/b", "😀", "~", *(f"{long}{tail}" for tail in "dacb"), long]
+        shard.apply([put(name) for name in names])
+        wanted = sorted(names, key=str.encode)
+        for limit in (1, 2, 5, 50):
+            seen: list[str] = []
+            while page := shard.page(seen[-1] if seen else None, limit):
+                assert len(page) <= limit
+                seen += [row.id for row in page]
+            assert seen == wanted
+
+    def test_a_page_may_start_behind_an_id_that_is_not_stored(self, shard: Shard) -> None:
+        shard.apply([put("a"), put("c")])
+        assert [row.id for row in shard.page("b", 9)] == ["c"]
+
+    def test_files_are_compared_with_what_was_indexed(self, shard: Shard) -> None:
+        shard.apply([put("a"), put("b", source=None)])
+        asked = [
+            ("a", "/photos/a", 10, 20),
+            ("a", "/photos/a", 11, 20),
+            ("a", "/photos/a", 10, 21),
+            ("a", "/elsewhere/a", 10, 20),
+            ("b", "/photos/b", 10, 20),
+            ("c", "/photos/c", 10, 20),
+        ]
+        assert shard.unchanged(asked) == [
+            "unchanged",
+            "changed",
+            "changed",
+            "other_source",
+            "other_source",
+            "absent",
+        ]
+
+    def test_stats_count_what_is_there(self, shard: Shard) -> None:
+        shard.apply([put("a"), put("b", pending=["color"])])
+        stats = shard.stats()
+        assert (stats.shard, stats.images, stats.sequence) == (0, 2, 1)
+        assert (stats.features["phash"].images, stats.features["phash"].rows, stats.features["phash"].pending) == (
+            2,
+            2,
+            0,
+        )
+        assert (stats.features["color"].images, stats.features["color"].rows, stats.features["color"].pending) == (
+            1,
+            1,
+            1,
+        )
+        assert stats.features["color"].index_kind == "exact"
+        assert stats.features["color"].memory_bytes >= 512 * 4
+
+    def test_a_closed_shard_says_so(self, shard: Shard) -> None:
+        shard.apply([put("a")])
+        shard.close()
+        shard.close()
+        for call in (lambda: shard.records(["a"]), lambda: shard.apply([delete("a")]), lambda: find(shard, "a")):
+            with pytest.raises(StorageFailure, match="closed"):
+                call()
+
+
+def test_a_backup_opens_as_a_shard_and_holds_everything(tmp_path: Any) -> None:
+    shard = open_shard(tmp_path / "shard")
+    shard.apply([put("a"), put("b", pending=["color"], original=b"bytes")])
+    shard.snapshot()
+    shard.backup(tmp_path / "copy")
+    shard.apply([put("later")])
+    with pytest.raises(StorageFailure, match="exists"):
+        shard.backup(tmp_path / "copy")
+    shard.close()
+    copy = open_shard(tmp_path / "copy")
+    assert [row.id for row in copy.page(None, 9)] == ["a", "b"]
+    assert found_ids(copy, "a") == ["a"]
+    assert copy.original("b") == b"bytes"
+    assert_clean(copy)
+    copy.close()
