@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from benchmarks.report import Report
 from graph.duplicates.pages import DuplicatePage, DuplicateWalk
 from graph.ports.contract import ShardPort
-from graph.ports.in_process import LocalShardPort
 from storage.shard.placement import shard_of
 from storage.shard.shard import Shard
 from storage.types.features import BinaryVectors, FeatureRows, FeatureSpec
 from storage.types.mutations import PutImage
 from storage.types.pictures import ImageRecord
+from tests.twins.in_process import LocalShardPort
+from tests.unit.storage.samples import applied
 
 PHASH = FeatureSpec("phash", "binary", 576, "hamming", "made-up")
 MIRROR = np.tile(np.packbits(np.arange(8) % 2 == 1), 72)
@@ -132,7 +133,7 @@ def fill(shards: Sequence[Shard], codes: BinaryVectors) -> None:
             shards[shard_of(put.record.id, len(shards))].apply(mine)
             mine.clear()
     for shard, rest in zip(shards, waiting, strict=True):
-        shard.apply(rest)
+        applied(shard, rest)
 
 
 def put_image(number: int, count: int, code: BinaryVectors) -> PutImage:

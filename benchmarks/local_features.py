@@ -31,11 +31,14 @@ from storage.index.inverted_file import NO_HANDLES, empty_descriptor_index
 from storage.keypoints.keypoint_rows import sides
 from storage.keypoints.plane_maps import Floats, transformed
 from storage.keypoints.search import MIN_INLIERS, NEIGHBORS, Located, locate
+from storage.operations.indexes import Train
+from storage.operations.reports import Stats
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows
 from storage.types.mutations import PutImage
 from storage.types.pictures import ImageRecord
 from storage.types.searches import FeatureQuery, Hit, ShardQuery
+from tests.unit.storage.samples import applied, index_of
 
 BARS = {
     "jpeg 15": 1.0, "gray": 1.0, "brightness + contrast": 1.0, "overlay text": 1.0, "border": 1.0, "blur": 0.98,
@@ -74,7 +77,7 @@ def main() -> None:
         shard = Shard.open(Path(folder), index=0, shard_count=1, features=[Local().spec])
         stored = list(extracted([*collection.originals, *collection.others], PROCESSES))
         _fill(shard, stored)
-        trained = shard.train("local")
+        trained = shard.ask(Train("local"))
         report.line(
             f"collection {len(collection.originals)} originals among {len(collection.others)} other pictures, seed "
             f"{given.seed}; {trained.rows} keypoints in {trained.lists} lists"
@@ -92,7 +95,7 @@ def main() -> None:
 def _fill(shard: Shard, stored: Sequence[Stored]) -> None:
     for one in stored:
         record = ImageRecord(one.picture.id, *one.size, "0" * 64, "jpeg", 1, 0.0, {"local": "ok"})
-        shard.apply([PutImage(one.picture.id, record, {"local": one.feature}, b"-")])
+        applied(shard, [PutImage(one.picture.id, record, {"local": one.feature}, b"-")])
 
 
 def _search(shard: Shard, one: Asked, *, mirror: bool = True) -> Sequence[Hit]:
@@ -239,7 +242,7 @@ def _tell_extraction(report: Report, collection: Collection) -> None:
 
 def _tell_search(report: Report, shard: Shard, questions: Sequence[Asked]) -> None:
     """From the copy's pixels to the hits; each part by itself, and everything with and without the mirrored side."""
-    index, extractor = shard.index_of("local"), Local()
+    index, extractor = index_of(shard, "local"), Local()
     parts: list[list[float]] = []
     for one in questions:
         gray = luma(decode(one.copy).pixels)
@@ -254,12 +257,12 @@ def _tell_search(report: Report, shard: Shard, questions: Sequence[Asked]) -> No
     extraction, looking, checking, whole, mirrored = (median(list(values)) for values in zip(*parts, strict=True))
     report.line()
     report.line(
-        f"a search among {shard.stats().images} pictures, {index.rows_count} keypoints, median of {len(parts)} "
+        f"a search among {shard.ask(Stats()).images} pictures, {index.rows_count} keypoints, median of {len(parts)} "
         f"copies: extraction {extraction:.0f} ms, index {looking:.0f} ms, geometric check {checking:.0f} ms, "
         f"all {whole:.0f} ms; "
         f"{mirrored:.2f} times what it takes without the mirrored side"
     )
-    report.line(f"index {index.memory_bytes / shard.stats().images / 1024:.1f} KiB of memory a picture")
+    report.line(f"index {index.memory_bytes / shard.ask(Stats()).images / 1024:.1f} KiB of memory a picture")
 
 
 def _ms(work: Callable[[Any], object], subject: Any) -> float:

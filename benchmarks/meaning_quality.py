@@ -21,7 +21,7 @@ from deployments.extractor import Extractor
 from deployments.extractors.registry import create_extractor
 from deployments.pictures.images import decode
 from deployments.pictures.prepare import prepare
-from graph.catalog.vector_query import expanded_query
+from graph.search.vector_query import expanded_query
 from storage.index.query_expansion import expanded
 from storage.index.vector_index import ExactIndex, VectorIndex
 from storage.index.whitening import SHRINKAGE, WhitenedIndex, train_whitening

@@ -19,7 +19,7 @@ def build(args: dict[str, Any]) -> serve.Application:
     """What a Serve configuration file names as ``import_path: graph.app:build``. Raises Misconfigured."""
     settings = app_settings(args)
     plan = fleet_plan(settings, extractor_profiles(settings.extractors))
-    ensure_manifest(settings.data_dir, settings.shards, plan.features)
+    ensure_manifest(settings.data_dir, settings.shards, plan.settings.features)
     extractors = {name: part_deployment("extractor", name, options) for name, options in settings.extractors.items()}
     annotators = {
         name: part_deployment("annotator", name, options)

@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from deployments.pictures.prepared import PreparedPicture
-from graph.catalog.messages import AddFeaturesRequest
 from graph.catalog.put_image import put_image
-from graph.catalog.query_rows import explained
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort
+from graph.ports.status import explained
+from graph.requests.messages import AddFeaturesRequest
 from storage.errors import ExtractorFailed, ImageExists
 from storage.types.features import FeatureRows
 from storage.types.mutations import AddFeatures, MutationResult

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
-from graph.catalog.messages import FeatureReport, Readiness, ServiceStats
 from graph.ports.contract import ExtractorStatus
+from graph.requests.messages import FeatureReport, Readiness, ServiceStats
 from storage.types.reports import ShardStats
 
 

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graph.catalog.messages import ShardTraining, TrainingAnswer
 from graph.ports.contract import ExtractorPort, ShardPort
+from graph.requests.messages import ShardTraining, TrainingAnswer
 from storage.errors import InvalidRequest, LookalikeError
 from storage.index.whitening import Whitening
 from storage.index.whitening import train_whitening as whitening_from
+from storage.operations.features import SampleRows, WhiteningOf
+from storage.operations.indexes import Train, Whiten
 from storage.types.reports import TrainingReport
 
 logger = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ async def train_shards(shards: Sequence[ShardPort], feature: str, *, timeout_s: 
 async def _outcome(shard: ShardPort, feature: str, timeout_s: float) -> ShardTraining | LookalikeError:
     """The error as a value, so that the other shards are waited for."""
     try:
-        report = await shard.train(feature, timeout_s=timeout_s)
+        report = await shard.ask(Train(feature), timeout_s=timeout_s)
     except LookalikeError as error:
         return error
     return ShardTraining(shard.index, report.rows, report.lists, report.took_s)
@@ -60,8 +62,8 @@ async def train_whitening(shards: Sequence[ShardPort], port: ExtractorPort, *, t
     if spec is None:
         raise InvalidRequest(f"{port.name!r} has no index yet", "GET /v1/features says why")
     model, share = (port.name, spec.fingerprint), -(-SAMPLE_ROWS // len(shards))
-    former = await asyncio.gather(*(shard.whitening_of(*model, timeout_s=timeout_s) for shard in shards))
-    sampled = await asyncio.gather(*(shard.sample_rows(*model, share, timeout_s=timeout_s) for shard in shards))
+    former = await asyncio.gather(*(shard.ask(WhiteningOf(*model), timeout_s=timeout_s) for shard in shards))
+    sampled = await asyncio.gather(*(shard.ask(SampleRows(*model, share), timeout_s=timeout_s) for shard in shards))
     rows = np.concatenate([np.zeros((0, spec.dim), np.float32), *(part for part in sampled if len(part))])
     whitening = await asyncio.to_thread(whitening_from, rows)
     outcomes = await _whiten(shards, *model, [whitening] * len(shards), timeout_s)
@@ -100,7 +102,7 @@ async def _whiten(
 
     async def outcome(shard: ShardPort, whitening: Whitening | None) -> TrainingReport | LookalikeError:
         try:
-            return await shard.whiten(feature, fingerprint, whitening, timeout_s=timeout_s)
+            return await shard.ask(Whiten(feature, fingerprint, whitening), timeout_s=timeout_s)
         except LookalikeError as error:
             return error
 

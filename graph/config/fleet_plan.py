@@ -10,6 +10,7 @@ from graph.config.settings import AppSettings
 from graph.config.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
 from storage.cluster.plan import FleetPlan
 from storage.errors import Misconfigured
+from storage.shard.plan import ShardSettings
 from storage.types.features import FeatureSpec
 from storage.upkeep.factory import IndexConfig, check_index_config
 
@@ -18,18 +19,16 @@ def fleet_plan(settings: AppSettings, profiles: Mapping[str, ExtractorProfile]) 
     """The shards that these settings ask for. Raises `Misconfigured`."""
     check_annotators(settings)
     labels = tuple(settings.label_selector(index) for index in range(settings.shards)) if settings.shard_labels else ()
-    return FleetPlan(
-        data_dir=str(settings.data_dir.resolve()),
-        shard_count=settings.shards,
+    shards = ShardSettings(
         features=tuple(profile.spec for profile in profiles.values() if profile.spec is not None),
         late=tuple(name for name, profile in profiles.items() if profile.spec is None),
         annotations=stored_annotators(settings),
         keeps_originals=keeps_originals(settings, profiles),
-        label_selectors=labels,
+        index_configs=_index_configs(settings, profiles),
         snapshot_interval_s=settings.snapshot.interval_s,
         snapshot_min_changes=settings.snapshot.min_changes,
-        index_configs=_index_configs(settings, profiles),
     )
+    return FleetPlan(str(settings.data_dir.resolve()), settings.shards, shards, labels)
 
 
 def check_annotators(settings: AppSettings) -> None:

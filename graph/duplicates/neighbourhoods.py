@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from graph.ports.contract import ShardPort
 from storage.duplicates.messages import NearAnswer, NearPicture, NearQuery, NearQuestions
+from storage.operations.duplicates import Near, Walk
 
 FIRST_AT_ONCE = 4
 MOST_AT_ONCE = 512
@@ -53,7 +54,7 @@ class Neighbourhoods:
     async def walk(self, shard: int, after: int, limit: int) -> list[NearPicture]:
         """Pictures of one shard by handle."""
         port = self._shards[shard]
-        return await port.walk(self._feature, self._views, after, limit, timeout_s=self._timeout_s)
+        return await port.ask(Walk(self._feature, self._views, after, limit), timeout_s=self._timeout_s)
 
     async def of(self, pictures: Sequence[NearPicture], *, larger: int, nearest: int) -> Mapping[str, Neighbourhood]:
         """By id. Raises ShardUnavailable, DeadlineExceeded where any shard does not answer."""
@@ -69,7 +70,9 @@ class Neighbourhoods:
         queries = tuple(NearQuery(one.id, one.rank, one.views, larger, nearest) for one in pictures)
         questions = NearQuestions(self._feature, self._views, self._max_distance, queries)
         started = time.monotonic()
-        answers = await asyncio.gather(*(shard.near(questions, timeout_s=self._timeout_s) for shard in self._shards))
+        answers = await asyncio.gather(
+            *(shard.ask(Near(questions), timeout_s=self._timeout_s) for shard in self._shards)
+        )
         self._adapt(time.monotonic() - started, len(pictures))
         self.asked += len(pictures)
         return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -18,7 +18,7 @@ from graph.duplicates.neighbourhoods import Neighbourhoods
 from graph.duplicates.owners import NEAREST, Owners
 from graph.ports.contract import ShardPort
 from storage.duplicates.messages import NearPicture
-from storage.errors import InvalidField
+from storage.errors import InvalidField, UnknownFeature
 
 FEATURE = "phash"
 VIEWS = VIEW_COUNT[DEFAULT_ORIENTATIONS]  # of a picture, as a search asks with
@@ -89,6 +89,26 @@ class Candidates:
 
     pictures: Sequence[NearPicture] = ()
     left_out: int = 0
+
+
+class Duplicates:
+    """Groups of the same picture, page by page."""
+
+    def __init__(self, features: Container[str], shards: Sequence[ShardPort], *, shard_timeout_s: float) -> None:
+        """features: that the service computes."""
+        self._features = features
+        self._shards = shards
+        self._shard_timeout_s = shard_timeout_s
+
+    async def page(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
+        """Up to ``limit`` groups of the same picture. Raises UnknownFeature where there are no hashes, and as
+        `DuplicateWalk.page`.
+        """
+        if FEATURE not in self._features:
+            hint = f"add {FEATURE} to args.extractors in the configuration"
+            raise UnknownFeature(f"duplicates are found by {FEATURE}, which this service does not compute", hint)
+        walk = DuplicateWalk(self._shards, max_distance=max_distance, shard_timeout_s=self._shard_timeout_s)
+        return await walk.page(cursor, limit)
 
 
 class DuplicateWalk:

@@ -29,6 +29,9 @@ from graph.jobs.running.fleet_shards import GenerationBuilder, ShardCalls
 from graph.jobs.running.job import run_job
 from graph.jobs.running.progress import JobProgress
 from storage.errors import ExtractorUnavailable, InvalidRequest, LookalikeError
+from storage.operations.pending import CountPending, PendingPictures, PendingWithoutFile
+from storage.operations.pictures import Original
+from storage.shard.placement import shard_of
 from storage.types.jobs import JobFailure, JobRecord
 from storage.types.mutations import FillFeatures
 from storage.types.pictures import PendingImage
@@ -53,7 +56,7 @@ class BackfillJob:
         self._builder = GenerationBuilder(shards)
         self.progress = JobProgress(shards, record)
         parts = load_asked_parts(settings, record.arguments.get("feature"), self._builder)
-        self._work = PendingWork(parts, DecodeLimits(max_pixels=settings.limits.max_pixels))
+        self._work = PendingWork(parts, DecodeLimits(max_pixels=settings.limits.max_pixels), self._kept_original)
         self._failed: set[str] = set()
         self._take_over = TakeOver(
             shards,
@@ -64,7 +67,7 @@ class BackfillJob:
         )
 
     def run(self) -> None:
-        self.progress.start(self._shards.count_pending(self._work.asked), 0, 0, [])
+        self.progress.start(sum(self._shards.ask_each(CountPending(self._work.asked))), 0, 0, [])
         settle()
         self.progress.began(time.time())
         threads = self._settings.batch.threads or own_cores()
@@ -91,13 +94,14 @@ class BackfillJob:
 
     def _pages(self, shard: int) -> Iterator[list[PendingImage]]:
         """Pictures that wait for something that can be computed here."""
-        after: str | None = None
-        while True:
-            page: Sequence[PendingImage] = self._shards.ask_patiently(shard, "pending", after, PAGE)
-            yield [image for image in page if image.id not in self._failed and self._work.wanted(image)]
-            if len(page) < PAGE:
-                return
-            after = page[-1].id
+        start: int | None = 0
+        while start is not None:
+            page = self._shards.ask_patiently(shard, PendingPictures(self._work.asked, start, PAGE))
+            yield [image for image in page.images if image.id not in self._failed and self._work.wanted(image)]
+            start = page.next_start
+
+    def _kept_original(self, image_id: str) -> bytes | None:
+        return self._shards.ask_patiently(shard_of(image_id, self._shards.count), Original(image_id))
 
     def _fill(self, shard: int, pictures: Sequence[WaitingPicture]) -> int:
         self._work.compute(pictures)
@@ -127,8 +131,9 @@ class BackfillJob:
 
     def _list_those_without_file(self) -> None:
         """Pictures that wait, but were uploaded when nobody thought of another model."""
-        for image_id in self._shards.without_file(self._work.asked, LISTED_WITHOUT_FILE):
-            self._fail([JobFailure(image_id, "no_file", "its file was not kept when it was uploaded: add it again")])
+        for found in self._shards.ask_each(PendingWithoutFile(self._work.asked, LISTED_WITHOUT_FILE)):
+            why = "its file was not kept when it was uploaded: add it again"
+            self._fail([JobFailure(image_id, "no_file", why) for image_id in found])
 
 
 def load_asked_parts(settings: AppSettings, feature: str | None, builder: GenerationBuilder) -> WorkerParts:

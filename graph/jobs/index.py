@@ -27,6 +27,7 @@ from graph.jobs.indexing.worker import IndexWorker, settle
 from graph.jobs.running.fleet_shards import ShardCalls
 from graph.jobs.running.job import run_job
 from graph.jobs.running.progress import FileOutcome, JobProgress
+from storage.operations.pictures import SourceStates
 from storage.shard.placement import shard_of
 from storage.types.jobs import JobRecord
 from storage.types.mutations import OnConflict
@@ -91,8 +92,12 @@ class IndexJob:
         for shard, mine in by_shard.items():
             for start in range(0, len(mine), CHECK_FILES):
                 chunk = mine[start : start + CHECK_FILES]
-                asked = [(file.id, file.source.path, file.source.size, file.source.mtime_ns) for file in chunk]
-                states = self._shards.ask_patiently(shard, "unchanged", asked)
+                asked = [
+                    (file.id, file.source.path, file.source.size, file.source.mtime_ns)
+                    for file in chunk
+                    if file.id is not None
+                ]
+                states = self._shards.ask_patiently(shard, SourceStates(tuple(asked)))
                 for file, state in zip(chunk, states, strict=True):
                     if state == "unchanged":
                         unchanged += 1

@@ -21,8 +21,9 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 from graph.config.settings import AppSettings
 from graph.jobs.indexing.gpu_share import require_gpus
 from graph.jobs.running.environment import job_environment
-from graph.ports.ray_shard import RayShardPort
+from graph.ports.contract import ShardPort
 from storage.errors import JobNotFound, Unavailable
+from storage.operations.jobs import FailuresOfJob, FindJob, Jobs, PutJob
 from storage.types.jobs import JobFailure, JobRecord
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ LOST_AFTER_S = 20.0  # a job that Ray does not know, and that said nothing for s
 class RayJobs:
     """The `graph.ports.contract.JobPort` of a running cluster."""
 
-    def __init__(self, *, records: RayShardPort, settings: AppSettings, cluster: str) -> None:
+    def __init__(self, *, records: ShardPort, settings: AppSettings, cluster: str) -> None:
         """cluster: its address."""
         self._records = records
         self._settings = settings
@@ -104,19 +105,18 @@ class RayJobs:
 
     async def jobs(self) -> list[JobRecord]:
         """Newest first."""
-        records = cast(list[JobRecord], await self._records.ask_actor("jobs", timeout_s=RECORD_TIMEOUT_S))
+        records = await self._records.ask(Jobs(), timeout_s=RECORD_TIMEOUT_S)
         current = [await self._reconciled(record) for record in records]
         return sorted(current, key=lambda record: record.submitted_at, reverse=True)
 
     async def job(self, job_id: str) -> JobRecord:
-        record = cast("JobRecord | None", await self._records.ask_actor("job", job_id, timeout_s=RECORD_TIMEOUT_S))
+        record = await self._records.ask(FindJob(job_id), timeout_s=RECORD_TIMEOUT_S)
         if record is None:
             raise JobNotFound(f"no job has the id {job_id!r}", "GET /v1/jobs lists the jobs")
         return await self._reconciled(record)
 
     async def failures(self, job_id: str, offset: int, limit: int) -> list[JobFailure]:
-        answer = await self._records.ask_actor("job_failures", job_id, offset, limit, timeout_s=RECORD_TIMEOUT_S)
-        return cast(list[JobFailure], answer)
+        return await self._records.ask(FailuresOfJob(job_id, offset, limit), timeout_s=RECORD_TIMEOUT_S)
 
     async def _reconciled(self, record: JobRecord) -> JobRecord:
         """A job that was killed could not write its end: Ray knows better."""
@@ -132,7 +132,7 @@ class RayJobs:
         return ended
 
     async def _put(self, record: JobRecord) -> None:
-        await self._records.ask_actor("put_job", record, timeout_s=RECORD_TIMEOUT_S)
+        await self._records.ask(PutJob(record), timeout_s=RECORD_TIMEOUT_S)
 
     def _client(self) -> JobSubmissionClient:
         if self._ray_jobs is None:

@@ -1,7 +1,7 @@
 """The seams between the catalogue and the processes that do its work.
 
 `graph.catalog.catalog.Catalog` is plain asyncio over these; `graph.ports.ray_extractor` and `graph.ports.ray_shard`
-implement them with Serve handles and actor calls, `graph.ports.in_process` in one process. Timeouts are seconds; a call
+implement them with Serve handles and actor calls. Timeouts are seconds; a call
 that runs out of time raises `storage.errors.DeadlineExceeded`, one whose other side does not answer
 `storage.errors.ExtractorFailed` or `storage.errors.ShardUnavailable`, one whose extractor lacks its model
 `storage.errors.ExtractorUnavailable`.
@@ -12,23 +12,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from deployments.extractor import Annotation, ImageInput, Pixels
 from deployments.pictures.prepared import PreparedPicture
 from deployments.replica.loading_part import PartState
 from deployments.replica.part_host import ReplicaReport
-from storage.duplicates.messages import NearAnswer, NearPicture, NearQuestions
 from storage.errors import LookalikeError
-from storage.index.whitening import Whitening
-from storage.types.features import FeatureKind, FeatureRows, FeatureSpec, FloatVectors
+from storage.shard.operation import Operation
+from storage.types.features import FeatureKind, FeatureRows, FeatureSpec
 from storage.types.jobs import JobFailure, JobRecord
 from storage.types.mutations import Mutation, MutationResult
-from storage.types.pictures import ImageRecord, PendingPage
-from storage.types.reports import ShardStats, TrainingReport, VerifyReport
 from storage.types.searches import ShardAnswer, ShardQuery
 
 Role = Literal["extractor", "annotator"]
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,67 +120,25 @@ class AnnotatorPort(Protocol):
 
 
 class ShardPort(Protocol):
-    """One shard, wherever it lives."""
+    """One shard, wherever it lives. `storage.operations` has all that can be asked."""
 
     index: int
 
-    async def apply(self, mutation: Mutation, *, timeout_s: float) -> MutationResult: ...
+    async def apply(self, mutation: Mutation, *, timeout_s: float) -> MutationResult:
+        """Raises the shard's refusal."""
+        ...
 
     async def search(self, query: ShardQuery, *, timeout_s: float) -> ShardAnswer: ...
 
-    async def near(self, questions: NearQuestions, *, timeout_s: float) -> list[NearAnswer]:
-        """See `storage.duplicates.near_search`; so for the next."""
-        ...
-
-    async def walk(
-        self, feature: str, views: int, after: int, limit: int, *, timeout_s: float
-    ) -> list[NearPicture]: ...
-
-    async def records(self, ids: Sequence[str], *, timeout_s: float) -> list[ImageRecord | None]: ...
-
-    async def page(self, after: str | None, limit: int, *, timeout_s: float) -> list[ImageRecord]: ...
-
-    async def ids_of_file_name(self, name: str, *, timeout_s: float) -> list[str]: ...
-
-    async def thumbnail(self, image_id: str, *, timeout_s: float) -> bytes | None: ...
-
-    async def features(
-        self, image_id: str, names: Sequence[str], *, timeout_s: float
-    ) -> Mapping[str, FeatureRows] | None: ...
-
-    async def pending_for(self, wanted: Mapping[str, str], start: int, limit: int, *, timeout_s: float) -> PendingPage:
-        """Pictures that wait for any of these: features with a model's fingerprint, annotations with an empty one."""
-        ...
+    async def ask(self, operation: Operation[Answer], *, timeout_s: float) -> Answer: ...
 
     async def lease(self, name: str, holder: str, seconds: float, *, timeout_s: float) -> bool:
-        """Whether the holder alone has this lease now, for so long. See `storage.cluster.leases`."""
+        """Whether the holder alone has this lease now, for so long. See `storage.shard.leases`."""
         ...
 
-    async def stats(self, *, timeout_s: float) -> ShardStats: ...
-
-    async def verify(self, *, timeout_s: float) -> VerifyReport: ...
-
-    async def train(self, feature: str, *, timeout_s: float) -> TrainingReport:
-        """Raises UnknownFeature, InvalidRequest where there is nothing to train."""
+    def close(self) -> None:
+        """Lets connections go; the shard itself stays open."""
         ...
-
-    async def original(self, image_id: str, *, timeout_s: float) -> bytes | None: ...
-
-    async def adopt(
-        self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool, timeout_s: float
-    ) -> str:
-        """See `storage.upkeep.model_switch`. Raises FingerprintMismatch."""
-        ...
-
-    async def sample_rows(self, feature: str, fingerprint: str, count: int, *, timeout_s: float) -> FloatVectors: ...
-
-    async def whitening_of(self, feature: str, fingerprint: str, *, timeout_s: float) -> Whitening | None:
-        """What the index of the model's vectors is whitened with."""
-        ...
-
-    async def whiten(
-        self, feature: str, fingerprint: str, whitening: Whitening | None, *, timeout_s: float
-    ) -> TrainingReport: ...
 
 
 class JobPort(Protocol):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from deployments.replica.loading_part import PartState
 from deployments.replica.part_host import ReplicaReport
-from graph.ports.contract import ExtractorStatus, ServedModel
-from storage.errors import ExtractorFailed, ExtractorUnavailable
+from graph.ports.contract import ExtractorPort, ExtractorStatus, ServedModel
+from storage.errors import ExtractorFailed, ExtractorUnavailable, LookalikeError
 
 
 def extractor_status(
@@ -49,3 +49,13 @@ def refuse_unserved(name: str, served: ServedModel) -> None:
         raise ExtractorUnavailable(served.refusal.message, served.refusal.hint)
     if served.spec is None:
         raise ExtractorFailed(f"{name!r} has no model yet", "GET /v1/features says why")
+
+
+async def explained(port: ExtractorPort) -> LookalikeError:
+    """Why the feature has no model to ask."""
+    if port.served.refusal is not None:
+        return ExtractorUnavailable(port.served.refusal.message, port.served.refusal.hint)
+    status = await port.status()
+    if status.state == "unavailable":
+        return ExtractorUnavailable(status.reason)
+    return ExtractorFailed(status.reason or f"the model of {port.name!r} has just changed", "try again in a second")

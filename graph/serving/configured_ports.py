@@ -9,12 +9,12 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.annotators.registry import validate_annotator_config
 from deployments.extractors.profile import ExtractorProfile
-from graph.catalog.zero_shot import ZeroShotPort
 from graph.config.settings import AppSettings
 from graph.config.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
 from graph.ports.contract import AnnotatorPort
 from graph.ports.ray_extractor import RayAnnotatorPort, RayExtractorPort
 from graph.ports.replica_calls import RayPart, ReplicaCounts
+from graph.ports.zero_shot import ZeroShotPort
 
 EXTRACTOR_BATCH = 16  # calls that travel together, where its options name no batch size
 ANNOTATOR_BATCH = 1  # a caption takes seconds on a CPU: nobody waits for the captions of others

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ray.util.metrics import Counter, Gauge
 
-from graph.catalog.messages import ServiceStats
+from graph.requests.messages import ServiceStats
 
 BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 BOUND_NAMES = (*(f"{bound:g}" for bound in BOUNDS_S), "+Inf")

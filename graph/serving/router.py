@@ -19,7 +19,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.extractors.profile import extractor_profiles
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import warm_up
-from graph.catalog.catalog import Catalog, Timeouts
+from graph.catalog.catalog import build_catalog
 from graph.config.fleet_plan import fleet_plan
 from graph.config.settings import DEFAULT_WEIGHTS, AppSettings
 from graph.http.app import create_http_app
@@ -27,6 +27,8 @@ from graph.http.guards.limits import Admission
 from graph.jobs.ray_jobs import RayJobs
 from graph.ports.ray_shard import RayShardPort
 from graph.ports.replica_calls import ReplicaCounts
+from graph.requests.decoding import Decoding
+from graph.requests.limits import Timeouts
 from graph.serving.configured_ports import annotator_ports, extractor_ports
 from graph.serving.metrics import RayMetrics
 from graph.upkeep.models import ModelKeeper
@@ -69,24 +71,28 @@ class Router:
             timeout_s=self._settings.limits.shard_timeout_s,
         )
         self._jobs = RayJobs(records=shards[0], settings=self._settings, cluster=ray.get_runtime_context().gcs_address)
-        self._catalog = Catalog(
+        decoding = Decoding(
+            ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="decode"),
+            DecodeLimits(max_pixels=self._settings.limits.max_pixels),
+            self._metrics,
+        )
+        self._catalog = build_catalog(
             extractors=ports,
             annotators=annotating,
             shards=shards,
             jobs=self._jobs,
-            decoders=ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="decode"),
-            decode_limits=DecodeLimits(max_pixels=self._settings.limits.max_pixels),
+            decoding=decoding,
             timeouts=timeouts(self._settings),
             max_results=self._settings.limits.max_results,
             default_weights={**DEFAULT_WEIGHTS, **self._settings.weights},
-            keeps_originals=plan.keeps_originals,
+            keeps_originals=plan.settings.keeps_originals,
             metrics=self._metrics,
         )
         self._pending = PendingFeatures(
             extractors=ports,
             annotators=annotating,
             shards=shards,
-            prepare=self._catalog.prepare,
+            prepare=decoding.prepare,
             timeout_s=self._settings.limits.write_timeout_s,
             interval_s=self._settings.backfill_interval_s,
         )
@@ -120,7 +126,7 @@ class Router:
             try:
                 self._metrics.flush(self._admission.queued)
                 await self._replicas.refresh()
-                self._metrics.service(await self._catalog.stats())
+                self._metrics.service(await self._catalog.service.stats())
             except LookalikeError as failure:
                 logger.warning("no statistics: %s", failure)
             except Exception:

@@ -16,6 +16,8 @@ from typing import Any
 from deployments.replica.part_host import ReplicaReport
 from graph.ports.contract import ExtractorPort, ServedModel, ShardPort
 from storage.errors import ExtractorUnavailable, FingerprintMismatch, LookalikeError
+from storage.operations.models import AdoptModel
+from storage.operations.reports import Stats
 from storage.types.features import FeatureSpec
 from storage.types.reports import FeatureGeneration
 
@@ -49,7 +51,7 @@ class ModelKeeper:
 
     async def look(self) -> None:
         """One round. Raises what a shard that does not answer raises; the ports then stay as they are."""
-        stats = await asyncio.gather(*(shard.stats(timeout_s=self._timeout_s) for shard in self._shards))
+        stats = await asyncio.gather(*(shard.ask(Stats(), timeout_s=self._timeout_s) for shard in self._shards))
         for port in self._ports:
             try:
                 port.served = await self._served(port, [one.generations.get(port.name, ()) for one in stats])
@@ -87,10 +89,8 @@ class ModelKeeper:
 
     async def _adopt(self, name: str, spec: FeatureSpec, *, replaces_empty: bool) -> set[str]:
         """Tells every shard of a model; the roles that it has. Raises `FingerprintMismatch` where one refuses it."""
-        calls = [
-            shard.adopt(spec, self._options[name], replaces_empty=replaces_empty, timeout_s=self._timeout_s)
-            for shard in self._shards
-        ]
+        adopt = AdoptModel(spec, dict(self._options[name]), replaces_empty)
+        calls = [shard.ask(adopt, timeout_s=self._timeout_s) for shard in self._shards]
         told = await asyncio.gather(*calls, return_exceptions=True)
         for failure in told:
             if isinstance(failure, BaseException):

@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from deployments.extractor import Annotation, ImageInput
 from deployments.pictures.prepared import PreparedPicture
-from graph.catalog.original_file import read_original
 from graph.ports.contract import AnnotatorPort, ExtractorPort, ShardPort
+from graph.requests.original_file import read_original
 from graph.upkeep.retry_later import FillFailures, FillKey
 from storage.errors import Busy, DeadlineExceeded, ExtractorUnavailable, InvalidRequest, LookalikeError, Unavailable
+from storage.operations.pending import PendingPictures
+from storage.operations.pictures import Original
 from storage.types.features import FeatureRows
 from storage.types.mutations import FillFeatures
 from storage.types.pictures import PendingImage
@@ -90,7 +92,7 @@ class PendingFeatures:
         start: int | None = 0
         try:
             while start is not None and await self._has_lease():
-                page = await shard.pending_for(wanted, start, PAGE, timeout_s=self._timeout_s)
+                page = await shard.ask(PendingPictures(wanted, start, PAGE), timeout_s=self._timeout_s)
                 for image in page.images:
                     due = self._due(image, ready)
                     if due and not await self._has_lease():
@@ -140,7 +142,7 @@ class PendingFeatures:
         inputs |= {port.image_input for name, port in self._annotators.items() if name in due}
         try:
             if image.source is None:
-                data = await shard.original(image.id, timeout_s=self._timeout_s)
+                data = await shard.ask(Original(image.id), timeout_s=self._timeout_s)
             else:
                 data = await asyncio.to_thread(read_original, image.source.path, image.sha256)
             if data is None:  # deleted or filled in meanwhile

@@ -18,7 +18,7 @@ import ray
 
 import storage
 from storage.cluster.actor import shard_actor_class
-from storage.cluster.plan import FleetPlan, ShardPlan
+from storage.cluster.plan import FleetPlan
 
 logger = logging.getLogger(__name__)
 
@@ -63,20 +63,7 @@ class ShardFleet:
             max_task_retries=0,
             num_cpus=self._plan.num_cpus,
             **({} if selector is None else {"label_selector": dict(selector)}),
-        ).remote(
-            ShardPlan(
-                directory=str(shard_directory(self._plan.data_dir, index)),
-                index=index,
-                shard_count=self._plan.shard_count,
-                features=self._plan.features,
-                snapshot_interval_s=self._plan.snapshot_interval_s,
-                snapshot_min_changes=self._plan.snapshot_min_changes,
-                index_configs=self._plan.index_configs,
-                late=self._plan.late,
-                annotations=self._plan.annotations,
-                keeps_originals=self._plan.keeps_originals,
-            )
-        )
+        ).remote(self._plan.shard(index))
         self._handles[index] = actor
         return actor
 
@@ -126,10 +113,6 @@ def _close(name: str) -> None:
     ray.kill(actor, no_restart=True)
 
 
-def shard_directory(data_dir: str | Path, index: int) -> Path:
-    return Path(data_dir) / f"shard-{index:05d}"
-
-
 def fleet_version(plan: FleetPlan, code: Path | None = None) -> str:
     """Changes with the storage code, the features and their indexes: no actor is reused with one of them outdated. Not
     with the models of late features, which come and go while an actor serves.
@@ -139,9 +122,10 @@ def fleet_version(plan: FleetPlan, code: Path | None = None) -> str:
     folder = Path(storage.__file__).parent if code is None else code
     sources = sorted(folder.rglob("*.py"))
     parts = [source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes() for source in sources]
-    features = repr(sorted((spec.name, spec.fingerprint) for spec in plan.features))
-    features += repr((sorted(plan.late), sorted(plan.annotations), plan.keeps_originals))
-    configs = repr(sorted(plan.index_configs.items()))
+    settings = plan.settings
+    features = repr(sorted((spec.name, spec.fingerprint) for spec in settings.features))
+    features += repr((sorted(settings.late), sorted(settings.annotations), settings.keeps_originals))
+    configs = repr(sorted(settings.index_configs.items()))
     return _digest(b"\0".join([*parts, features.encode(), configs.encode()]))[:12]
 
 

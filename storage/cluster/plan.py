@@ -1,49 +1,27 @@
-"""What the processes that open shards are told."""
+"""What a fleet of shards is to be, and where its shards run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
-from storage.types.features import FeatureSpec
-from storage.upkeep.factory import IndexConfig
-
-
-@dataclass(frozen=True, slots=True)
-class ShardPlan:
-    """Everything an actor needs to open its shard.
-
-    late: features that a model decides, which says so when it is loaded. annotations: of annotators whose words are
-    kept. keeps_originals: of uploads, for models that come later.
-    """
-
-    directory: str
-    index: int
-    shard_count: int
-    features: tuple[FeatureSpec, ...]
-    snapshot_interval_s: float = 300.0
-    snapshot_min_changes: int = 1000
-    index_configs: Mapping[str, IndexConfig] = field(default_factory=dict)
-    late: tuple[str, ...] = ()
-    annotations: tuple[str, ...] = ()
-    keeps_originals: bool = False
+from storage.shard.data_folder import shard_directory
+from storage.shard.plan import ShardPlan, ShardSettings
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """As `ShardPlan`. label_selectors: one a shard, or empty: the node label that pins each shard to the node with its
-    folder.
+    """All shards of a data folder. label_selectors: one a shard, or empty: the node label that pins each shard to the
+    node with its folder. num_cpus, read_threads: of each actor.
     """
 
     data_dir: str
     shard_count: int
-    features: tuple[FeatureSpec, ...]
+    settings: ShardSettings
     label_selectors: tuple[Mapping[str, str], ...] = ()
     num_cpus: float = 0.0
     read_threads: int = 4
-    snapshot_interval_s: float = 300.0
-    snapshot_min_changes: int = 1000
-    index_configs: Mapping[str, IndexConfig] = field(default_factory=dict)
-    late: tuple[str, ...] = ()
-    annotations: tuple[str, ...] = ()
-    keeps_originals: bool = False
+
+    def shard(self, index: int) -> ShardPlan:
+        return ShardPlan(str(shard_directory(Path(self.data_dir), index)), index, self.shard_count, self.settings)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from storage.index.vector_index import VectorIndex
 from storage.index.whitening import WhitenedIndex
@@ -48,13 +45,3 @@ def _described(
         )
         for key in generations.keys_of(name)
     )
-
-
-def folder_bytes(directory: Path) -> int:
-    """Bytes of the files below the folder; one that vanishes meanwhile counts nothing."""
-    total = 0
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += os.stat(os.path.join(folder, name)).st_size
-    return total

@@ -4,38 +4,28 @@ take.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice, takewhile
 
 from storage.encoding.keys import digest_key, text_key
 from storage.encoding.records import decode_job, encode_job
 from storage.errors import InvalidField
 from storage.kv.store import ReadTransaction, WriteTransaction
-from storage.tables.schema import JOB_FAILURES, JOBS, check_owner
+from storage.tables.schema import JOB_FAILURES, JOBS
 from storage.types.jobs import JobFailure, JobRecord
 
 
-def putting_job(owner: bytes, job: JobRecord) -> Callable[[WriteTransaction], None]:
+def put_job(transaction: WriteTransaction, job: JobRecord) -> None:
+    """Raises `InvalidField` for a job without an id."""
     if not job.id:
         raise InvalidField("a job without an id", "give it one")
-    value = encode_job(job)
-
-    def put(transaction: WriteTransaction) -> None:
-        check_owner(transaction, owner)
-        transaction.put(JOBS, text_key(job.id), value)
-
-    return put
+    transaction.put(JOBS, text_key(job.id), encode_job(job))
 
 
-def adding_failures(owner: bytes, job_id: str, failures: Sequence[JobFailure]) -> Callable[[WriteTransaction], None]:
+def add_failures(transaction: WriteTransaction, job_id: str, failures: Sequence[JobFailure]) -> None:
     """One entry a path: telling the same failure twice keeps one."""
-
-    def add(transaction: WriteTransaction) -> None:
-        check_owner(transaction, owner)
-        for failure in failures:
-            transaction.put(JOB_FAILURES, _job_prefix(job_id) + text_key(failure.path), encode_job(failure))
-
-    return add
+    for failure in failures:
+        transaction.put(JOB_FAILURES, _job_prefix(job_id) + text_key(failure.path), encode_job(failure))
 
 
 def all_jobs(transaction: ReadTransaction) -> list[JobRecord]:

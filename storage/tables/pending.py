@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from itertools import islice
 
 from storage.encoding.keys import number_key, number_of
@@ -21,7 +20,6 @@ from storage.tables.schema import (
 )
 from storage.types.pictures import ImageRecord, PendingImage, PendingPage
 
-PAGE_BYTES = 64 << 20
 MOST_LOOKED_AT = 5000  # waiting pictures a page: some 0.1 s
 
 
@@ -53,12 +51,10 @@ def pending_without_file(transaction: ReadTransaction, keys: frozenset[str], lim
 
 
 def pending_page(
-    transaction: ReadTransaction, generations: Generations, wanted: Mapping[str, str], start: int, limit: int
+    transaction: ReadTransaction, generations: Generations, wanted: frozenset[str], start: int, limit: int
 ) -> PendingPage:
-    """Up to ``limit`` pictures that wait for any of these, oldest first, without their originals: where both
-    ``original`` and ``source`` are None, the shard has it. start: 0, then what the page before says.
-    """
-    keys = _incomplete(transaction, generations, waiting_keys(generations, wanted) - generations.awaited)
+    """Up to ``limit`` pictures that wait for any of these, oldest first. start: 0, then what the page before says."""
+    keys = _incomplete(transaction, generations, wanted - generations.awaited)
     if not keys:
         return PendingPage((), None)
     images: list[PendingImage] = []
@@ -79,38 +75,6 @@ def _incomplete(transaction: ReadTransaction, generations: Generations, keys: fr
     return frozenset(key for key in keys if key in plain or settled[key] < images)
 
 
-def pending_images(
-    transaction: ReadTransaction, generations: Generations, limit: int, after: str | None
-) -> list[PendingImage]:
-    """Oldest first, with originals, from behind the image ``after`` where one is given.
-
-    Fewer than ``limit`` means that no more follow. A page that ends early, because its originals came to more than
-    ``PAGE_BYTES``, is filled up to ``limit`` with its last picture, then without features and bytes: nothing to do, and
-    the right place to go on from.
-    """
-    page: list[PendingImage] = []
-    held = 0
-    for image in islice(_waiting_after(transaction, generations, after), limit):
-        page.append(image)
-        held += len(image.original or b"")
-        if held > PAGE_BYTES:
-            nothing = replace(image, features=(), original=None, source=None, fingerprints={})
-            return page + [nothing] * (limit - len(page))
-    return page
-
-
-def _waiting_after(transaction: ReadTransaction, generations: Generations, after: str | None) -> Iterator[PendingImage]:
-    behind = image_by_id(transaction, after) if after else None
-    start = b"" if behind is None else number_key(behind.handle + 1)
-    for key, image_id in transaction.items(PENDING, start):
-        stored = image_by_id(transaction, image_id.decode())
-        if stored is None:
-            continue
-        image = _pending_image(stored.record, generations, transaction.has(ORIGINALS, key))
-        if image.features:
-            yield replace(image, original=transaction.get(ORIGINALS, key))
-
-
 def _pending_image(record: ImageRecord, generations: Generations, has_original: bool) -> PendingImage:
     waiting: dict[str, list[str]] = {}
     for wanted in generations.kept:
@@ -119,7 +83,7 @@ def _pending_image(record: ImageRecord, generations: Generations, has_original: 
             waiting.setdefault(generations.name_of(wanted), []).extend([] if spec is None else [spec.fingerprint])
     fingerprints = {name: tuple(found) for name, found in waiting.items()}
     source = None if has_original else record.source
-    return PendingImage(record.id, record.sha256, tuple(waiting), None, source, fingerprints)
+    return PendingImage(record.id, record.sha256, tuple(waiting), source, fingerprints)
 
 
 def _waits_for(record: ImageRecord, keys: frozenset[str]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from storage.encoding.keys import number_key, text_key
@@ -26,6 +26,7 @@ from storage.tables.schema import (
     ORIGINALS,
     OWNER,
     PENDING,
+    Ownership,
     StoredImage,
     can_be_filled,
     check_owner,
@@ -40,14 +41,6 @@ from storage.types.features import FeatureSpec
 OWNERS_KEPT = 256
 CHANGED_AT_ONCE = 2_000  # images to a transaction
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-
-
-@dataclass(frozen=True, slots=True)
-class Ownership:
-    """epoch: how often the shard has been opened. owner: this opening's random mark, checked in every write."""
-
-    epoch: int
-    owner: bytes
 
 
 def take_ownership(store: KeyValueStore, shard: int, shard_count: int) -> Ownership:
@@ -92,7 +85,7 @@ def _check_identity(transaction: WriteTransaction, shard: int, shard_count: int)
 def register_features(
     store: KeyValueStore,
     specs: Sequence[FeatureSpec],
-    owner: bytes,
+    ownership: Ownership,
     *,
     late: Sequence[str] = (),
     annotations: Sequence[str] = (),
@@ -121,10 +114,10 @@ def register_features(
     store.add_tables([feature_table(key) for key in {*fingerprints, *generations.specs}])
     new = [key for key in generations.kept if key not in configured]
     if new:
-        mark_pending_everywhere(store, new, owner)
+        mark_pending_everywhere(store, new, ownership)
 
     def register(transaction: WriteTransaction) -> None:
-        check_owner(transaction, owner)
+        check_owner(transaction, ownership)
         for spec in specs:
             put_spec(transaction, spec, {})
         put_configured(transaction, generations.kept)
@@ -139,11 +132,11 @@ def check_fingerprint(spec: FeatureSpec, stored: str) -> None:
         raise mismatch(spec.name, stored, spec.fingerprint, can_move=False)
 
 
-def note_originals(store: KeyValueStore, owner: bytes, *, keeps_originals: bool) -> bool:
+def note_originals(store: KeyValueStore, ownership: Ownership, *, keeps_originals: bool) -> bool:
     """Whether originals may be there of pictures that wait for nothing: they are kept for good, or once were."""
 
     def note(transaction: WriteTransaction) -> bool:
-        check_owner(transaction, owner)
+        check_owner(transaction, ownership)
         if keeps_originals:
             transaction.put(META, b"originals_kept", b"1")
         return transaction.has(META, b"originals_kept")
@@ -167,25 +160,25 @@ def _check_names(names: Sequence[str]) -> None:
             raise Misconfigured(f"feature name {name!r}", "use each name once: lower-case letters, digits and _")
 
 
-def mark_pending_everywhere(store: KeyValueStore, new: Sequence[str], owner: bytes) -> None:
+def mark_pending_everywhere(store: KeyValueStore, new: Sequence[str], ownership: Ownership) -> None:
     """Stopped half-way, it begins again at the next opening."""
-    for_every_image(store, owner, lambda transaction, image: _mark_pending(transaction, image, new))
+    for_every_image(store, ownership, lambda transaction, image: _mark_pending(transaction, image, new))
 
 
 def for_every_image(
-    store: KeyValueStore, owner: bytes, change: Callable[[WriteTransaction, StoredImage], None]
+    store: KeyValueStore, ownership: Ownership, change: Callable[[WriteTransaction, StoredImage], None]
 ) -> None:
     """In steps, because a collection is larger than a transaction should be."""
     start: bytes | None = b""
     while start is not None:
-        start = store.write(_step(owner, change, start))
+        start = store.write(_step(ownership, change, start))
 
 
 def _step(
-    owner: bytes, change: Callable[[WriteTransaction, StoredImage], None], start: bytes
+    ownership: Ownership, change: Callable[[WriteTransaction, StoredImage], None], start: bytes
 ) -> Callable[[WriteTransaction], bytes | None]:
     def step(transaction: WriteTransaction) -> bytes | None:
-        check_owner(transaction, owner)
+        check_owner(transaction, ownership)
         entries = list(islice(transaction.items(IMAGES, start), CHANGED_AT_ONCE))
         for _, value in entries:
             change(transaction, decode_image(value))

@@ -54,6 +54,16 @@ HANDLE_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Ownership:
+    """One opening of the shard. epoch: how often it has been opened so far; the highest owns it. owner: a random mark,
+    which tells openings of two copies of one folder apart.
+    """
+
+    epoch: int
+    owner: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class StoredImage:
     """A picture's entry in ``images``."""
 
@@ -75,9 +85,9 @@ def put_meta_number(transaction: WriteTransaction, key: bytes, number: int) -> N
     transaction.put(META, key, number_key(number))
 
 
-def check_owner(transaction: ReadTransaction, owner: bytes) -> None:
-    """Raises `LostOwnership` once another process has opened the shard."""
-    if transaction.get(META, OWNER) != owner:
+def check_owner(transaction: ReadTransaction, ownership: Ownership) -> None:
+    """Raises `LostOwnership` once another process has opened the shard; to be called in every write."""
+    if (meta_number(transaction, EPOCH), transaction.get(META, OWNER)) != (ownership.epoch, ownership.owner):
         raise LostOwnership("another process has taken this shard over", "stop this one")
 
 

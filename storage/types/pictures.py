@@ -45,8 +45,8 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class PendingImage:
-    """A picture with features or annotations still to be computed, and where its bytes are: in ``original``, in the
-    file ``source``, or, where neither is set, with its shard. One without features asks for nothing.
+    """A picture with features or annotations still to be computed, and where its bytes are: in the file
+    ``source``, or with its shard where that is None.
 
     fingerprints: of the generations of each feature that wait; none where any model will do.
     """
@@ -54,7 +54,6 @@ class PendingImage:
     id: str
     sha256: str
     features: tuple[str, ...]
-    original: bytes | None
     source: SourceFile | None
     fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -18,8 +18,8 @@ from storage.index.whitening import WhitenedIndex
 from storage.kv.store import ReadTransaction
 from storage.tables.change_log import IndexChanges, log_entries
 from storage.tables.model_versions import Generations
-from storage.tables.registration import Ownership, known_owners
-from storage.tables.schema import LOG_START, SEQUENCE, feature_table, meta_number
+from storage.tables.registration import known_owners
+from storage.tables.schema import LOG_START, SEQUENCE, Ownership, feature_table, meta_number
 from storage.tables.trained import stored_partition, stored_whitening
 from storage.types.features import FeatureSpec, Vectors
 from storage.upkeep.current_indexes import IndexView

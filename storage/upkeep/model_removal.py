@@ -16,12 +16,21 @@ from storage.tables.absent_counts import forget_absent
 from storage.tables.model_version_records import forget_generation, roleless_keys
 from storage.tables.model_versions import Generations
 from storage.tables.registration import for_every_image
-from storage.tables.schema import IMAGES, ORIGINALS, PENDING, StoredImage, check_owner, encode_image, feature_table
+from storage.tables.schema import (
+    IMAGES,
+    ORIGINALS,
+    PENDING,
+    Ownership,
+    StoredImage,
+    check_owner,
+    encode_image,
+    feature_table,
+)
 from storage.upkeep.snapshots import remove_snapshots
 
 
 def remove_generations(
-    store: KeyValueStore, snapshots: Path, owner: bytes, keys: Sequence[str], *, keeps_originals: bool
+    store: KeyValueStore, snapshots: Path, ownership: Ownership, keys: Sequence[str], *, keeps_originals: bool
 ) -> None:
     """To be called when no reader or writer has the generations in its view any more."""
 
@@ -29,12 +38,12 @@ def remove_generations(
         _leave_image(transaction, image, keys, keeps_originals=keeps_originals)
 
     def forget(transaction: WriteTransaction) -> None:
-        check_owner(transaction, owner)
+        check_owner(transaction, ownership)
         for key in keys:
             forget_generation(transaction, key)
             forget_absent(transaction, key)
 
-    for_every_image(store, owner, leave)
+    for_every_image(store, ownership, leave)
     store.drop_tables([feature_table(key) for key in keys])
     for key in keys:
         remove_snapshots(snapshots, key)
@@ -44,7 +53,7 @@ def remove_generations(
 def finish_removals(
     store: KeyValueStore,
     snapshots: Path,
-    owner: bytes,
+    ownership: Ownership,
     names: Iterable[str],
     generations: Generations,
     *,
@@ -54,7 +63,7 @@ def finish_removals(
     with store.read() as transaction:
         keys = roleless_keys(transaction, names, generations)
     if keys:
-        remove_generations(store, snapshots, owner, keys, keeps_originals=keeps_originals)
+        remove_generations(store, snapshots, ownership, keys, keeps_originals=keeps_originals)
 
 
 def _leave_image(

@@ -8,21 +8,21 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 from storage.encoding.keys import number_of
 from storage.errors import Busy, InvalidRequest, UnknownFeature
 from storage.index.vector_index import VectorIndex
-from storage.kv.store import KeyValueStore, ReadTransaction, WriteTransaction
+from storage.kv.store import ReadTransaction, WriteTransaction
 from storage.tables.model_version_records import put_roles, put_spec
 from storage.tables.model_versions import Generations, mismatch
-from storage.tables.registration import Ownership, mark_pending_everywhere, put_configured
+from storage.tables.registration import mark_pending_everywhere, put_configured
 from storage.tables.schema import check_owner, feature_table, record_by_handle
 from storage.types.features import FeatureSpec
 from storage.types.reports import GenerationRole
-from storage.upkeep.current_indexes import IndexView, IndexViews
-from storage.upkeep.factory import IndexConfig, build_index
+from storage.upkeep.current_indexes import IndexView
+from storage.upkeep.factory import build_index
+from storage.upkeep.live_indexes import LiveIndexes
 from storage.upkeep.model_removal import remove_generations
 
 logger = logging.getLogger(__name__)
@@ -35,27 +35,9 @@ ADOPTION_PATIENCE_S = 1.0
 class GenerationKeeper:
     """Changes the generations of a shard, one change at a time; searches and writes go on meanwhile."""
 
-    def __init__(
-        self,
-        *,
-        store: KeyValueStore,
-        views: IndexViews,
-        snapshots: Path,
-        ownership: Ownership,
-        index_configs: Mapping[str, IndexConfig],
-        keeps_originals: bool,
-        write_lock: threading.Lock,
-        snapshot_lock: threading.Lock,
-    ) -> None:
-        """write_lock: held by whoever changes the views. snapshot_lock: held while an index is saved or built anew."""
-        self._store = store
-        self._views = views
-        self._snapshots = snapshots
-        self._ownership = ownership
-        self._index_configs = index_configs
+    def __init__(self, live: LiveIndexes, *, keeps_originals: bool) -> None:
+        self._live = live
         self._keeps_originals = keeps_originals
-        self._write_lock = write_lock
-        self._snapshot_lock = snapshot_lock
         self._one_change = threading.Lock()
 
     def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool = False) -> GenerationRole:
@@ -79,7 +61,7 @@ class GenerationKeeper:
         known = self._role(spec)
         if known is not None:
             return known
-        generations = self._views.current.generations
+        generations = self._live.views.current.generations
         there = generations.keys_of(spec.name)
         if spec.name not in generations.awaited and (not replaces_empty or any(map(self._count, there))):
             stored = generations.specs[generations.in_use[spec.name]].fingerprint
@@ -96,7 +78,7 @@ class GenerationKeeper:
             role = self._role(spec)
             if role is not None and role != "replaced":
                 return role
-            generations = self._views.current.generations
+            generations = self._live.views.current.generations
             if spec.name in generations.awaited:
                 self._add(spec, origin, "in_use")
                 return "in_use"
@@ -105,14 +87,14 @@ class GenerationKeeper:
             if key is None:
                 self._add(spec, origin, "following")
             else:
-                self._enter(self._views.current.generations, spec.name, key, "following")
+                self._enter(self._live.views.current.generations, spec.name, key, "following")
             return "following"
 
     def count_left_behind(self, name: str, fingerprint: str, added_before: float) -> int:
         """Pictures that would lose their rows if the model took over now. added_before: Unix seconds; younger ones are
         not looked at, for they may be on their way.
         """
-        with self._views.read(self._store) as (transaction, view):
+        with self._live.read() as (transaction, view):
             return count_left_behind(transaction, view.generations, name, fingerprint, added_before)
 
     def take_over(self, name: str, fingerprint: str) -> None:
@@ -138,7 +120,7 @@ class GenerationKeeper:
             return len(keys)
 
     def _known(self, name: str) -> Generations:
-        generations = self._views.current.generations
+        generations = self._live.views.current.generations
         if name not in generations.in_use and name not in generations.awaited:
             raise UnknownFeature(f"no feature is called {name!r}", f"this shard keeps {', '.join(generations.names)}")
         return generations
@@ -149,16 +131,16 @@ class GenerationKeeper:
         return None if key is None else generations.role_of(spec.name, key)
 
     def _count(self, key: str) -> int:
-        with self._store.read() as transaction:
+        with self._live.store.read() as transaction:
             return transaction.count(feature_table(key))
 
     def _add(self, spec: FeatureSpec, origin: Mapping[str, Any], role: Literal["in_use", "following"]) -> None:
         """A generation more, with no rows yet."""
-        generations = self._views.current.generations
+        generations = self._live.views.current.generations
         key = spec.name if spec.name in generations.awaited else generations.unused_key(spec.name)
         keyed = replace(spec, name=key)
-        index = build_index(keyed, self._index_configs.get(spec.name))
-        self._store.add_tables([feature_table(key)])
+        index = build_index(keyed, self._live.index_configs.get(spec.name))
+        self._live.store.add_tables([feature_table(key)])
         self._enter(
             generations.with_generation(key, spec, origin),
             spec.name,
@@ -180,7 +162,7 @@ class GenerationKeeper:
         added: Mapping[str, VectorIndex] | None = None,
     ) -> None:
         """Gives a generation its role. New pictures wait for it from here on; then those that there are."""
-        new = set(generations.with_role(name, key, role).kept) - set(self._views.current.generations.kept)
+        new = set(generations.with_role(name, key, role).kept) - set(self._live.views.current.generations.kept)
         generations = generations.with_role(name, key, role)
 
         def work(transaction: WriteTransaction) -> None:
@@ -190,19 +172,19 @@ class GenerationKeeper:
 
         self._switch(generations, work, added=added)
         if new:
-            mark_pending_everywhere(self._store, sorted(new), self._ownership.owner)
-            self._store.write(lambda transaction: self._all_marked(transaction, generations))
+            mark_pending_everywhere(self._live.store, sorted(new), self._live.ownership)
+            self._live.store.write(lambda transaction: self._all_marked(transaction, generations))
 
     def _all_marked(self, transaction: WriteTransaction, generations: Generations) -> None:
-        check_owner(transaction, self._ownership.owner)
+        check_owner(transaction, self._live.ownership)
         put_configured(transaction, generations.kept)
 
     def _drop(self, keys: Sequence[str]) -> None:
         """First from the views, so that nobody asks any more, then from the disk."""
         if not keys:
             return
-        with self._snapshot_lock:
-            generations = self._views.current.generations
+        with self._live.snapshot_lock:
+            generations = self._live.views.current.generations
             names = {generations.name_of(key) for key in keys}
             for key in keys:
                 generations = generations.without(key)
@@ -213,9 +195,8 @@ class GenerationKeeper:
                 put_configured(transaction, generations.kept)
 
             self._switch(generations, work, dropped=keys)
-            remove_generations(
-                self._store, self._snapshots, self._ownership.owner, keys, keeps_originals=self._keeps_originals
-            )
+            live = self._live
+            remove_generations(live.store, live.snapshots, live.ownership, keys, keeps_originals=self._keeps_originals)
 
     def _switch(
         self,
@@ -228,15 +209,15 @@ class GenerationKeeper:
         """Commits, then shows the new generations and their indexes to readers and writers at once."""
 
         def work(transaction: WriteTransaction) -> None:
-            check_owner(transaction, self._ownership.owner)
+            check_owner(transaction, self._live.ownership)
             write(transaction)
 
-        with self._write_lock:
-            self._store.write(work)
-            view = self._views.current
+        with self._live.write_lock:
+            self._live.store.write(work)
+            view = self._live.views.current
             indexes = {**view.indexes, **(added or {})}
             kept = {key: index for key, index in indexes.items() if key not in dropped}
-            self._views.replace(IndexView(view.sequence, kept, generations))
+            self._live.views.replace(IndexView(view.sequence, kept, generations))
 
 
 def count_left_behind(

@@ -73,7 +73,7 @@ def checked_plan(config: ServeConfig) -> FleetPlan:
     from storage.shard.data_folder import ensure_manifest
 
     plan = fleet_plan(config.app, extractor_profiles(config.app.extractors))
-    ensure_manifest(Path(plan.data_dir), plan.shard_count, plan.features)
+    ensure_manifest(Path(plan.data_dir), plan.shard_count, plan.settings.features)
     return plan
 
 

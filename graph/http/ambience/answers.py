@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from graph.catalog.messages import SearchAnswer, SearchResult
 from graph.http.ambience.fields import LARGEST_ID
 from graph.http.ambience.services import Service
 from graph.http.replies.answers import json_response
+from graph.requests.messages import SearchAnswer, SearchResult
 from storage.types.pictures import FILE_NAME
 
 INCOMPLETE = "x-lookalike-incomplete"  # a header, because clients take every key of a body for a list of results

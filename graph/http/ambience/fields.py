@@ -38,7 +38,7 @@ class AmbienceFields(BaseModel):
 class SearchFields(Protocol):
     """What the fields of every search have in common.
 
-    subject: what to search with, as in a `graph.catalog.messages.SearchRequest`. params: of the feature, likewise.
+    subject: what to search with, as in a `graph.requests.messages.SearchRequest`. params: of the feature, likewise.
     """
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graph.catalog.catalog_port import CatalogPort
+from graph.catalog.catalog import Catalog
 from graph.config.settings import AppSettings
 from graph.http.ambience.answers import Row
 from graph.http.ambience.fields import MostKeypointsByImage, NearestByImage, SearchFields
@@ -29,13 +29,13 @@ class ReverseSearchResult:
     missing: list[str]
 
 
-async def find_duplicate(catalog: CatalogPort, settings: AppSettings, image: bytes) -> ReverseSearchResult:
+async def find_duplicate(catalog: Catalog, settings: AppSettings, image: bytes) -> ReverseSearchResult:
     """Pictures whose hash is close enough for the same picture. Raises ExtractorUnavailable without ``phash``."""
     found = await search(catalog, settings, PHASH, _fields(PHASH, image, settings))
     return ReverseSearchResult({"duplicate": found.rows[:RESULTS_SHOWN]} if found.rows else {}, found.missing)
 
 
-async def reverse_search(catalog: CatalogPort, settings: AppSettings, image: bytes) -> ReverseSearchResult:
+async def reverse_search(catalog: Catalog, settings: AppSettings, image: bytes) -> ReverseSearchResult:
     """Raises InvalidRequest for a picture that cannot be read, and, where every service failed, one of the failures."""
     services = configured(settings, SEARCH_ORDER)
     asked = [(service, _fields(service, image, settings)) for service in services]

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.catalog.catalog_port import CatalogProvider
+from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.ambience.bodies import read_fields
 from graph.http.ambience.fields import ByImage
@@ -23,7 +23,7 @@ def add_annotate_routes(router: APIRouter, catalog: CatalogProvider, settings: A
             hint = "list it under args.annotators in the configuration"
             raise ExtractorUnavailable(f"no annotator {name!r} is configured", hint)
         fields = await read_fields(request, ByImage, settings.limits)
-        return await catalog().annotate(name, fields.image)
+        return await catalog().service.annotate(name, fields.image)
 
     @router.post(
         "/get_image_tags",

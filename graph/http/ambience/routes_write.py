@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.catalog.catalog_port import CatalogProvider
+from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.ambience.bodies import read_fields
 from graph.http.ambience.fields import CalculateFields, DeleteFields

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graph.catalog.catalog_port import CatalogPort
-from graph.catalog.messages import SearchAnswer, SearchRequest
+from graph.catalog.catalog import Catalog
 from graph.config.settings import AppSettings
 from graph.http.ambience.answers import Row, gaps, rows
 from graph.http.ambience.fields import SearchFields
 from graph.http.ambience.services import Service
 from graph.http.forms.fields import check_at_most
+from graph.requests.messages import SearchAnswer, SearchRequest
 from storage.errors import ExtractorUnavailable, InvalidField, LookalikeError, ShardUnavailable
 
 # The index is asked for a little more than the threshold, which then is compared with distances as they are shown.
@@ -26,23 +26,23 @@ class Found:
     missing: list[str]
 
 
-async def search(catalog: CatalogPort, settings: AppSettings, service: Service, fields: SearchFields) -> Found:
+async def search(catalog: Catalog, settings: AppSettings, service: Service, fields: SearchFields) -> Found:
     """Raises ExtractorUnavailable where the feature is not configured, ShardUnavailable where nothing was found and
-    something did not answer, and what `CatalogPort.search` raises.
+    something did not answer, and what `Catalog.search` raises.
     """
     check_configured(settings, service)
     request = search_request(settings, service, fields)
-    return _found(settings, service, fields, request, await catalog.search(request))
+    return _found(settings, service, fields, request, await catalog.searches.search(request))
 
 
 async def search_each(
-    catalog: CatalogPort, settings: AppSettings, asked: Sequence[tuple[Service, SearchFields]]
+    catalog: Catalog, settings: AppSettings, asked: Sequence[tuple[Service, SearchFields]]
 ) -> list[Found | LookalikeError]:
     """Several searches of configured services at once, each with what it found or why it failed. Raises InvalidRequest
     where the catalogue does.
     """
     requests = [search_request(settings, service, fields) for service, fields in asked]
-    answers = await catalog.search_each(requests)
+    answers = await catalog.searches.search_each(requests)
     return [
         answer if isinstance(answer, LookalikeError) else _outcome(settings, *one, request, answer)
         for one, request, answer in zip(asked, requests, answers, strict=True)

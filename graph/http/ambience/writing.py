@@ -7,13 +7,13 @@ import re
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from graph.catalog.catalog_port import CatalogPort
-from graph.catalog.messages import AddFeaturesRequest
+from graph.catalog.catalog import Catalog
 from graph.http.ambience.answers import FILE_NAME_OF_NUMBER, file_name
 from graph.http.ambience.errors import TAKEN
 from graph.http.ambience.fields import CalculateFields, DeleteFields
 from graph.http.ambience.services import Service
 from graph.http.replies.errors import status_of
+from graph.requests.messages import AddFeaturesRequest
 from storage.errors import (
     ExtractorFailed,
     ExtractorUnavailable,
@@ -31,25 +31,25 @@ OF_ONE_FEATURE = (ImageExists, ExtractorUnavailable, ExtractorFailed)  # other f
 Settled = dict[str, Any]  # as JavaScript's Promise.allSettled writes it
 
 
-async def calculate(catalog: CatalogPort, services: Sequence[Service], fields: CalculateFields) -> None:
-    """Adds these features of the picture, or none. Raises what `CatalogPort.add_features` does."""
+async def calculate(catalog: Catalog, services: Sequence[Service], fields: CalculateFields) -> None:
+    """Adds these features of the picture, or none. Raises what `Catalog.add_features` does."""
     features = tuple(service.feature for service in services)
-    await catalog.add_features(AddFeaturesRequest(fields.image, str(fields.image_id), features))
+    await catalog.pictures.add_features(AddFeaturesRequest(fields.image, str(fields.image_id), features))
 
 
-async def delete(catalog: CatalogPort, services: Sequence[Service], fields: DeleteFields) -> None:
+async def delete(catalog: Catalog, services: Sequence[Service], fields: DeleteFields) -> None:
     """An id without these features is fine, as in the originals. Raises NotFound for a file name that no picture has,
     InvalidField for one that several have.
     """
     image_id = str(fields.image_id) if not fields.file_name else await _id_of(catalog, fields.file_name)
     try:
-        await catalog.remove_features(image_id, [service.feature for service in services])
+        await catalog.pictures.remove_features(image_id, [service.feature for service in services])
     except ImageNotFound:
         return
 
 
-async def _id_of(catalog: CatalogPort, name: str) -> str:
-    ids = await catalog.ids_of_file_name(name) or await _unnamed(catalog, name)
+async def _id_of(catalog: Catalog, name: str) -> str:
+    ids = await catalog.pictures.ids_of_file_name(name) or await _unnamed(catalog, name)
     if not ids:
         raise NotFound(f"no picture has the file name {name!r}", f"it is {FILE_NAME!r} in the metadata of a picture")
     if len(ids) > 1:
@@ -57,19 +57,19 @@ async def _id_of(catalog: CatalogPort, name: str) -> str:
     return ids[0]
 
 
-async def _unnamed(catalog: CatalogPort, name: str) -> list[str]:
+async def _unnamed(catalog: Catalog, name: str) -> list[str]:
     """Of a picture that is called by its number, for want of a name in its metadata."""
     number = NUMBER_OF_FILE_NAME.fullmatch(name)
     if number is None:
         return []
     try:
-        record = await catalog.get(number[1])
+        record = await catalog.pictures.get(number[1])
     except ImageNotFound:
         return []
     return [record.id] if file_name(record.id, record.metadata) == name else []
 
 
-async def calculate_all(catalog: CatalogPort, services: Sequence[Service], fields: CalculateFields) -> list[Settled]:
+async def calculate_all(catalog: Catalog, services: Sequence[Service], fields: CalculateFields) -> list[Settled]:
     """All at once; one by one where a feature of them may be why that failed, to keep what can be kept and say what
     cannot. A service that is busy or late is not asked again.
     """
@@ -80,9 +80,9 @@ async def calculate_all(catalog: CatalogPort, services: Sequence[Service], field
     return [settled(one.calculate, outcome) for one, outcome in zip(services, outcomes, strict=True)]
 
 
-async def delete_all(catalog: CatalogPort, services: Sequence[Service], image_id: int) -> list[Settled]:
+async def delete_all(catalog: Catalog, services: Sequence[Service], image_id: int) -> list[Settled]:
     """The whole picture in one write, so that they all have the same outcome. One that is not there is fine."""
-    outcome = await _outcome(catalog.delete(str(image_id)))
+    outcome = await _outcome(catalog.pictures.delete(str(image_id)))
     if isinstance(outcome, ImageNotFound):
         outcome = None
     return [settled(one.delete, outcome) for one in services]

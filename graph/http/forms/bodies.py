@@ -10,8 +10,6 @@ from typing import Any
 from starlette.requests import Request
 
 from graph.ambience_data.point_ranges import check_point_source
-from graph.catalog.image_ids import check_image_id
-from graph.catalog.messages import AddRequest, SearchRequest
 from graph.config.settings import AppSettings, Limits
 from graph.http.forms.fields import (
     AddFields,
@@ -26,6 +24,8 @@ from graph.http.forms.fields import (
 )
 from graph.http.forms.job_fields import BackfillFields, ImportFields, IndexFields, JobFields, job_fields_of
 from graph.http.forms.multipart import Form, read_form, text_of
+from graph.requests.image_ids import check_image_id
+from graph.requests.messages import AddRequest, SearchRequest
 from storage.errors import BodyTooLarge, InvalidField, InvalidRequest, UnsupportedImage
 
 MULTIPART = "multipart/form-data"

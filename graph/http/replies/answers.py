@@ -11,7 +11,8 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
-from graph.catalog.messages import (
+from graph.duplicates.pages import DuplicatePage
+from graph.requests.messages import (
     AddAnswer,
     FeatureReport,
     ImagePage,
@@ -21,7 +22,6 @@ from graph.catalog.messages import (
     ShardTraining,
     TrainingAnswer,
 )
-from graph.duplicates.pages import DuplicatePage
 from storage.duplicates.messages import NearPicture
 from storage.types.jobs import JobRecord
 from storage.types.pictures import ImageRecord

@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.catalog.catalog_port import CatalogProvider
+from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.fields import Fields, WholeNumber, check_at_most, query_fields
 from graph.http.replies.answers import duplicate_page, json_response
@@ -36,7 +36,7 @@ def duplicate_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRout
     async def duplicates(request: Request) -> Response:
         fields = query_fields(request, DuplicatesFields)
         check_at_most("limit", fields.limit, settings.limits.max_page_size)
-        page = await catalog().duplicates(fields.cursor, fields.limit, max_distance=fields.threshold)
+        page = await catalog().duplicates.page(fields.cursor, fields.limit, max_distance=fields.threshold)
         return json_response(duplicate_page(page))
 
     return router

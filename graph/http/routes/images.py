@@ -10,8 +10,7 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.catalog.catalog_port import CatalogProvider
-from graph.catalog.image_ids import check_image_id
+from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.bodies import add_request, read_image_form
 from graph.http.forms.fields import AddFields, PageFields, ReplaceFields, check_at_most, checked, query_fields
@@ -19,6 +18,7 @@ from graph.http.forms.image_paths import image_id
 from graph.http.replies.answers import added, image_page, image_row, json_response
 from graph.http.replies.openapi import binary, documented, form_body, query_parameters, request_body
 from graph.http.replies.schemas import AddedImage, ImageRow, ImageRows
+from graph.requests.image_ids import check_image_id
 
 Id = Annotated[str, Path(description="percent-encoded: a slash in an id is %2F")]
 
@@ -60,7 +60,7 @@ def _add_write_routes(router: APIRouter, catalog: CatalogProvider, settings: App
     )
     async def add(request: Request) -> Response:
         image, values = await read_image_form(request, AddFields, limits)
-        answer = await catalog().add(add_request(request, image, checked(AddFields, values), limits))
+        answer = await catalog().pictures.add(add_request(request, image, checked(AddFields, values), limits))
         return json_response(added(answer), 201 if answer.outcome == "created" else 200)
 
     @router.put(
@@ -74,7 +74,7 @@ def _add_write_routes(router: APIRouter, catalog: CatalogProvider, settings: App
         wanted = image_id(request)
         image, values = await read_image_form(request, ReplaceFields, limits)
         fields = AddFields(id=wanted, metadata=checked(ReplaceFields, values).metadata, on_conflict="replace")
-        answer = await catalog().add(add_request(request, image, fields, limits))
+        answer = await catalog().pictures.add(add_request(request, image, fields, limits))
         return json_response(added(answer), 201 if answer.outcome == "created" else 200)
 
     @router.delete(
@@ -84,7 +84,7 @@ def _add_write_routes(router: APIRouter, catalog: CatalogProvider, settings: App
         status_code=204,
     )
     async def delete(request: Request, id: Id) -> Response:
-        await catalog().delete(image_id(request))
+        await catalog().pictures.delete(image_id(request))
         return Response(status_code=204)
 
 
@@ -99,13 +99,13 @@ def _add_row_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSe
         fields = query_fields(request, PageFields)
         check_at_most("limit", fields.limit, settings.limits.max_page_size)
         after = None if fields.cursor is None else check_image_id(fields.cursor)
-        return json_response(image_page(await catalog().page(after, fields.limit)))
+        return json_response(image_page(await catalog().pictures.page(after, fields.limit)))
 
     @router.get(
         "/v1/images/{id:path}", summary="An image's row", responses=documented({200: ("the row", ImageRow)}, 404)
     )
     async def get(request: Request, id: Id) -> Response:
-        return json_response(image_row(await catalog().get(image_id(request))))
+        return json_response(image_row(await catalog().pictures.get(image_id(request))))
 
 
 def _add_byte_routes(router: APIRouter, catalog: CatalogProvider) -> None:
@@ -115,7 +115,7 @@ def _add_byte_routes(router: APIRouter, catalog: CatalogProvider) -> None:
         responses={**documented({}, 404), **binary("the thumbnail", "image/jpeg")},
     )
     async def thumbnail(request: Request, id: Id) -> Response:
-        jpeg = await catalog().thumbnail(image_id(request))
+        jpeg = await catalog().pictures.thumbnail(image_id(request))
         return _picture(request, jpeg, "jpeg", hashlib.sha256(jpeg).hexdigest(), "thumbnail")
 
     @router.get(
@@ -125,10 +125,10 @@ def _add_byte_routes(router: APIRouter, catalog: CatalogProvider) -> None:
     )
     async def file(request: Request, id: Id) -> Response:
         wanted = image_id(request)
-        record = await catalog().get(wanted)
+        record = await catalog().pictures.get(wanted)
         if _is_known(request, record.sha256):
             return _not_modified(record.sha256)
-        data, format_name = await catalog().original(wanted)
+        data, format_name = await catalog().pictures.original(wanted)
         return _picture(request, data, format_name, record.sha256, wanted.rsplit("/", 1)[-1])
 
 

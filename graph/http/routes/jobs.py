@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.catalog.catalog_port import CatalogProvider
+from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings, Limits
 from graph.http.forms.bodies import job_fields
 from graph.http.forms.fields import SliceFields, check_at_most, query_fields

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from graph.catalog.catalog_port import CatalogProvider
+from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.bodies import search_of, search_request
 from graph.http.forms.fields import SearchFields, SimilarFields, query_fields
@@ -25,7 +25,7 @@ SEARCH_PATH = "/v1/search"
 def search_endpoint(catalog: CatalogProvider, settings: AppSettings) -> Callable[[Request], Awaitable[Response]]:
     async def search(request: Request) -> Response:
         wanted = await search_request(request, settings)
-        return json_response(search_answer(await catalog().search(wanted)))
+        return json_response(search_answer(await catalog().searches.search(wanted)))
 
     return search
 
@@ -65,6 +65,6 @@ def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
     ) -> Response:
         asked = query_fields(request, SimilarFields, repeatable=frozenset({"features"}))
         fields = SearchFields(id=image_id(request), features=asked.features, k=asked.k)
-        return json_response(search_answer(await catalog().search(search_of(fields, settings))))
+        return json_response(search_answer(await catalog().searches.search(search_of(fields, settings))))
 
     return router

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph.catalog.catalog_port import CatalogProvider
+from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.bodies import read_image_form, train_fields
 from graph.http.forms.fields import Fields, TrainFields
@@ -41,7 +41,7 @@ def _add_health_routes(router: APIRouter, catalog: CatalogProvider) -> None:
     @router.get("/readyz", summary="Able to answer", responses=documented({200: ("ready", Ready)}))
     async def readyz(request: Request) -> Response:
         try:
-            readiness = await catalog().readiness()
+            readiness = await catalog().service.readiness()
         except LookalikeError as error:
             return _not_ready(request, [error.message])
         return (
@@ -65,7 +65,7 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
         "/v1/features", summary="Extractors and annotators", responses=documented({200: ("each of them", FeatureList)})
     )
     async def features() -> Response:
-        return json_response({"features": [feature_report(report) for report in await catalog().features()]})
+        return json_response({"features": [feature_report(report) for report in await catalog().service.features()]})
 
     @router.get(
         "/v1/stats",
@@ -73,7 +73,7 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
         responses=documented({200: ("the figures", Stats)}),
     )
     async def stats() -> Response:
-        return json_response(service_stats(await catalog().stats()))
+        return json_response(service_stats(await catalog().service.stats()))
 
     @router.post(
         "/v1/verify",
@@ -82,7 +82,7 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
     )
     async def verify(request: Request) -> Response:
         request.scope[PACE].allow(settings.limits.verify_timeout_s)
-        reports = await catalog().verify()
+        reports = await catalog().service.verify()
         ok = not any(report.problems for report in reports)
         return json_response({"ok": ok, "shards": [verify_report(report) for report in reports]})
 
@@ -97,7 +97,7 @@ def _add_train_route(router: APIRouter, catalog: CatalogProvider, settings: AppS
     async def train(request: Request) -> Response:
         fields = await train_fields(request, settings)
         request.scope[PACE].allow(settings.limits.train_timeout_s)
-        return json_response(training_answer(await catalog().train(fields.feature)))
+        return json_response(training_answer(await catalog().service.train(fields.feature)))
 
 
 def _add_annotator_route(
@@ -114,4 +114,4 @@ def _add_annotator_route(
         if name not in settings.annotators:
             raise NotFound(f"no annotator {name!r} is configured", "list it under args.annotators in the configuration")
         image, _ = await read_image_form(request, Fields, settings.limits)
-        return json_response({name: await catalog().annotate(name, image)})
+        return json_response({name: await catalog().service.annotate(name, image)})

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from deployments.extractor import Annotation, ImageInput, Pixels
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import PreparedPicture, prepare_picture
-from graph.catalog.original_file import read_original
 from graph.config.zero_shot_options import TEXT_EXTRACTOR
 from graph.jobs.indexing.worker_parts import WorkerParts
+from graph.requests.original_file import read_original
 from storage.errors import LookalikeError
 from storage.types.features import FeatureRows
 from storage.types.jobs import JobFailure
@@ -43,11 +43,13 @@ class WaitingPicture:
 
 
 class PendingWork:
-    """Knows no shard: pictures in, what they waited for out. ``read`` may be called from several threads."""
+    """Pictures in, what they waited for out. ``read`` may be called from several threads."""
 
-    def __init__(self, parts: WorkerParts, limits: DecodeLimits) -> None:
+    def __init__(self, parts: WorkerParts, limits: DecodeLimits, kept_original: Callable[[str], bytes | None]) -> None:
+        """kept_original: bytes of an upload by the picture's id, where the shard has them."""
         self._parts = parts
         self._limits = limits
+        self._kept_original = kept_original
 
     @property
     def fingerprints(self) -> Mapping[str, str]:
@@ -76,7 +78,7 @@ class PendingWork:
         """The picture, decoded, or why it cannot be."""
         picture = WaitingPicture(image, self.wanted(image))
         try:
-            picture.prepared = prepare_picture(_bytes_of(image), self._parts.inputs, self._limits)
+            picture.prepared = prepare_picture(self._bytes_of(image), self._parts.inputs, self._limits)
         except LookalikeError as failure:
             picture.failure = JobFailure(image.id, failure.code, failure.message)
         except OSError as failure:
@@ -105,6 +107,15 @@ class PendingWork:
             if one.failure is None and one.fill() is None:
                 one.failure = JobFailure(one.image.id, "failed", "the model failed on it; the log of the job says how")
 
+    def _bytes_of(self, image: PendingImage) -> bytes:
+        """Raises `OSError` where the file is gone or another one lies there."""
+        if image.source is not None:
+            return read_original(image.source.path, image.sha256)
+        original = self._kept_original(image.id)
+        if original is None:
+            raise FileNotFoundError(2, "its file was filled in or removed meanwhile")
+        return original
+
     def _needs(self, picture: WaitingPicture, name: str) -> bool:
         """Tags by labels are made of the vector of sentences."""
         tagged = name == TEXT_EXTRACTOR and any(tagger in picture.wanted for tagger in self._parts.taggers)
@@ -125,12 +136,3 @@ def _forms(pictures: Sequence[WaitingPicture], want: ImageInput) -> list[Pixels]
 
 def _ids(pictures: Sequence[WaitingPicture]) -> list[str]:
     return [one.image.id for one in pictures]
-
-
-def _bytes_of(image: PendingImage) -> bytes:
-    """Raises `OSError` where the file is gone or another one lies there."""
-    if image.original is not None:
-        return image.original
-    if image.source is None:
-        raise FileNotFoundError(2, "no file is known")
-    return read_original(image.source.path, image.sha256)

@@ -12,6 +12,10 @@ from graph.catalog.training import SAMPLE_ROWS
 from graph.jobs.running.fleet_shards import ShardCalls
 from storage.errors import InvalidRequest
 from storage.index.whitening import train_whitening
+from storage.operations.features import SampleRows
+from storage.operations.indexes import Whiten
+from storage.operations.models import CountLeftBehind, DropReplaced, SwitchModel
+from storage.operations.reports import Stats
 from storage.types.reports import ShardStats
 
 logger = logging.getLogger(__name__)
@@ -46,7 +50,7 @@ class TakeOver:
             raise refusals[0]
 
     def _take_over(self, name: str, fingerprint: str) -> None:
-        stats = self._shards.stats()
+        stats = self._shards.ask_each(Stats())
         roles = _roles(stats, name, fingerprint)
         if set(roles) == {"in_use"}:  # another job was quicker
             return
@@ -54,10 +58,10 @@ class TakeOver:
             self._refuse_loss(name, fingerprint, stats)
         if set(roles) == {"following"}:
             self._whiten_alike(name, fingerprint, stats)
-        self._shards.ask_each("take_over", name, fingerprint)
+        self._shards.ask_each(SwitchModel(name, fingerprint))
 
     def _refuse_loss(self, name: str, fingerprint: str, stats: Sequence[ShardStats]) -> None:
-        left = sum(self._shards.ask_each("count_left_behind", name, fingerprint, self._added_before))
+        left = sum(self._shards.ask_each(CountLeftBehind(name, fingerprint, self._added_before)))
         if left:
             kept = sum(shard.generations[name][0].images for shard in stats)
             raise InvalidRequest(
@@ -72,14 +76,14 @@ class TakeOver:
             return
         share = -(-SAMPLE_ROWS // self._shards.count)
         try:
-            rows = self._shards.ask_each("sample_rows", name, share, 0, fingerprint)
-            self._shards.ask_each("whiten", name, fingerprint, train_whitening(np.concatenate(rows)))
+            rows = self._shards.ask_each(SampleRows(name, fingerprint, share))
+            self._shards.ask_each(Whiten(name, fingerprint, train_whitening(np.concatenate(rows))))
         except InvalidRequest as refusal:
             logger.warning("the index for the new model of %r is not whitened: %s", name, refusal)
 
     def _drop_replaced(self) -> None:
         """Once routers had the time to ask the model that has taken over."""
-        stats = self._shards.stats()
+        stats = self._shards.ask_each(Stats())
         names = [
             name
             for name, fingerprint in self._models.items()
@@ -88,7 +92,7 @@ class TakeOver:
         if names:
             time.sleep(self._grace_s)
         for name in names:
-            self._shards.ask_each("drop_replaced", name)
+            self._shards.ask_each(DropReplaced(name))
 
 
 def _roles(stats: Sequence[ShardStats], name: str, fingerprint: str) -> list[str]:

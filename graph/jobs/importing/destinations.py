@@ -15,6 +15,7 @@ from graph.jobs.importing.same_model import Comparison
 from graph.jobs.running.fleet_shards import ShardCalls
 from storage.errors import FingerprintMismatch
 from storage.index.vector_index import row_dtype, row_width
+from storage.operations.reports import Stats
 from storage.types.features import FeatureSpec
 from storage.types.reports import FeatureGeneration
 
@@ -86,7 +87,7 @@ class Destinations:
         return Destination(spec, note)
 
     def _generations(self, feature: str) -> list[Sequence[FeatureGeneration]]:
-        return [shard.generations.get(feature, ()) for shard in self._shards.stats()]
+        return [shard.generations.get(feature, ()) for shard in self._shards.ask_each(Stats())]
 
     def _adopt(self, spec: FeatureSpec) -> bool:
         """With the configured options for an origin: no other options would load the original's model."""

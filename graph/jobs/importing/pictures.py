@@ -25,6 +25,8 @@ from graph.jobs.importing.plan import (
 )
 from graph.jobs.running.fleet_shards import ShardCalls
 from storage.errors import LookalikeError
+from storage.operations.features import RowsOfEach
+from storage.operations.pictures import Records
 from storage.shard.placement import shard_of
 from storage.tables.feature_states import has_file
 from storage.types.features import FeatureRows
@@ -92,12 +94,12 @@ class PictureImporter:
                     by_id[image_id].rows[table.feature] = FeatureRows(row, fingerprint=spec.fingerprint)
 
     def _stored(self, shard: int, pictures: Sequence[ImportedPicture]) -> dict[str, StoredPicture]:
-        records = self._shards.ask_patiently(shard, "records", [picture.id for picture in pictures])
+        records = self._shards.ask_patiently(shard, Records(tuple(picture.id for picture in pictures)))
         known = [record for record in records if record is not None]
         if not known:
             return {}
-        names = sorted({name for picture in pictures for name in picture.rows})
-        rows = self._shards.ask_patiently(shard, "rows_of_each", [record.id for record in known], names)
+        names = tuple(sorted({name for picture in pictures for name in picture.rows}))
+        rows = self._shards.ask_patiently(shard, RowsOfEach(tuple(record.id for record in known), names))
         return {record.id: StoredPicture(record, one or {}) for record, one in zip(known, rows, strict=True)}
 
     def _plan(self, picture: ImportedPicture, stored: StoredPicture | None, attempt: int) -> None:

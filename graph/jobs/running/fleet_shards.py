@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
@@ -14,13 +14,18 @@ from storage.cluster.fleet import ShardFleet
 from storage.cluster.plan import FleetPlan
 from storage.encoding.mutation_messages import decode_results, encode_mutations
 from storage.errors import Busy, LookalikeError, ShardUnavailable
+from storage.operations.models import AdoptModel, BeginModel
+from storage.operations.pictures import Records
+from storage.shard.operation import Operation
 from storage.types.features import FeatureSpec
 from storage.types.mutations import Mutation, MutationResult
-from storage.types.reports import ShardStats
 
 CALL_TIMEOUT_S = 120.0
 WALK_TIMEOUT_S = 3600.0  # of calls that go through the whole collection, or build an index anew
 RETRY_PAUSE_S = 0.5
+
+Answer = TypeVar("Answer")
+Results = Sequence[MutationResult | LookalikeError]
 
 
 class ShardCalls(ABC):
@@ -29,24 +34,29 @@ class ShardCalls(ABC):
     count: int
 
     @abstractmethod
-    def ask(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        """A method of the shard's actor. Raises ShardUnavailable while the shard restarts or where it takes longer, and
-        what the shard itself answered with.
-        """
+    def apply(self, shard: int, mutations: Sequence[Mutation]) -> Results:
+        """Raises ShardUnavailable while the shard restarts or where it takes too long."""
 
     @abstractmethod
-    def ask_patiently(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+    def ask(self, shard: int, operation: Operation[Answer], *, timeout_s: float = CALL_TIMEOUT_S) -> Answer:
+        """Raises ShardUnavailable while the shard restarts or where it takes longer, and what the shard itself answered
+        with.
+        """
+
+    def apply_patiently(self, shard: int, mutations: Sequence[Mutation]) -> Results:
+        """As `apply`, but waits for a shard that restarts."""
+        return _patiently(lambda: self.apply(shard, mutations), CALL_TIMEOUT_S)
+
+    def ask_patiently(self, shard: int, operation: Operation[Answer], *, timeout_s: float = CALL_TIMEOUT_S) -> Answer:
         """As `ask`, but waits for a shard that restarts."""
+        return _patiently(lambda: self.ask(shard, operation, timeout_s=timeout_s), timeout_s)
 
-    def ask_each(self, method: str, *arguments: Any, timeout_s: float = WALK_TIMEOUT_S) -> list[Any]:
+    def ask_each(self, operation: Operation[Answer], *, timeout_s: float = WALK_TIMEOUT_S) -> list[Answer]:
         """As `ask_patiently`, one shard after the other."""
-        return [self.ask_patiently(shard, method, *arguments, timeout_s=timeout_s) for shard in range(self.count)]
-
-    def apply(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
-        return decode_results(self.ask(shard, "apply", encode_mutations(mutations)))
+        return [self.ask_patiently(shard, operation, timeout_s=timeout_s) for shard in range(self.count)]
 
     def holds(self, shard: int, image_id: str, sha256: str) -> bool:
-        [record] = self.ask(shard, "records", [image_id])
+        [record] = self.ask(shard, Records((image_id,)))
         return record is not None and record.sha256 == sha256
 
     def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool = False) -> None:
@@ -57,30 +67,12 @@ class ShardCalls(ABC):
             deadline = time.monotonic() + WALK_TIMEOUT_S
             while True:
                 try:
-                    self.ask_patiently(shard, "adopt", spec, dict(origin), replaces_empty)
+                    self.ask_patiently(shard, AdoptModel(spec, dict(origin), replaces_empty))
                     break
                 except Busy:
                     if time.monotonic() > deadline:
                         raise
                 time.sleep(RETRY_PAUSE_S)
-
-    def apply_patiently(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
-        return decode_results(self.ask_patiently(shard, "apply", encode_mutations(mutations)))
-
-    def count_pending(self, wanted: Mapping[str, str]) -> int:
-        """Pictures that wait for any of these: features with a model's fingerprint, annotations with an empty one."""
-        return sum(self.ask_each("count_pending", dict(wanted)))
-
-    def without_file(self, wanted: Mapping[str, str], limit: int) -> list[str]:
-        """Ids of pictures that wait likewise, but have no file to compute it from; at most ``limit`` a shard."""
-        return [image_id for found in self.ask_each("pending_without_file", dict(wanted), limit) for image_id in found]
-
-    def stats(self) -> list[ShardStats]:
-        return self.ask_each("stats", timeout_s=CALL_TIMEOUT_S)
-
-    def begin_generation(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> set[str]:
-        """The roles that the model's rows have in the shards."""
-        return set(self.ask_each("begin_generation", spec, dict(origin)))
 
 
 class FleetShards(ShardCalls):
@@ -90,12 +82,21 @@ class FleetShards(ShardCalls):
         self._fleet = ShardFleet(plan)
         self.count = plan.shard_count
 
-    def ask(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+    def apply(self, shard: int, mutations: Sequence[Mutation]) -> Results:
+        call = self._fleet.handle(shard).apply
+        return decode_results(self._answer(shard, "a write", call.remote(encode_mutations(mutations)), CALL_TIMEOUT_S))
+
+    def ask(self, shard: int, operation: Operation[Answer], *, timeout_s: float = CALL_TIMEOUT_S) -> Answer:
+        call = self._fleet.handle(shard).ask.options(concurrency_group=operation.group)
+        answer = self._answer(shard, type(operation).__name__, call.remote(operation), timeout_s)
+        return cast(Answer, answer)
+
+    def _answer(self, shard: int, what: str, reference: Any, timeout_s: float) -> Any:
         try:
-            answer = ray.get(getattr(self._fleet.handle(shard), method).remote(*arguments), timeout=timeout_s)
+            answer = ray.get(reference, timeout=timeout_s)
         except GetTimeoutError as slow:  # its actor lives, and works on
             raise ShardUnavailable(
-                f"shard {shard} did not answer {method} within {timeout_s:g} s", "run the job again later"
+                f"shard {shard} did not answer {what} within {timeout_s:g} s", "run the job again later"
             ) from slow
         except RayActorError as dead:
             self._fleet.find_or_create(shard)
@@ -103,17 +104,6 @@ class FleetShards(ShardCalls):
         if isinstance(answer, LookalikeError):
             raise answer
         return answer
-
-    def ask_patiently(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                return self.ask(shard, method, *arguments, timeout_s=timeout_s)
-            except ShardUnavailable:
-                deadline = min(deadline, time.monotonic() + CALL_TIMEOUT_S)
-                if time.monotonic() >= deadline:
-                    raise
-            time.sleep(RETRY_PAUSE_S)
 
 
 class GenerationBuilder:
@@ -127,6 +117,18 @@ class GenerationBuilder:
         self.following: list[str] = []
 
     def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> None:
-        roles = self._shards.begin_generation(spec, origin)
-        if "following" in roles:
+        if "following" in self._shards.ask_each(BeginModel(spec, dict(origin))):
             self.following.append(spec.name)
+
+
+def _patiently(call: Callable[[], Answer], timeout_s: float) -> Answer:
+    """Repeats it while the shard restarts: for ``timeout_s``, and from then on no longer than other calls take."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return call()
+        except ShardUnavailable:
+            deadline = min(deadline, time.monotonic() + CALL_TIMEOUT_S)
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(RETRY_PAUSE_S)

@@ -17,6 +17,7 @@ from graph.jobs.running.environment import CLUSTER_VARIABLE, settings_from
 from graph.jobs.running.fleet_shards import FleetShards, ShardCalls
 from graph.jobs.running.progress import JobProgress
 from storage.errors import LookalikeError
+from storage.operations.jobs import FindJob
 from storage.types.jobs import JobRecord
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,10 @@ def run_job(
     ray.init(address=environment.get(CLUSTER_VARIABLE), namespace="lookalike", log_to_driver=False)
     plan = fleet_plan(settings, extractor_profiles(settings.extractors))
     shards = FleetShards(plan)
-    record = shards.ask_patiently(0, "job", job_id)
+    record = shards.ask_patiently(0, FindJob(job_id))
+    if record is None:
+        logger.error("no job has the id %s", job_id)
+        return 1
     progress = JobProgress(shards, record)
     signal.signal(signal.SIGTERM, _stop)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graph.jobs.running.fleet_shards import ShardCalls
+from storage.operations.jobs import AddJobFailures, PutJob
 from storage.types.jobs import JobFailure, JobRecord
 
 RECORD_INTERVAL_S = 0.5
@@ -105,8 +106,8 @@ class JobProgress:
 
     def write(self) -> None:
         if self._failures:
-            self._shards.ask_patiently(0, "add_job_failures", self._record.id, self._failures)
+            self._shards.ask_patiently(0, AddJobFailures(self._record.id, tuple(self._failures)))
             self._failures = []
         self._record = replace(self._record, updated_at=time.time())
-        self._shards.ask_patiently(0, "put_job", self._record)
+        self._shards.ask_patiently(0, PutJob(self._record))
         self._written = time.monotonic()

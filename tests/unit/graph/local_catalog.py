@@ -17,7 +17,6 @@ from deployments.extractor import Pixels
 from deployments.pictures.images import DecodeLimits
 from graph.catalog.catalog import Catalog, Timeouts
 from graph.ports.contract import AnnotatorPort, ExtractorStatus, JobPort
-from graph.ports.in_process import LocalExtractorPort, LocalShardPort
 from graph.upkeep.models import ModelKeeper
 from graph.upkeep.pending import PendingFeatures
 from storage.errors import LookalikeError
@@ -26,6 +25,7 @@ from storage.types.features import FeatureRows
 from storage.types.mutations import Mutation, MutationResult
 from storage.types.reports import ShardStats
 from storage.types.searches import ShardAnswer, ShardQuery
+from tests.twins.in_process import LocalExtractorPort, LocalShardPort
 
 SHARDS = 3
 

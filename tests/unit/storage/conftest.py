@@ -1,4 +1,4 @@
-"""Shards over each kind of store."""
+"""Shards over the store that the product opens."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import pytest
 
 from storage.shard.shard import Shard
 from storage.types.features import FeatureSpec
-from tests.unit.storage.samples import SPECS, STORES, open_shard
+from tests.unit.storage.samples import SPECS, open_shard
 
 Reopen = Callable[..., Shard]
 
 
-@pytest.fixture(params=sorted(STORES))
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reopen]:
+@pytest.fixture
+def reopen(tmp_path: Path) -> Iterator[Reopen]:
     """Opens the test's shard, closing it first where it is open; all are closed at the end."""
-    open_store = STORES[request.param]()
     opened: list[Shard] = []
 
     def open_again(specs: Sequence[FeatureSpec] = SPECS, **options: Any) -> Shard:
         for shard in opened:
             shard.close()
-        shard = open_shard(tmp_path / "shard", specs, open_store=open_store, **options)
+        shard = open_shard(tmp_path / "shard", specs, **options)
         opened.append(shard)
         return shard
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from storage.operations.pictures import Records
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows, FeatureSpec
 from storage.types.mutations import FillFeatures, PutImage
@@ -60,4 +61,4 @@ def seen_ids(shard: Shard, model: FeatureSpec, seed: str) -> list[str]:
 
 def states(shard: Shard, ids: Sequence[str]) -> list[str]:
     """The feature's state in each picture's record."""
-    return [record.features["global"] for record in shard.records(ids) if record is not None]
+    return [record.features["global"] for record in shard.ask(Records(tuple(ids))) if record is not None]

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from storage.kv.lmdb_store import LmdbStore
-from storage.kv.store import KeyValueStore, MemoryStore
+from storage.errors import InvalidRequest
+from storage.index.vector_index import VectorIndex
+from storage.shard.open_shard import OpenShard
+from storage.shard.operation import Operation
+from storage.shard.plan import ShardPlan, ShardSettings
 from storage.shard.shard import Shard
+from storage.tables.pending import pending_page
 from storage.types.features import FeatureRows, FeatureSpec, Vectors
-from storage.types.mutations import DeleteImage, FillFeatures, MutationResult, OnConflict, PutImage
-from storage.types.pictures import ImageRecord, SourceFile
+from storage.types.mutations import DeleteImage, FillFeatures, Mutation, MutationResult, OnConflict, PutImage
+from storage.types.pictures import ImageRecord, PendingImage, SourceFile
 from storage.types.searches import FeatureQuery, Hit, ShardQuery
 
 PHASH = FeatureSpec("phash", "binary", 576, "hamming", "phash-1")
 COLOR = FeatureSpec("color", "dense", 512, "l1", "color-1")
 SPECS = (PHASH, COLOR)
-
-OpenStore = Callable[[Path, Sequence[str]], KeyValueStore]
 
 
 def picture_rows(seed: str) -> dict[str, FeatureRows]:
@@ -88,21 +90,42 @@ def outcomes(results: Sequence[MutationResult]) -> list[str]:
 
 
 def open_shard(directory: Path, specs: Sequence[FeatureSpec] = SPECS, **options: Any) -> Shard:
-    return Shard.open(directory, **{"index": 0, "shard_count": 1, "features": specs, "lock_timeout_s": 5.0, **options})
+    """options: of `ShardPlan`, of `ShardSettings`, and of `Shard.open`."""
+    opening = {"lock_timeout_s": options.pop("lock_timeout_s", 5.0)}
+    index, shard_count = options.pop("index", 0), options.pop("shard_count", 1)
+    tuples = {name: tuple(options.pop(name)) for name in ("late", "annotations") if name in options}
+    settings = ShardSettings(tuple(specs), **tuples, **options)
+    return Shard.open(ShardPlan(str(directory), index, shard_count, settings), **opening)
 
 
-class MemoryFolders:
-    """Opens in-memory stores that are found again under their folder, as files would be."""
-
-    def __init__(self) -> None:
-        self._stores: dict[Path, MemoryStore] = {}
-
-    def __call__(self, directory: Path, tables: Sequence[str]) -> KeyValueStore:
-        known = self._stores.get(directory)
-        store = MemoryStore() if known is None else known.reopened()
-        store.add_tables(tables)
-        self._stores[directory] = store
-        return store
+def applied(shard: Shard, mutations: Sequence[Mutation]) -> list[MutationResult]:
+    """Raises the first refusal."""
+    results = []
+    for result in shard.apply(mutations):
+        if isinstance(result, InvalidRequest):
+            raise result
+        results.append(result)
+    return results
 
 
-STORES: Mapping[str, Callable[[], OpenStore]] = {"memory": MemoryFolders, "lmdb": lambda: LmdbStore}
+class Inside(Operation[OpenShard]):
+    """The shard from inside, for tests of what stands in it."""
+
+    def run(self, shard: OpenShard) -> OpenShard:
+        return shard
+
+
+def inside(shard: Shard) -> OpenShard:
+    return shard.ask(Inside())
+
+
+def index_of(shard: Shard, feature: str) -> VectorIndex:
+    view = inside(shard).view
+    return view.indexes[view.generations.in_use[feature]]
+
+
+def waiting(shard: Shard, limit: int, start: int = 0) -> list[PendingImage]:
+    """Pictures that wait for anything at all, oldest first."""
+    with inside(shard).read() as (transaction, view):
+        kept = frozenset(view.generations.kept)
+        return list(pending_page(transaction, view.generations, kept, start, limit).images)

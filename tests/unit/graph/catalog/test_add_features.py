@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from graph.catalog.messages import AddFeaturesRequest, AddRequest, SearchRequest
+from graph.requests.messages import AddFeaturesRequest, AddRequest, SearchRequest
 from storage.errors import ExtractorFailed, ImageExists, ImageNotFound, UnknownFeature, UnreadableImage
+from storage.operations.features import Features
 from storage.shard.placement import shard_of
 from storage.types.mutations import AddFeatures
 from tests.unit.graph.local_catalog import SHARDS, LocalService, local_service, photo
+from tests.unit.storage.samples import applied
 
 
 @pytest.fixture
@@ -81,10 +83,10 @@ async def test_an_image_that_was_stored_without_its_file_has_no_thumbnail(servic
     record = (await service.catalog.add_features(single(1, "phash"))).record
     assert (await service.catalog.thumbnail("7"))[:2] == b"\xff\xd8"
     home = service.shards[shard_of("7", SHARDS)]
-    rows = await home.features("7", ["phash"], timeout_s=5)
+    rows = await home.ask(Features("7", ("phash",), timeout_s=5))
     await service.catalog.delete("7")
     bare = replace(record, width=0, height=0, sha256="", format="", byte_size=0)
-    await home.apply(AddFeatures("imported", bare, rows or {}, b""), timeout_s=5)
+    await applied(home, AddFeatures("imported", bare, rows or {}, b""))
     assert await found(service, 1, "phash") == ["7"]
     with pytest.raises(ImageNotFound, match="'7' was stored without its file"):
         await service.catalog.thumbnail("7")

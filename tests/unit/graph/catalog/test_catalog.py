@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from graph.catalog.messages import AddRequest, SearchAnswer, SearchRequest
+from graph.requests.messages import AddRequest, SearchAnswer, SearchRequest
 from storage.errors import (
     DeadlineExceeded,
     ExtractorFailed,

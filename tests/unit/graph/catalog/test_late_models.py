@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployments.replica import loading_part
-from graph.catalog.messages import AddRequest, FeatureReport, SearchAnswer, SearchRequest
+from graph.requests.messages import AddRequest, FeatureReport, SearchAnswer, SearchRequest
 from storage.errors import ExtractorUnavailable, InvalidField
 from tests.e2e.running_service import wait_for
 from tests.unit.graph.local_catalog import LocalService, local_service, photo

@@ -10,10 +10,11 @@ from typing import cast
 
 import pytest
 
-from graph.catalog.messages import AddRequest, SearchRequest, ShardTraining, TrainingAnswer
 from graph.catalog.training import train_shards
 from graph.ports.contract import ShardPort
+from graph.requests.messages import AddRequest, SearchRequest, ShardTraining, TrainingAnswer
 from storage.errors import InvalidRequest, LookalikeError, ShardUnavailable, UnknownFeature
+from storage.operations.reports import Stats
 from storage.shard.placement import shard_of
 from storage.types.reports import TrainingReport
 from tests.unit.graph.local_catalog import SHARDS, LocalService, local_service, photo
@@ -54,7 +55,7 @@ async def test_a_shard_without_rows_is_reported_and_the_others_are_trained(servi
     shards = (await service.catalog.train("local")).shards
     assert [shard.rows > 0 for shard in shards] == [True, False, True]
     assert shards[1] == ShardTraining(1, reason="'local' has no rows to train on")
-    stats = [await shard.stats(timeout_s=5) for shard in service.shards]
+    stats = [await shard.ask(Stats(timeout_s=5)) for shard in service.shards]
     assert [one.features["local"].index_kind for one in stats] == ["inverted_file", "exact", "inverted_file"]
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from deployments.replica import loading_part
-from graph.catalog.messages import AddRequest, SearchRequest
+from graph.requests.messages import AddRequest, SearchRequest
 from storage.errors import InvalidRequest, ShardUnavailable
 from storage.index.whitening import Whitening
+from storage.operations.indexes import Whiten
+from storage.operations.reports import Stats
 from storage.shard.shard import Shard
 from storage.types.reports import TrainingReport
 from tests.e2e.running_service import wait_for
@@ -35,7 +37,7 @@ async def fill(service: LocalService, *seeds: int) -> None:
 
 
 def whitenings(service: LocalService) -> list[int]:
-    return [shard._shard.stats().features["fake_model"].whitening for shard in service.shards]
+    return [shard._shard.ask(Stats()).features["fake_model"].whitening for shard in service.shards]
 
 
 async def index_kind(service: LocalService) -> str | None:
@@ -105,5 +107,5 @@ async def test_shards_that_differ_all_the_same_are_shown(service: LocalService) 
     await service.catalog.train("fake_model")
     spec = service.extractors["fake_model"].served.spec
     assert spec is not None
-    service.shards[2]._shard.whiten("fake_model", spec.fingerprint, None)
+    service.shards[2]._shard.ask(Whiten("fake_model", spec.fingerprint, None))
     assert await index_kind(service) == "exact, partly whitened"

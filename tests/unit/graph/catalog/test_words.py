@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graph.catalog.messages import AddRequest, SearchAnswer, SearchRequest
+from graph.requests.messages import AddRequest, SearchAnswer, SearchRequest
 from storage.errors import InvalidField
 from tests.unit.graph.local_catalog import LocalService, local_service, photo
 from tests.unit.graph.signs import sign

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from graph.catalog import messages as requests
 from graph.client import parsing
 from graph.http.replies import answers as written
+from graph.requests import messages as requests
 from storage.types.jobs import JobRecord
 from storage.types.pictures import ImageRecord, SourceFile
 from storage.types.reports import FeatureStats, ShardStats, VerifyReport

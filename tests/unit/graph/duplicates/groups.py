@@ -11,11 +11,11 @@ import numpy as np
 
 from graph.duplicates.pages import DuplicatePage, DuplicateWalk
 from graph.ports.contract import ShardPort
-from graph.ports.in_process import LocalShardPort
 from storage.shard.placement import shard_of
 from storage.shard.shard import Shard
+from tests.twins.in_process import LocalShardPort
 from tests.unit.storage.duplicates.near_collection import SPECS, Made, neighbours
-from tests.unit.storage.samples import MemoryFolders
+from tests.unit.storage.samples import MemoryFolders, applied
 
 MOST = 64
 Groups = dict[str, dict[str, int]]  # id of the kept picture -> id of each duplicate -> distance
@@ -30,7 +30,7 @@ def shards_of(pictures: Sequence[Made], count: int = 2) -> Iterator[list[ShardPo
             folder = Path(resources.enter_context(_folder()))
             shard = Shard.open(folder, index=index, shard_count=count, features=SPECS, open_store=folders)
             resources.callback(shard.close)
-            shard.apply([one.put() for one in pictures if shard_of(one.id, count) == index])
+            applied(shard, [one.put() for one in pictures if shard_of(one.id, count) == index])
             ports.append(LocalShardPort(index, shard))
         yield ports
 

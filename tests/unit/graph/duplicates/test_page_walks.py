@@ -8,9 +8,9 @@ import pytest
 
 from graph.duplicates import pages as duplicates
 from graph.duplicates.pages import DuplicateWalk
-from graph.ports.in_process import LocalShardPort
 from storage.duplicates.messages import NearQuestions
 from storage.errors import InvalidField, ShardUnavailable
+from tests.twins.in_process import LocalShardPort
 from tests.unit.graph.duplicates.groups import MOST, chain, chosen_one_by_one, groups_of, pages, shards_of
 from tests.unit.storage.duplicates.near_collection import made_up
 

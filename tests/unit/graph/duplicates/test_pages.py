@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from graph.catalog.messages import AddRequest
 from graph.duplicates import neighbourhoods
 from graph.duplicates import owners as duplicate_owners
 from graph.duplicates import pages as duplicates
+from graph.requests.messages import AddRequest
 from storage.errors import UnknownFeature
 from tests.unit.graph.duplicates.groups import MOST, chain, chosen_one_by_one, groups_of, pages, shards_of
 from tests.unit.graph.local_catalog import as_jpeg, local_service

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from graph.catalog.messages import (
+from graph.duplicates.pages import DuplicateGroup, DuplicatePage
+from graph.requests.messages import (
     AddAnswer,
     AddFeaturesRequest,
     AddRequest,
@@ -24,7 +25,6 @@ from graph.catalog.messages import (
     ShardTraining,
     TrainingAnswer,
 )
-from graph.duplicates.pages import DuplicateGroup, DuplicatePage
 from storage.duplicates.messages import NearPicture
 from storage.errors import ImageExists, ImageNotFound, InvalidRequest, JobNotFound, LookalikeError, UnsupportedImage
 from storage.types.jobs import JobFailure, JobRecord

@@ -11,8 +11,8 @@ import pytest
 
 from deployments.extractor import Annotation, ImageInput, Pixels
 from deployments.pictures.prepared import PreparedPicture
-from graph.catalog.messages import AddRequest
 from graph.ports.contract import ExtractorStatus
+from graph.requests.messages import AddRequest
 from graph.upkeep.pending import PendingFeatures
 from storage.cluster.leases import Leases
 from storage.errors import ExtractorFailed, ExtractorUnavailable, LookalikeError, ShardUnavailable

@@ -12,9 +12,10 @@ from storage.duplicates import fact_cache as remembered
 from storage.duplicates import near_search as near_pictures
 from storage.duplicates.messages import NearAnswer, NearQuestions
 from storage.errors import InvalidRequest, UnknownFeature
+from storage.operations.duplicates import Near, Walk
 from storage.shard.shard import Shard
 from tests.unit.storage.duplicates.near_collection import SPECS, Made, made_up, neighbours
-from tests.unit.storage.samples import COLOR, STORES, delete, open_shard, put
+from tests.unit.storage.samples import COLOR, STORES, applied, delete, open_shard, put
 
 MOST = 64
 
@@ -34,7 +35,7 @@ def shard(request: pytest.FixtureRequest, tmp_path: Path, pictures: Sequence[Mad
 
 def ask(shard: Shard, pictures: Sequence[Made], larger: int = 1000, nearest: int = 1000) -> list[NearAnswer]:
     queries = tuple(picture.query(larger, nearest) for picture in pictures)
-    return shard.near(NearQuestions("phash", 2, MOST, queries))
+    return shard.ask(Near(NearQuestions("phash", 2, MOST, queries)))
 
 
 def check(answer: NearAnswer, picture: Made, pictures: Sequence[Made]) -> None:
@@ -93,7 +94,7 @@ def test_a_picture_of_another_shard_is_asked_about_all_the_same(shard: Shard, pi
 
 
 def test_deleted_pictures_are_near_to_nothing(shard: Shard, pictures: Sequence[Made]) -> None:
-    shard.apply([delete(picture.id) for picture in pictures[::2]])
+    applied(shard, [delete(picture.id) for picture in pictures[::2]])
     left = pictures[1::2]
     for answer, picture in zip(ask(shard, left), left, strict=True):
         check(answer, picture, left)
@@ -101,7 +102,7 @@ def test_deleted_pictures_are_near_to_nothing(shard: Shard, pictures: Sequence[M
 
 def test_a_walk_gives_every_picture_once(shard: Shard, pictures: Sequence[Made]) -> None:
     walked, after = [], -1
-    while page := shard.walk("phash", 2, after, 50):
+    while page := shard.ask(Walk("phash", 2, after, 50)):
         walked += page
         after = page[-1].handle
     assert sorted(one.id for one in walked) == [picture.id for picture in pictures]
@@ -110,17 +111,17 @@ def test_a_walk_gives_every_picture_once(shard: Shard, pictures: Sequence[Made])
 
 def test_pictures_without_the_feature_are_passed_over(tmp_path: Path) -> None:
     shard = open_shard(tmp_path / "shard")
-    shard.apply([put("a", pending=["phash"]), put("b", pending=["color"])])
-    assert [one.id for one in shard.walk("phash", 2, -1, 9)] == ["b"]
+    applied(shard, [put("a", pending=["phash"]), put("b", pending=["color"])])
+    assert [one.id for one in shard.ask(Walk("phash", 2, -1, 9))] == ["b"]
     shard.close()
 
 
 def test_a_feature_that_is_not_there_or_not_binary_is_refused(tmp_path: Path) -> None:
     shard = open_shard(tmp_path / "shard", [COLOR])
     with pytest.raises(UnknownFeature):
-        shard.walk("phash", 2, -1, 9)
+        shard.ask(Walk("phash", 2, -1, 9))
     with pytest.raises(InvalidRequest, match="bit by bit"):
-        shard.near(NearQuestions("color", 2, MOST, ()))
+        shard.ask(Near(NearQuestions("color", 2, MOST, ())))
     shard.close()
 
 

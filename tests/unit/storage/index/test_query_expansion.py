@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from storage.index.query_expansion import ROW_WEIGHTS, expanded
 from storage.index.unit_vectors import unit_rows
 from storage.index.whitening import WhitenedIndex, train_whitening
+from storage.operations.indexes import Whiten
+from storage.operations.models import AdoptModel
 from storage.shard.checks import check_query
 from storage.shard.shard import Shard
 from storage.tables.model_versions import Generations
@@ -19,7 +21,7 @@ from storage.types.searches import FeatureQuery, ShardQuery
 from storage.upkeep.factory import build_index
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.models import ONE, put_seen, seen_by
-from tests.unit.storage.samples import COLOR, ask, picture_rows
+from tests.unit.storage.samples import COLOR, applied, ask, picture_rows
 
 NAMES = [f"i{number:02}" for number in range(40)]
 ROWS: FloatVectors = np.concatenate([np.asarray(seen_by(ONE, name).rows, np.float32) for name in NAMES])
@@ -39,10 +41,10 @@ def weighted(rows: Vectors, weights: NDArray[np.float32], k: int = 7) -> Feature
 @pytest.fixture(params=[False, True], ids=["plain", "whitened"])
 def full(request: pytest.FixtureRequest, reopen: Reopen) -> tuple[Shard, bool]:
     shard = reopen(late=["global"])
-    shard.keeper.adopt(ONE, {})
-    shard.apply([put_seen(name, ONE) for name in NAMES])
+    shard.ask(AdoptModel(ONE, {}))
+    applied(shard, [put_seen(name, ONE) for name in NAMES])
     if request.param:
-        shard.whiten("global", "net-1", WHITENING)
+        shard.ask(Whiten("global", "net-1", WHITENING))
     return shard, request.param
 
 

@@ -16,6 +16,10 @@ from storage.index.unit_vectors import unit_rows
 from storage.index.vector_index import ExactIndex
 from storage.index.whitening import LEAST_ROWS, ROWS_AT_ONCE, SHRINKAGE, WhitenedIndex, Whitening, train_whitening
 from storage.kv.store import MemoryStore
+from storage.operations.features import SampleRows
+from storage.operations.indexes import SaveIndexes, Whiten
+from storage.operations.models import AdoptModel, BeginModel, DropReplaced, SwitchModel
+from storage.operations.reports import Stats, Verify
 from storage.shard.shard import Shard
 from storage.tables.schema import META
 from storage.tables.trained import put_whitening, stored_whitening
@@ -27,7 +31,7 @@ from storage.upkeep.snapshots import load_snapshot, save_snapshot
 from tests.suites.vector_index_suite import NOTHING, add, assert_same_answer, numbers, remove
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.models import ONE, TWO, ask_seen, fill_seen, put_seen, seen_by
-from tests.unit.storage.samples import SPECS, delete
+from tests.unit.storage.samples import SPECS, applied, delete, inside
 
 EMBEDDING = FeatureSpec("embedding", "dense", 24, "cosine", "v1")
 NAMES = [f"i{number:02}" for number in range(50)]
@@ -203,8 +207,8 @@ def late(reopen: Reopen) -> Callable[..., Shard]:
 @pytest.fixture
 def full(late: Callable[..., Shard]) -> Shard:
     shard = late()
-    shard.keeper.adopt(ONE, {})
-    shard.apply([put_seen(name, ONE) for name in NAMES])
+    shard.ask(AdoptModel(ONE, {}))
+    applied(shard, [put_seen(name, ONE) for name in NAMES])
     return shard
 
 
@@ -224,25 +228,25 @@ def assert_nearest(
     hits = nearest(shard, model=model)
     assert [hit.id for hit in hits] == [names[handle] for handle in wanted.handles[0]]
     np.testing.assert_allclose([hit.distance for hit in hits], wanted.distances[0], atol=1e-5)
-    assert shard.stats().features["global"].whitening == (0 if whitening is None else whitening.checksum)
-    assert shard.verify().problems == ()
+    assert shard.ask(Stats()).features["global"].whitening == (0 if whitening is None else whitening.checksum)
+    assert shard.ask(Verify()).problems == ()
 
 
 def test_a_shard_is_whitened_and_no_longer(full: Shard) -> None:
     assert_nearest(full, None)
-    report = full.whiten("global", "net-1", WHITENING)
+    report = full.ask(Whiten("global", "net-1", WHITENING))
     assert (report.shard, report.feature, report.rows) == (0, "global", 50)
     assert_nearest(full, WHITENING)
-    full.whiten("global", "net-1", OTHER)
+    full.ask(Whiten("global", "net-1", OTHER))
     assert_nearest(full, OTHER)
-    full.whiten("global", "net-1", None)
+    full.ask(Whiten("global", "net-1", None))
     assert_nearest(full, None)
 
 
 def test_a_whitened_shard_takes_in_what_is_written(full: Shard) -> None:
-    full.whiten("global", "net-1", OTHER)
-    full.apply([delete(NAMES[3]), put_seen("new", ONE), put_seen("waits")])
-    full.apply([fill_seen("waits", ONE)])
+    full.ask(Whiten("global", "net-1", OTHER))
+    applied(full, [delete(NAMES[3]), put_seen("new", ONE), put_seen("waits")])
+    applied(full, [fill_seen("waits", ONE)])
     assert_nearest(full, OTHER, [*(name for name in NAMES if name != NAMES[3]), "new", "waits"])
 
 
@@ -260,13 +264,13 @@ def test_what_is_written_meanwhile_is_not_lost(
         return index
 
     monkeypatch.setattr("storage.upkeep.rebuilding.scanned", slow)
-    full.whiten("global", "net-1", whitening)
+    full.ask(Whiten("global", "net-1", whitening))
     assert_nearest(full, whitening, [*(name for name in NAMES if name != NAMES[3]), "new"])
 
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saving anything, as a killed process does."""
-    shard._upkeep._saved_sequence = shard.sequence
+    shard._upkeep._saved_sequence = inside(shard).view.sequence
     shard.close()
 
 
@@ -277,10 +281,10 @@ def no_scan(*_: object) -> None:
 def test_a_whitened_index_is_loaded_from_its_snapshot(
     late: Callable[..., Shard], full: Shard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    full.snapshot()
-    full.whiten("global", "net-1", OTHER)
-    full.snapshot()
-    full.apply([put_seen("new", ONE), delete(NAMES[0])])
+    full.ask(SaveIndexes())
+    full.ask(Whiten("global", "net-1", OTHER))
+    full.ask(SaveIndexes())
+    applied(full, [put_seen("new", ONE), delete(NAMES[0])])
     kill(full)
     monkeypatch.setattr("storage.upkeep.loading.scanned", no_scan)
     with caplog.at_level(logging.WARNING):
@@ -293,9 +297,9 @@ def test_a_whitened_index_is_loaded_from_its_snapshot(
 def test_a_snapshot_of_another_whitening_is_not_used(
     late: Callable[..., Shard], full: Shard, caplog: pytest.LogCaptureFixture, whitening: Whitening | None
 ) -> None:
-    full.whiten("global", "net-1", OTHER)
-    full.snapshot()
-    full.whiten("global", "net-1", whitening)
+    full.ask(Whiten("global", "net-1", OTHER))
+    full.ask(SaveIndexes())
+    full.ask(Whiten("global", "net-1", whitening))
     kill(full)
     with caplog.at_level(logging.WARNING):
         shard = late()
@@ -304,26 +308,26 @@ def test_a_snapshot_of_another_whitening_is_not_used(
 
 
 def test_whitening_can_be_switched_off_and_on_by_configuration(late: Callable[..., Shard], full: Shard) -> None:
-    full.whiten("global", "net-1", WHITENING)
+    full.ask(Whiten("global", "net-1", WHITENING))
     shard = late(index_configs={"global": IndexConfig(whitening=False)})
     assert_nearest(shard, None)
-    shard.whiten("global", "net-1", OTHER)
+    shard.ask(Whiten("global", "net-1", OTHER))
     assert_nearest(shard, None)
     assert_nearest(late(), OTHER)
 
 
 def test_each_generation_has_its_own_whitening_and_takes_it_along(late: Callable[..., Shard], full: Shard) -> None:
-    full.whiten("global", "net-1", WHITENING)
-    full.keeper.begin(TWO, {})
-    full.apply([fill_seen(name, TWO) for name in NAMES])
+    full.ask(Whiten("global", "net-1", WHITENING))
+    full.ask(BeginModel(TWO, {}))
+    applied(full, [fill_seen(name, TWO) for name in NAMES])
     whitening = train_whitening(seen(NAMES, TWO))
-    full.whiten("global", "net-2", whitening)
+    full.ask(Whiten("global", "net-2", whitening))
     shard = late()
     assert_nearest(shard, WHITENING)
-    shard.keeper.take_over("global", "net-2")
+    shard.ask(SwitchModel("global", "net-2"))
     assert_nearest(shard, whitening, model=TWO)
     assert nearest(shard, NAMES[7], TWO)[0].id == NAMES[7]
-    shard.keeper.drop_replaced("global")
+    shard.ask(DropReplaced("global"))
     with shard._store.read() as transaction:
         assert stored_whitening(transaction, "global") is None
         assert stored_whitening(transaction, "global@2") is not None
@@ -331,11 +335,11 @@ def test_each_generation_has_its_own_whitening_and_takes_it_along(late: Callable
 
 
 def test_a_generation_is_not_dropped_while_it_is_whitened(full: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
-    full.keeper.begin(TWO, {})
-    full.apply([fill_seen(name, TWO) for name in NAMES])
-    full.keeper.take_over("global", "net-2")
+    full.ask(BeginModel(TWO, {}))
+    applied(full, [fill_seen(name, TWO) for name in NAMES])
+    full.ask(SwitchModel("global", "net-2"))
     dropped: list[int] = []
-    dropping = threading.Thread(target=lambda: dropped.append(full.keeper.drop_replaced("global")))
+    dropping = threading.Thread(target=lambda: dropped.append(full.ask(DropReplaced("global"))))
 
     def slow(*arguments: Any) -> Any:
         dropping.start()
@@ -344,10 +348,10 @@ def test_a_generation_is_not_dropped_while_it_is_whitened(full: Shard, monkeypat
         return scanned(*arguments)
 
     monkeypatch.setattr("storage.upkeep.rebuilding.scanned", slow)
-    full.whiten("global", "net-1", WHITENING)
+    full.ask(Whiten("global", "net-1", WHITENING))
     dropping.join()
     assert dropped == [1]
-    full.apply([put_seen("new", TWO)])
+    applied(full, [put_seen("new", TWO)])
     assert_nearest(full, None, [*NAMES, "new"], model=TWO)
 
 
@@ -365,22 +369,22 @@ def test_a_whitening_that_does_not_fit_is_refused(
     full: Shard, feature: str, fingerprint: str, whitening: Whitening | None, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        full.whiten(feature, fingerprint, whitening)
+        full.ask(Whiten(feature, fingerprint, whitening))
     assert_nearest(full, None)
 
 
 def test_sampled_rows_are_of_stored_pictures_and_the_same_each_time(full: Shard) -> None:
-    every = full.sample_rows("global", 99)
+    every = full.ask(SampleRows("global", "", 99))
     np.testing.assert_array_equal(every, seen(NAMES))
-    some = full.sample_rows("global", 20, seed=3)
-    np.testing.assert_array_equal(some, full.sample_rows("global", 20, seed=3))
+    some = full.ask(SampleRows("global", "", 20, seed=3))
+    np.testing.assert_array_equal(some, full.ask(SampleRows("global", "", 20, seed=3)))
     assert len({row.tobytes() for row in some}) == len(some) == 20
     assert {row.tobytes() for row in some} <= {row.tobytes() for row in every}
-    full.keeper.begin(TWO, {})
-    full.keeper.take_over("global", "net-2")
-    assert full.sample_rows("global", 20).shape == (0, 12)
-    np.testing.assert_array_equal(full.sample_rows("global", 99, fingerprint="net-1"), seen(NAMES))
+    full.ask(BeginModel(TWO, {}))
+    full.ask(SwitchModel("global", "net-2"))
+    assert full.ask(SampleRows("global", "", 20)).shape == (0, 12)
+    np.testing.assert_array_equal(full.ask(SampleRows("global", "net-1", 99)), seen(NAMES))
     with pytest.raises(InvalidRequest, match="no index for 'net-3'"):
-        full.sample_rows("global", 20, fingerprint="net-3")
+        full.ask(SampleRows("global", "net-3", 20))
     with pytest.raises(UnknownFeature):
-        full.sample_rows("tags", 1)
+        full.ask(SampleRows("tags", "", 1))

@@ -11,8 +11,10 @@ import pytest
 from storage.errors import StorageFailure
 from storage.kv.lmdb_store import LmdbStore
 from storage.kv.store import KeyValueStore, WriteTransaction
+from storage.operations.pictures import Page
+from storage.operations.reports import Verify
 from storage.shard.shard import Shard
-from tests.unit.storage.samples import delete, find, found_ids, open_shard, put
+from tests.unit.storage.samples import applied, delete, find, found_ids, open_shard, put
 
 
 def in_threads(works: list[Callable[[], None]]) -> None:
@@ -34,14 +36,14 @@ def in_threads(works: list[Callable[[], None]]) -> None:
 
 
 def test_a_storm_of_replaces_never_hides_the_picture(shard: Shard) -> None:
-    shard.apply([put("a", seed="same")])
+    applied(shard, [put("a", seed="same")])
     done = threading.Event()
     missing: list[object] = []
 
     def replace_again_and_again() -> None:
         try:
             for number in range(150):
-                shard.apply([put("a", seed="same", operation=f"{number}", on_conflict="replace")])
+                applied(shard, [put("a", seed="same", operation=f"{number}", on_conflict="replace")])
         finally:
             done.set()
 
@@ -53,7 +55,7 @@ def test_a_storm_of_replaces_never_hides_the_picture(shard: Shard) -> None:
 
     in_threads([replace_again_and_again, search, search, search])
     assert not missing
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
 
 
 def test_both_features_of_a_batch_appear_and_vanish_together(shard: Shard) -> None:
@@ -63,8 +65,8 @@ def test_both_features_of_a_batch_appear_and_vanish_together(shard: Shard) -> No
     def write() -> None:
         try:
             for number in range(100):
-                shard.apply([put("a", operation=f"p{number}"), put("b", operation=f"q{number}")])
-                shard.apply([delete("a", f"d{number}"), delete("b", f"e{number}")])
+                applied(shard, [put("a", operation=f"p{number}"), put("b", operation=f"q{number}")])
+                applied(shard, [delete("a", f"d{number}"), delete("b", f"e{number}")])
         finally:
             done.set()
 
@@ -73,7 +75,7 @@ def test_both_features_of_a_batch_appear_and_vanish_together(shard: Shard) -> No
             hits = find(shard, "a", k=10)
             if {hit.id for hit in hits} not in (set(), {"a", "b"}):
                 torn.append(hits)
-            report = shard.verify()
+            report = shard.ask(Verify())
             if report.problems:
                 torn.append(report)
 
@@ -85,15 +87,15 @@ def test_many_writers_lose_nothing(shard: Shard) -> None:
     def write(writer: int) -> Callable[[], None]:
         def work() -> None:
             for number in range(20):
-                shard.apply([put(f"{writer}-{number}")])
+                applied(shard, [put(f"{writer}-{number}")])
                 if number % 3 == 0:
-                    shard.apply([delete(f"{writer}-{number}")])
+                    applied(shard, [delete(f"{writer}-{number}")])
 
         return work
 
     in_threads([write(writer) for writer in range(4)])
-    assert len(shard.page(None, 100)) == 4 * (20 - 7)
-    assert shard.verify().problems == ()
+    assert len(shard.ask(Page(None, 100))) == 4 * (20 - 7)
+    assert shard.ask(Verify()).problems == ()
 
 
 class SlowCommit:
@@ -131,7 +133,7 @@ def slow(tmp_path: Path) -> tuple[Shard, SlowCommit]:
 
 def test_a_search_does_not_wait_for_a_commit(slow: tuple[Shard, SlowCommit]) -> None:
     shard, store = slow
-    shard.apply([put("a")])
+    applied(shard, [put("a")])
     committing, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -143,7 +145,7 @@ def test_a_search_does_not_wait_for_a_commit(slow: tuple[Shard, SlowCommit]) -> 
     writer.start()
     assert committing.wait(30)
     assert (found_ids(shard, "a"), found_ids(shard, "b")) == (["a"], [])
-    assert [row.id for row in shard.page(None, 9)] == ["a"]
+    assert [row.id for row in shard.ask(Page(None, 9))] == ["a"]
     go_on.set()
     writer.join()
     assert (found_ids(shard, "a"), found_ids(shard, "b")) == ([], ["b"])
@@ -153,19 +155,19 @@ def test_a_search_does_not_wait_for_a_commit(slow: tuple[Shard, SlowCommit]) -> 
 
 def test_a_write_that_fails_changes_nothing_that_is_found(slow: tuple[Shard, SlowCommit]) -> None:
     shard, store = slow
-    shard.apply([put("a")])
+    applied(shard, [put("a")])
 
     def fail() -> None:
         raise StorageFailure("no space left")
 
     store.before_commit = fail
     with pytest.raises(StorageFailure, match="space"):
-        shard.apply([put("b"), delete("a")])
+        applied(shard, [put("b"), delete("a")])
     store.before_commit = lambda: None
     assert (found_ids(shard, "a"), found_ids(shard, "b")) == (["a"], [])
-    shard.apply([put("b")])
+    applied(shard, [put("b")])
     assert found_ids(shard, "b") == ["b"]
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
     shard.close()
 
 
@@ -179,9 +181,9 @@ def test_a_write_that_is_made_but_reported_as_failed_is_found_and_can_be_repeate
 
     store.after_commit = fail
     with pytest.raises(StorageFailure):
-        shard.apply([put("a")])
+        applied(shard, [put("a")])
     store.after_commit = lambda: None
     assert found_ids(shard, "a") == ["a"]
-    assert shard.apply([put("a")])[0].outcome == "created"
-    assert shard.verify().problems == ()
+    assert applied(shard, [put("a")])[0].outcome == "created"
+    assert shard.ask(Verify()).problems == ()
     shard.close()

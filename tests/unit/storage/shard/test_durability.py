@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.unit.storage.samples import find, open_shard
+from storage.operations.pictures import Records
+from storage.operations.reports import Verify
+from tests.unit.storage.samples import find, inside, open_shard
 
 ROUNDS = 6
 ROOT = Path(__file__).resolve().parents[4]
@@ -55,10 +57,10 @@ def run_and_kill(directory: Path, first: int, acknowledgements: int) -> list[tup
 
 def check(directory: Path, added: set[int], changed: set[int], epoch: int) -> None:
     shard = open_shard(directory, lock_timeout_s=30)
-    assert shard.epoch == epoch
-    assert shard.verify().problems == ()
+    assert inside(shard).live.ownership.epoch == epoch
+    assert shard.ask(Verify()).problems == ()
     for number in added:
-        kept, gone, replaced = shard.records([f"{number}-{part}" for part in range(3)])
+        kept, gone, replaced = shard.ask(Records(tuple(f"{number}-{part}" for part in range(3))))
         assert kept is not None
         assert replaced is not None
         assert [hit.id for hit in find(shard, f"{number}-0", max_distance=0)] == [f"{number}-0"]

@@ -7,6 +7,8 @@ import pytest
 
 from storage.index.vector_index import plain_distances
 from storage.keypoints.keypoint_rows import keypoint_feature
+from storage.operations.pictures import Records
+from storage.operations.reports import Stats, Verify
 from storage.shard.search import SummaryCache, search_feature
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows, FeatureSpec
@@ -14,12 +16,12 @@ from storage.types.mutations import PutImage
 from storage.types.searches import FeatureQuery, ImageSummary, ShardQuery
 from storage.upkeep.factory import build_index
 from tests.unit.storage.conftest import Reopen
-from tests.unit.storage.samples import PHASH, ask, find, picture_rows, put, record
+from tests.unit.storage.samples import PHASH, applied, ask, find, picture_rows, put, record
 
 
 @pytest.fixture
 def full(shard: Shard) -> Shard:
-    shard.apply([put(f"i{number:02}") for number in range(30)])
+    applied(shard, [put(f"i{number:02}") for number in range(30)])
     return shard
 
 
@@ -48,7 +50,7 @@ def test_of_equal_views_the_first_is_told_and_a_picture_comes_once(full: Shard) 
 
 
 def test_equally_far_pictures_come_in_the_order_of_their_ids(shard: Shard) -> None:
-    shard.apply([put(name, seed="same") for name in ("c", "a", "b")])
+    applied(shard, [put(name, seed="same") for name in ("c", "a", "b")])
     assert [hit.id for hit in find(shard, "same")] == ["a", "b", "c"]
 
 
@@ -68,7 +70,7 @@ def test_an_empty_shard_finds_nothing(shard: Shard) -> None:
 def test_the_answer_sums_up_every_hit(full: Shard) -> None:
     answer = full.search([ask("phash", picture_rows("i01")["phash"].rows, 3)])[0]
     assert set(answer.summaries) == {hit.id for hit in answer.hits["phash"]}
-    (stored,) = full.records(["i01"])
+    (stored,) = full.ask(Records(("i01",)))
     assert stored is not None
     assert answer.summaries["i01"] == ImageSummary(640, 480, stored.sha256, {"title": "i01"})
     assert answer.took_ms["phash"] > 0
@@ -129,10 +131,10 @@ def test_a_picture_without_rows_of_a_feature_is_not_found_by_it(reopen: Reopen) 
     local = FeatureSpec("local", "local", 128, "inliers", "v1")
     shard = reopen([PHASH, local])
     rows = {"phash": picture_rows("a")["phash"], "local": keypoints_of_nothing()}
-    shard.apply([PutImage("op", record("a", {"phash": "ok", "local": "ok"}), rows, b"")])
+    applied(shard, [PutImage("op", record("a", {"phash": "ok", "local": "ok"}), rows, b"")])
     assert [hit.id for hit in find(shard, "a")] == ["a"]
-    assert shard.stats().features["local"].rows == 0
-    assert shard.verify().problems == ()
+    assert shard.ask(Stats()).features["local"].rows == 0
+    assert shard.ask(Verify()).problems == ()
 
 
 def test_the_cache_of_summaries_stays_within_its_bound() -> None:

@@ -10,43 +10,61 @@ import numpy as np
 import pytest
 
 from storage.errors import InvalidField, InvalidRequest, StorageFailure, UnknownFeature
+from storage.operations.features import Features, RowsOfEach
+from storage.operations.indexes import SaveIndexes
+from storage.operations.pictures import Original, Page, Records, SourceStates, Thumbnail
+from storage.operations.reports import Backup, Stats, Verify
 from storage.shard.placement import shard_of
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows, FeatureSpec
 from storage.types.mutations import PutImage
-from tests.unit.storage.samples import delete, fill, find, found_ids, open_shard, outcomes, picture_rows, put, record
+from tests.unit.storage.samples import (
+    applied,
+    check,
+    delete,
+    fill,
+    find,
+    found_ids,
+    inside,
+    open_shard,
+    outcomes,
+    picture_rows,
+    put,
+    record,
+    waiting,
+)
 
 Reopen = Callable[..., Shard]
 
 
 def assert_clean(shard: Shard) -> None:
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
 
 
 class TestPut:
     def test_a_put_picture_is_stored_whole_and_found(self, shard: Shard) -> None:
         mutation = put("a")
-        (result,) = shard.apply([mutation])
+        (result,) = applied(shard, [mutation])
         assert (result.outcome, result.record) == ("created", mutation.record)
-        assert shard.records(["a", "b"]) == [mutation.record, None]
-        assert (shard.thumbnail("a"), shard.thumbnail("b")) == (mutation.thumbnail, None)
+        assert shard.ask(Records(("a", "b"))) == [mutation.record, None]
+        assert (shard.ask(Thumbnail("a")), shard.ask(Thumbnail("b"))) == (mutation.thumbnail, None)
         assert found_ids(shard, "a") == found_ids(shard, "a", "color") == ["a"]
         assert_clean(shard)
 
     def test_its_features_come_back_as_they_were(self, shard: Shard) -> None:
-        shard.apply([put("a")])
-        features = shard.features("a", ["phash", "unheard of"])
+        applied(shard, [put("a")])
+        features = shard.ask(Features("a", ("phash", "unheard of")))
         assert features is not None
         assert list(features) == ["phash"]
         np.testing.assert_array_equal(features["phash"].rows, picture_rows("a")["phash"].rows)
         query_rows = features["phash"].query_rows
         assert query_rows is not None
         np.testing.assert_array_equal(query_rows, picture_rows("a")["phash"].query_rows)
-        assert shard.features("b", ["phash"]) is None
+        assert shard.ask(Features("b", ("phash",))) is None
 
     def test_the_rows_of_many_come_at_once(self, shard: Shard) -> None:
-        shard.apply([put("a"), put("b")])
-        a, missing, b = shard.rows_of_each(["a", "c", "b"], ["phash", "color"])
+        applied(shard, [put("a"), put("b")])
+        a, missing, b = shard.ask(RowsOfEach(("a", "c", "b"), ("phash", "color")))
         assert missing is None
         for image_id, rows in (("a", a), ("b", b)):
             assert rows is not None
@@ -55,26 +73,27 @@ class TestPut:
 
     def test_a_taken_id_is_a_conflict_unless_told_otherwise(self, shard: Shard) -> None:
         first = put("a")
-        shard.apply([first])
-        results = shard.apply([put("a", seed="new"), put("a", seed="newer", on_conflict="skip")])
+        applied(shard, [first])
+        results = applied(shard, [put("a", seed="new"), put("a", seed="newer", on_conflict="skip")])
         assert outcomes(results) == ["conflict", "skipped"]
         assert [result.record for result in results] == [first.record, first.record]
         assert found_ids(shard, "a") == ["a"]
         assert_clean(shard)
 
     def test_replacing_leaves_nothing_of_the_old_picture(self, shard: Shard) -> None:
-        shard.apply([put("a", pending=["color"], original=b"bytes")])
-        (result,) = shard.apply([put("a", seed="new", on_conflict="replace")])
+        applied(shard, [put("a", pending=["color"], original=b"bytes")])
+        (result,) = applied(shard, [put("a", seed="new", on_conflict="replace")])
         assert result.outcome == "replaced"
         assert (found_ids(shard, "a"), found_ids(shard, "new")) == ([], ["a"])
-        assert shard.thumbnail("a") == b"thumbnail of new"
-        assert (shard.original("a"), shard.pending(9)) == (None, [])
-        assert shard.stats().images == 1
+        assert shard.ask(Thumbnail("a")) == b"thumbnail of new"
+        assert (shard.ask(Original("a")), waiting(shard, 9)) == (None, [])
+        assert shard.ask(Stats()).images == 1
         assert_clean(shard)
 
     def test_a_batch_sees_its_own_earlier_mutations(self, shard: Shard) -> None:
-        results = shard.apply(
-            [put("a"), put("a", seed="2"), put("a", seed="3", on_conflict="replace"), delete("a"), put("a", seed="4")]
+        results = applied(
+            shard,
+            [put("a"), put("a", seed="2"), put("a", seed="3", on_conflict="replace"), delete("a"), put("a", seed="4")],
         )
         assert outcomes(results) == ["created", "conflict", "replaced", "deleted", "created"]
         assert found_ids(shard, "4") == ["a"]
@@ -83,106 +102,107 @@ class TestPut:
 
     @pytest.mark.parametrize("image_id", ["x" * 256, "語" * 256, "a/b c/../d.jpg", " ", "😀"])
     def test_any_id_works(self, shard: Shard, image_id: str) -> None:
-        shard.apply([put(image_id), put(image_id[:-1] + "y")])
+        applied(shard, [put(image_id), put(image_id[:-1] + "y")])
         assert found_ids(shard, image_id) == [image_id]
-        assert shard.apply([delete(image_id)])[0].outcome == "deleted"
-        assert [row.id for row in shard.page(None, 9)] == [image_id[:-1] + "y"]
+        assert applied(shard, [delete(image_id)])[0].outcome == "deleted"
+        assert [row.id for row in shard.ask(Page(None, 9))] == [image_id[:-1] + "y"]
         assert_clean(shard)
 
 
 class TestDelete:
     def test_a_deleted_picture_is_gone_everywhere(self, shard: Shard) -> None:
-        shard.apply([put("a"), put("b", pending=["color"], original=b"bytes")])
-        assert outcomes(shard.apply([delete("a"), delete("b"), delete("c")])) == ["deleted", "deleted", "absent"]
-        assert shard.records(["a", "b"]) == [None, None]
-        assert (shard.thumbnail("a"), shard.original("b"), shard.pending(9)) == (None, None, [])
+        applied(shard, [put("a"), put("b", pending=["color"], original=b"bytes")])
+        assert outcomes(applied(shard, [delete("a"), delete("b"), delete("c")])) == ["deleted", "deleted", "absent"]
+        assert shard.ask(Records(("a", "b"))) == [None, None]
+        assert (shard.ask(Thumbnail("a")), shard.ask(Original("b")), waiting(shard, 9)) == (None, None, [])
         assert (found_ids(shard, "a"), found_ids(shard, "b")) == ([], [])
-        assert shard.stats().images == 0
+        assert shard.ask(Stats()).images == 0
         assert_clean(shard)
 
     def test_an_id_can_be_used_again(self, shard: Shard) -> None:
-        shard.apply([put("a"), delete("a")])
-        assert shard.apply([put("a", operation="again")])[0].outcome == "created"
+        applied(shard, [put("a"), delete("a")])
+        assert applied(shard, [put("a", operation="again")])[0].outcome == "created"
         assert found_ids(shard, "a") == ["a"]
 
 
 class TestOperations:
     def test_a_repeated_operation_gives_its_first_outcome_and_changes_nothing(self, shard: Shard) -> None:
         mutation = put("a")
-        first = shard.apply([mutation])
-        sequence = shard.sequence
-        assert shard.apply([mutation]) == first
-        shard.apply([delete("a")])
-        assert shard.apply([mutation]) == first
-        assert shard.records(["a"]) == [None]
-        assert shard.sequence == sequence + 1
+        first = applied(shard, [mutation])
+        sequence = inside(shard).view.sequence
+        assert applied(shard, [mutation]) == first
+        applied(shard, [delete("a")])
+        assert applied(shard, [mutation]) == first
+        assert shard.ask(Records(("a",))) == [None]
+        assert inside(shard).view.sequence == sequence + 1
 
     def test_it_is_known_within_the_batch_and_after_reopening(self, shard: Shard, reopen: Reopen) -> None:
-        assert outcomes(shard.apply([put("a"), put("a"), delete("a"), put("a")])) == [
+        assert outcomes(applied(shard, [put("a"), put("a"), delete("a"), put("a")])) == [
             "created",
             "created",
             "deleted",
             "created",
         ]
-        assert reopen().apply([put("a")])[0].outcome == "created"
-        assert reopen().records(["a"]) == [None]
+        assert applied(reopen(), [put("a")])[0].outcome == "created"
+        assert reopen().ask(Records(("a",))) == [None]
 
 
 class TestLateFeatures:
     def test_a_pending_feature_is_recorded_with_the_original(self, shard: Shard) -> None:
-        shard.apply([put("a", pending=["color"], original=b"bytes"), put("b")])
-        (pending,) = shard.pending(9)
+        applied(shard, [put("a", pending=["color"], original=b"bytes"), put("b")])
+        (pending,) = waiting(shard, 9)
         assert (pending.id, pending.features, pending.original, pending.source) == ("a", ("color",), b"bytes", None)
-        assert shard.stats().features["color"].pending == 1
+        assert shard.ask(Stats()).features["color"].pending == 1
         assert (found_ids(shard, "a"), found_ids(shard, "a", "color")) == (["a"], [])
         assert_clean(shard)
 
     def test_filling_makes_it_searchable_and_drops_the_original(self, shard: Shard) -> None:
-        shard.apply([put("a", pending=["color", "phash"], original=b"bytes")])
-        assert shard.apply([fill("a", ["color"], operation="1")])[0].outcome == "filled"
-        assert shard.original("a") == b"bytes"
-        (result,) = shard.apply([fill("a", ["phash", "color"], operation="2")])
+        applied(shard, [put("a", pending=["color", "phash"], original=b"bytes")])
+        assert applied(shard, [fill("a", ["color"], operation="1")])[0].outcome == "filled"
+        assert shard.ask(Original("a")) == b"bytes"
+        (result,) = applied(shard, [fill("a", ["phash", "color"], operation="2")])
         assert result.record is not None
         assert result.record.features == {"color": "ok", "phash": "ok"}
-        assert (shard.original("a"), shard.pending(9)) == (None, [])
+        assert (shard.ask(Original("a")), waiting(shard, 9)) == (None, [])
         assert found_ids(shard, "a") == found_ids(shard, "a", "color") == ["a"]
         assert_clean(shard)
 
     def test_filling_another_picture_than_the_stored_one_is_ignored(self, shard: Shard) -> None:
-        shard.apply([put("a", pending=["color"])])
-        results = shard.apply(
+        applied(shard, [put("a", pending=["color"])])
+        results = applied(
+            shard,
             [
                 fill("a", ["color"], seed="old", operation="1"),
                 fill("b", ["color"], operation="2"),
                 fill("a", ["phash"], operation="3"),
-            ]
+            ],
         )
         assert outcomes(results) == ["skipped", "absent", "skipped"]
-        assert shard.stats().features["color"].rows == 0
+        assert shard.ask(Stats()).features["color"].rows == 0
         assert_clean(shard)
 
     def test_a_picture_from_a_file_names_the_file_instead(self, shard: Shard) -> None:
-        shard.apply([put("a", pending=["color"])])
-        (pending,) = shard.pending(9)
+        applied(shard, [put("a", pending=["color"])])
+        (pending,) = waiting(shard, 9)
         assert pending.original is None
         assert pending.source is not None
         assert pending.source.path == "/photos/a"
 
     def test_one_without_file_and_original_waits_but_is_not_handed_out(self, shard: Shard) -> None:
-        shard.apply([put("a", pending=["color"], source=None)])
-        assert shard.pending(9) == []
-        assert shard.stats().features["color"].pending == 1
+        applied(shard, [put("a", pending=["color"], source=None)])
+        assert waiting(shard, 9) == []
+        assert shard.ask(Stats()).features["color"].pending == 1
         assert_clean(shard)
 
     def test_pending_pictures_come_oldest_first_and_can_be_paged(self, shard: Shard) -> None:
-        shard.apply([put(name, pending=["color"]) for name in ("c", "a", "b")])
-        assert [image.id for image in shard.pending(2)] == ["c", "a"]
-        assert [image.id for image in shard.pending(2, after="a")] == ["b"]
+        applied(shard, [put(name, pending=["color"]) for name in ("c", "a", "b")])
+        assert [image.id for image in waiting(shard, 2)] == ["c", "a"]
+        assert [image.id for image in waiting(shard, 2, after="a")] == ["b"]
 
     def test_a_configured_feature_the_put_does_not_speak_of_is_pending(self, shard: Shard) -> None:
         mutation = put("a", pending=["color"])
         silent = replace(mutation, record=record("a", {"phash": "ok"}))
-        (result,) = shard.apply([silent])
+        (result,) = applied(shard, [silent])
         assert result.record is not None
         assert result.record.features == {"phash": "ok", "color": "pending"}
         assert_clean(shard)
@@ -191,9 +211,9 @@ class TestLateFeatures:
 class TestRefusals:
     def refused(self, shard: Shard, mutation: Any, error: type[Exception], message: str) -> None:
         with pytest.raises(error, match=message):
-            shard.apply([put("good"), mutation])
-        assert shard.stats().images == 0
-        assert shard.sequence == 0
+            applied(shard, [put("good"), mutation])
+        assert shard.ask(Stats()).images == 0
+        assert inside(shard).view.sequence == 0
         assert_clean(shard)
 
     @pytest.mark.parametrize("image_id", ["", "x" * 257, "a\nb", "\ud800"])
@@ -255,42 +275,42 @@ class TestRefusals:
         rows = np.ones((1, 4), np.float32)
         bad = PutImage("op", record("a", {"meaning": "ok"}), {"meaning": FeatureRows(rows)}, b"")
         with pytest.raises(InvalidRequest, match="unit"):
-            shard.apply([bad])
+            applied(shard, [bad])
         good = replace(bad, features={"meaning": FeatureRows(rows * np.float32(0.5))})
-        assert outcomes(shard.apply([good])) == ["created"]
+        assert outcomes(applied(shard, [good])) == ["created"]
 
     def test_an_image_of_another_shard(self, reopen: Reopen) -> None:
         shard = reopen(index=1, shard_count=3)
         names = {shard_of(name, 3): name for name in map(str, range(20))}
-        assert shard.apply([put(names[1])])[0].outcome == "created"
+        assert applied(shard, [put(names[1])])[0].outcome == "created"
         with pytest.raises(InvalidRequest, match="belongs to shard 2"):
-            shard.apply([put(names[2])])
+            applied(shard, [put(names[2])])
 
     def test_check_tells_beforehand(self, shard: Shard) -> None:
-        shard.check(put("a"))
+        check(shard, put("a"))
         with pytest.raises(InvalidField):
-            shard.check(delete("", "op"))
+            check(shard, delete("", "op"))
 
 
 class TestReading:
     def test_pages_come_in_the_byte_order_of_ids(self, shard: Shard) -> None:
         long = "語" * 250
         names = ["b", "a", "B", "é", "a/b", "😀", "~", *(f"{long}{tail}" for tail in "dacb"), long]
-        shard.apply([put(name) for name in names])
+        applied(shard, [put(name) for name in names])
         wanted = sorted(names, key=str.encode)
         for limit in (1, 2, 5, 50):
             seen: list[str] = []
-            while page := shard.page(seen[-1] if seen else None, limit):
+            while page := shard.ask(Page(seen[-1] if seen else None, limit)):
                 assert len(page) <= limit
                 seen += [row.id for row in page]
             assert seen == wanted
 
     def test_a_page_may_start_behind_an_id_that_is_not_stored(self, shard: Shard) -> None:
-        shard.apply([put("a"), put("c")])
-        assert [row.id for row in shard.page("b", 9)] == ["c"]
+        applied(shard, [put("a"), put("c")])
+        assert [row.id for row in shard.ask(Page("b", 9))] == ["c"]
 
     def test_files_are_compared_with_what_was_indexed(self, shard: Shard) -> None:
-        shard.apply([put("a"), put("b", source=None)])
+        applied(shard, [put("a"), put("b", source=None)])
         asked = [
             ("a", "/photos/a", 10, 20),
             ("a", "/photos/a", 11, 20),
@@ -299,7 +319,7 @@ class TestReading:
             ("b", "/photos/b", 10, 20),
             ("c", "/photos/c", 10, 20),
         ]
-        assert shard.unchanged(asked) == [
+        assert shard.ask(SourceStates(tuple(asked))) == [
             "unchanged",
             "changed",
             "changed",
@@ -309,8 +329,8 @@ class TestReading:
         ]
 
     def test_stats_count_what_is_there(self, shard: Shard) -> None:
-        shard.apply([put("a"), put("b", pending=["color"])])
-        stats = shard.stats()
+        applied(shard, [put("a"), put("b", pending=["color"])])
+        stats = shard.ask(Stats())
         assert (stats.shard, stats.images, stats.sequence) == (0, 2, 1)
         assert (stats.features["phash"].images, stats.features["phash"].rows, stats.features["phash"].pending) == (
             2,
@@ -326,26 +346,30 @@ class TestReading:
         assert stats.features["color"].memory_bytes >= 512 * 4
 
     def test_a_closed_shard_says_so(self, shard: Shard) -> None:
-        shard.apply([put("a")])
+        applied(shard, [put("a")])
         shard.close()
         shard.close()
-        for call in (lambda: shard.records(["a"]), lambda: shard.apply([delete("a")]), lambda: find(shard, "a")):
+        for call in (
+            lambda: shard.ask(Records(("a",))),
+            lambda: applied(shard, [delete("a")]),
+            lambda: find(shard, "a"),
+        ):
             with pytest.raises(StorageFailure, match="closed"):
                 call()
 
 
 def test_a_backup_opens_as_a_shard_and_holds_everything(tmp_path: Any) -> None:
     shard = open_shard(tmp_path / "shard")
-    shard.apply([put("a"), put("b", pending=["color"], original=b"bytes")])
-    shard.snapshot()
-    shard.backup(tmp_path / "copy")
-    shard.apply([put("later")])
+    applied(shard, [put("a"), put("b", pending=["color"], original=b"bytes")])
+    shard.ask(SaveIndexes())
+    shard.ask(Backup(str(tmp_path / "copy")))
+    applied(shard, [put("later")])
     with pytest.raises(StorageFailure, match="exists"):
-        shard.backup(tmp_path / "copy")
+        shard.ask(Backup(str(tmp_path / "copy")))
     shard.close()
     copy = open_shard(tmp_path / "copy")
-    assert [row.id for row in copy.page(None, 9)] == ["a", "b"]
+    assert [row.id for row in copy.ask(Page(None, 9))] == ["a", "b"]
     assert found_ids(copy, "a") == ["a"]
-    assert copy.original("b") == b"bytes"
+    assert copy.ask(Original("b")) == b"bytes"
     assert_clean(copy)
     copy.close()

@@ -11,11 +11,13 @@ import pytest
 
 from storage.errors import StorageFailure
 from storage.index.kmeans import lists_for, train_partition
+from storage.operations.indexes import Train
+from storage.operations.reports import Stats, Verify
 from storage.shard.shard import Shard
 from storage.types.searches import Hit
 from storage.upkeep.factory import IndexConfig
 from tests.unit.storage.conftest import Reopen
-from tests.unit.storage.samples import delete
+from tests.unit.storage.samples import applied, delete
 from tests.unit.storage.scenes import LOCAL, Scene, find_scene, mirrored, put_scene, query, scene, seen, similarity
 
 CONFIGS = {"local": IndexConfig(train_after_rows=500)}
@@ -24,7 +26,7 @@ VIEW = similarity(0.8, 0.5, (150, -60))
 
 
 def fill_shard(shard: Shard, scenes: list[Scene]) -> None:
-    shard.apply([put_scene(f"s{number}", one, operation=f"first {number}") for number, one in enumerate(scenes)])
+    applied(shard, [put_scene(f"s{number}", one, operation=f"first {number}") for number, one in enumerate(scenes)])
 
 
 @pytest.fixture
@@ -41,34 +43,34 @@ def answers(shard: Shard) -> list[tuple[Hit, ...]]:
 
 
 def kind(shard: Shard) -> str:
-    return shard.stats().features["local"].index_kind
+    return shard.ask(Stats()).features["local"].index_kind
 
 
 def test_a_trained_index_gives_the_answers_of_the_exact_one(full: Shard) -> None:
     before = answers(full)
     assert [[hit.id for hit in hits] for hits in before[:6]] == [[f"s{number}"] for number in range(6)]
-    report = full.train("local")
+    report = full.ask(Train("local"))
     assert (report.shard, report.feature, report.rows, report.lists) == (0, "local", 24 * 40, lists_for(24 * 40))
     assert kind(full) == "inverted_file"
     assert answers(full) == before
-    assert full.verify().problems == ()
+    assert full.ask(Verify()).problems == ()
 
 
 def test_a_trained_index_takes_in_what_is_written_afterwards(full: Shard) -> None:
-    full.train("local")
-    full.apply([delete("s3"), put_scene("s4", scene(400), operation="again", on_conflict="replace")])
-    full.apply([put_scene("new", SCENES[3], operation="new")])
+    full.ask(Train("local"))
+    applied(full, [delete("s3"), put_scene("s4", scene(400), operation="again", on_conflict="replace")])
+    applied(full, [put_scene("new", SCENES[3], operation="new")])
     assert [hit.id for hit in find_scene(full, query(SCENES[3]))] == ["new"]
     assert [hit.id for hit in find_scene(full, query(scene(400)))] == ["s4"]
     assert find_scene(full, query(SCENES[4])) == ()
-    assert full.verify().problems == ()
+    assert full.ask(Verify()).problems == ()
     assert kind(full) == "inverted_file"
 
 
 def changes(shard: Shard, name: str) -> None:
-    shard.apply([delete("s3", f"delete {name}"), put_scene("s4", scene(400), operation=name, on_conflict="replace")])
-    shard.apply([put_scene(f"new {name}", SCENES[3], operation=f"new {name}")])
-    shard.apply([put_scene("gone", scene(401), operation=f"come {name}"), delete("gone", f"go {name}")])
+    applied(shard, [delete("s3", f"delete {name}"), put_scene("s4", scene(400), operation=name, on_conflict="replace")])
+    applied(shard, [put_scene(f"new {name}", SCENES[3], operation=f"new {name}")])
+    applied(shard, [put_scene("gone", scene(401), operation=f"come {name}"), delete("gone", f"go {name}")])
 
 
 def assert_changed(shard: Shard, name: str) -> None:
@@ -76,7 +78,7 @@ def assert_changed(shard: Shard, name: str) -> None:
     assert [hit.id for hit in find_scene(shard, query(scene(400)))] == ["s4"]
     assert find_scene(shard, query(SCENES[4])) == ()
     assert find_scene(shard, query(scene(401))) == ()
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
     assert kind(shard) == "inverted_file"
 
 
@@ -102,13 +104,13 @@ def test_what_is_written_while_centroids_are_made_is_not_lost(full: Shard, monke
         return train_partition(index)
 
     monkeypatch.setattr("storage.upkeep.rebuilding.train_partition", slow)
-    full.train("local")
+    full.ask(Train("local"))
     assert_changed(full, "meanwhile")
 
 
 def test_what_is_written_just_before_the_index_is_published_is_not_lost(full: Shard) -> None:
     full._upkeep._write_lock = WritesFirst(full._upkeep._write_lock, lambda: changes(full, "late"))  # type: ignore[assignment]
-    full.train("local")
+    full.ask(Train("local"))
     assert_changed(full, "late")
 
 
@@ -117,7 +119,7 @@ def test_searches_and_writes_go_on_while_an_index_is_trained(full: Shard) -> Non
 
     def write() -> None:
         for number in range(30):
-            full.apply([put_scene("s5", SCENES[5], operation=f"again {number}", on_conflict="replace")])
+            applied(full, [put_scene("s5", SCENES[5], operation=f"again {number}", on_conflict="replace")])
         done.set()
 
     def search() -> None:
@@ -132,12 +134,12 @@ def test_searches_and_writes_go_on_while_an_index_is_trained(full: Shard) -> Non
         thread.start()
     trainings = 0
     while not done.is_set() or not trainings:
-        full.train("local")
+        full.ask(Train("local"))
         trainings += 1
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert full.verify().problems == ()
+    assert full.ask(Verify()).problems == ()
 
 
 def test_closing_does_not_wait_for_a_training(
@@ -153,7 +155,7 @@ def test_closing_does_not_wait_for_a_training(
 
     def train() -> None:
         try:
-            full.train("local")
+            full.ask(Train("local"))
         except StorageFailure as failure:
             failures.append(failure)
 
@@ -169,4 +171,4 @@ def test_closing_does_not_wait_for_a_training(
     assert not (tmp_path / "shard" / "snapshots").exists()
     shard = reopen([LOCAL], index_configs=CONFIGS)
     assert kind(shard) == "exact"
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()

@@ -14,11 +14,13 @@ import pytest
 
 from storage.index.descriptor_codes import unpacked
 from storage.index.inverted_file import DescriptorIndex
+from storage.operations.indexes import SaveIndexes, Train
+from storage.operations.reports import Verify
 from storage.shard.shard import Shard
 from storage.types.searches import Hit
 from storage.upkeep.factory import IndexConfig
 from tests.unit.storage.conftest import Reopen
-from tests.unit.storage.samples import delete
+from tests.unit.storage.samples import applied, delete, inside
 from tests.unit.storage.scenes import LOCAL, find_scene, put_scene, query, scene, seen, similarity
 
 SCENES = [scene(500 + number, count=40) for number in range(15)]
@@ -28,8 +30,8 @@ VIEW = similarity(0.9, -0.4, (20, 160))
 @pytest.fixture
 def trained(reopen: Reopen) -> Shard:
     shard = reopen([LOCAL])
-    shard.apply([put_scene(f"s{number}", one) for number, one in enumerate(SCENES)])
-    shard.train("local")
+    applied(shard, [put_scene(f"s{number}", one) for number, one in enumerate(SCENES)])
+    shard.ask(Train("local"))
     return shard
 
 
@@ -45,7 +47,7 @@ def index_of(shard: Shard) -> DescriptorIndex:
 
 def assert_sound(shard: Shard) -> None:
     """Every row is in the list of the nearest centroid, and none is missing."""
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
     index = index_of(shard)
     assert index.kind == "inverted_file"
     for number, (_, codes) in enumerate(index.live_blocks()):
@@ -64,7 +66,7 @@ def saved(tmp_path: Path) -> Path:
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saying anything to the disk, as a killed process does."""
-    shard._upkeep._saved_sequence = shard.sequence
+    shard._upkeep._saved_sequence = inside(shard).view.sequence
     shard.close()
 
 
@@ -89,8 +91,8 @@ def test_its_lists_are_taken_from_the_snapshot_as_they_were(
 
 
 def test_changes_after_the_snapshot_are_replayed_into_its_lists(reopen: Reopen, trained: Shard) -> None:
-    trained.snapshot()
-    trained.apply([delete("s9"), put_scene("new", scene(600)), delete("s10")])
+    trained.ask(SaveIndexes())
+    applied(trained, [delete("s9"), put_scene("new", scene(600)), delete("s10")])
     before = answers(trained)
     kill(trained)
     shard = reopen([LOCAL])
@@ -114,11 +116,11 @@ def test_without_a_snapshot_the_rows_are_sorted_by_the_centroids_that_were_kept(
 
 def test_a_snapshot_from_before_the_training_is_sorted(reopen: Reopen, tmp_path: Path) -> None:
     shard = reopen([LOCAL])
-    shard.apply([put_scene(f"s{number}", one) for number, one in enumerate(SCENES)])
-    shard.snapshot()
+    applied(shard, [put_scene(f"s{number}", one) for number, one in enumerate(SCENES)])
+    shard.ask(SaveIndexes())
     assert not (saved(tmp_path) / "lists.npy").exists()
     before = answers(shard)
-    shard.train("local")
+    shard.ask(Train("local"))
     kill(shard)
     shard = reopen([LOCAL])
     assert answers(shard) == before
@@ -126,11 +128,11 @@ def test_a_snapshot_from_before_the_training_is_sorted(reopen: Reopen, tmp_path:
 
 
 def test_a_snapshot_of_other_centroids_is_sorted_anew(reopen: Reopen, trained: Shard) -> None:
-    trained.snapshot()
+    trained.ask(SaveIndexes())
     first = index_of(trained).centroids
-    trained.apply([put_scene(f"n{number}", scene(700 + number, count=40)) for number in range(15)])
+    applied(trained, [put_scene(f"n{number}", scene(700 + number, count=40)) for number in range(15)])
     before = answers(trained)
-    trained.train("local")
+    trained.ask(Train("local"))
     kill(trained)
     shard = reopen([LOCAL])
     assert len(index_of(shard).centroids) > len(first)
@@ -141,12 +143,12 @@ def test_a_snapshot_of_other_centroids_is_sorted_anew(reopen: Reopen, trained: S
 def test_a_training_is_saved_though_nothing_was_written_since_the_snapshot(
     reopen: Reopen, trained: Shard, tmp_path: Path
 ) -> None:
-    trained.snapshot()
-    trained.apply([put_scene(f"n{number}", scene(700 + number, count=40)) for number in range(15)])
-    trained.snapshot()
+    trained.ask(SaveIndexes())
+    applied(trained, [put_scene(f"n{number}", scene(700 + number, count=40)) for number in range(15)])
+    trained.ask(SaveIndexes())
     before = json.loads((saved(tmp_path) / "manifest.json").read_text())["partition"]
-    trained.train("local")
-    trained.snapshot()
+    trained.ask(Train("local"))
+    trained.ask(SaveIndexes())
     after = json.loads((saved(tmp_path) / "manifest.json").read_text())["partition"]
     assert before != after
     trained.close()
@@ -158,7 +160,7 @@ def test_an_index_that_is_to_be_exact_from_now_on_is(reopen: Reopen, trained: Sh
     shard = reopen([LOCAL], index_configs={"local": IndexConfig("exact")})
     assert index_of(shard).kind == "exact"
     assert answers(shard) == before
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
     shard = reopen([LOCAL])
     assert answers(shard) == before
     assert_sound(shard)

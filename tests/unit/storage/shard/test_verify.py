@@ -11,21 +11,22 @@ import pytest
 from storage.encoding.feature_rows import encode_rows
 from storage.encoding.keys import number_key, text_key
 from storage.kv.store import WriteTransaction
+from storage.operations.reports import Verify
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows
-from tests.unit.storage.samples import picture_rows, put
+from tests.unit.storage.samples import applied, picture_rows, put
 
 Damage = Callable[[WriteTransaction], object]
 
 
 @pytest.fixture
 def full(shard: Shard) -> Shard:
-    shard.apply([put("a"), put("b"), put("c", pending=["color"], original=b"bytes")])
+    applied(shard, [put("a"), put("b"), put("c", pending=["color"], original=b"bytes")])
     return shard
 
 
 def test_a_sound_shard_has_no_problems(full: Shard) -> None:
-    report = full.verify()
+    report = full.ask(Verify())
     assert (report.shard, report.images, report.checked_rows, report.problems) == (0, 3, 5, ())
 
 
@@ -56,7 +57,7 @@ def test_a_sound_shard_has_no_problems(full: Shard) -> None:
 )
 def test_a_damaged_store_is_found_out(full: Shard, damage: Damage, problem: str) -> None:
     full._store.write(damage)
-    assert any(problem in line for line in full.verify().problems)
+    assert any(problem in line for line in full.ask(Verify()).problems)
 
 
 def _rows(seed: str) -> bytes:
@@ -73,11 +74,11 @@ def test_an_index_that_lacks_or_adds_rows_is_found_out(full: Shard) -> None:
         (index.with_changes(remove=none, add=np.array([77]), rows=rows), "1 rows that the store does not"),
     ):
         full._views._views = (replace(view, indexes={**view.indexes, "phash": changed}),)
-        assert any(problem in line for line in full.verify().problems)
+        assert any(problem in line for line in full.ask(Verify()).problems)
 
 
 def test_rows_are_compared_byte_by_byte(full: Shard) -> None:
     rows = picture_rows("a")["color"].rows.copy()
     rows[0, 0] = np.nextafter(rows[0, 0], np.float32(1))
     full._store.write(lambda t: t.put("feature:color", number_key(0), encode_rows(FeatureRows(rows))))
-    assert full.verify().problems == ("color: the index has other rows of handle 0 than the store",)
+    assert full.ask(Verify()).problems == ("color: the index has other rows of handle 0 than the store",)

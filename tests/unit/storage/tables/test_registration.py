@@ -10,9 +10,24 @@ import pytest
 
 from storage.errors import DataFolderInUse, FingerprintMismatch, LostOwnership, Misconfigured
 from storage.kv.lmdb_store import LmdbStore
+from storage.operations.jobs import AddJobFailures
+from storage.operations.reports import Stats, Verify
 from storage.shard.shard import Shard
 from storage.tables.registration import take_ownership
-from tests.unit.storage.samples import COLOR, PHASH, delete, fill, find, found_ids, open_shard, outcomes, put
+from tests.unit.storage.samples import (
+    COLOR,
+    PHASH,
+    applied,
+    delete,
+    fill,
+    find,
+    found_ids,
+    inside,
+    open_shard,
+    outcomes,
+    put,
+    waiting,
+)
 
 Reopen = Callable[..., Shard]
 
@@ -40,7 +55,7 @@ def test_the_folder_of_another_shard_is_refused(reopen: Reopen, index: int, shar
 
 
 def test_every_opening_is_a_new_epoch(reopen: Reopen) -> None:
-    assert [reopen().epoch for _ in range(3)] == [1, 2, 3]
+    assert [inside(reopen()).live.ownership.epoch for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_shard_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
@@ -51,9 +66,9 @@ def test_a_shard_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None
         return stores[-1]
 
     shard = open_shard(tmp_path, open_store=open_store)
-    shard.apply([put("a")])
+    applied(shard, [put("a")])
     take_ownership(stores[0], 0, 1)
-    for write in (lambda: shard.apply([put("b")]), shard.snapshot, lambda: shard.add_job_failures("j", [])):
+    for write in (lambda: applied(shard, [put("b")]), shard.snapshot, lambda: shard.ask(AddJobFailures("j", ()))):
         with pytest.raises(LostOwnership):
             write()
     assert found_ids(shard, "a") == ["a"]
@@ -62,7 +77,7 @@ def test_a_shard_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None
 
 
 def test_another_model_is_refused_and_the_data_stays(reopen: Reopen) -> None:
-    reopen().apply([put("a")])
+    applied(reopen(), [put("a")])
     with pytest.raises(FingerprintMismatch, match=r"'color'.*'color-1'.*'color-2'"):
         reopen([PHASH, replace(COLOR, fingerprint="color-2")])
     assert found_ids(reopen(), "a", "color") == ["a"]
@@ -80,12 +95,12 @@ def test_a_new_feature_is_pending_for_every_image_and_can_be_filled(
     monkeypatch.setattr("storage.tables.registration.CHANGED_AT_ONCE", 2)
     only_phash = [replace(put(name), features={"phash": put(name).features["phash"]}) for name in "abcde"]
     only_phash = [replace(one, record=replace(one.record, features={"phash": "ok"})) for one in only_phash]
-    reopen([PHASH]).apply(only_phash)
+    applied(reopen([PHASH]), only_phash)
     shard = reopen()
-    assert [(image.id, image.features) for image in shard.pending(9)] == [(name, ("color",)) for name in "abcde"]
-    assert shard.stats().features["color"].pending == 5
-    assert shard.verify().problems == ()
-    assert outcomes(shard.apply([fill("c", ["color"])])) == ["filled"]
+    assert [(image.id, image.features) for image in waiting(shard, 9)] == [(name, ("color",)) for name in "abcde"]
+    assert shard.ask(Stats()).features["color"].pending == 5
+    assert shard.ask(Verify()).problems == ()
+    assert outcomes(applied(shard, [fill("c", ["color"])])) == ["filled"]
     assert found_ids(shard, "c", "color") == ["c"]
 
 
@@ -97,7 +112,7 @@ def test_marking_that_was_interrupted_is_made_good_at_the_next_opening(
     for name in "abc":
         one = put(name)
         rows = {"phash": one.features["phash"]}
-        shard.apply([replace(one, record=replace(one.record, features={"phash": "ok"}), features=rows)])
+        applied(shard, [replace(one, record=replace(one.record, features={"phash": "ok"}), features=rows)])
     calls = [0]
 
     def fail_at_second(*args: object) -> bool:
@@ -110,22 +125,23 @@ def test_marking_that_was_interrupted_is_made_good_at_the_next_opening(
         patched.setattr("storage.tables.registration.can_be_filled", fail_at_second)
         with pytest.raises(KeyboardInterrupt):
             reopen()
-    assert [image.id for image in reopen().pending(9)] == ["a", "b", "c"]
+    assert [image.id for image in waiting(reopen(), 9)] == ["a", "b", "c"]
 
 
 def test_a_feature_that_is_not_configured_keeps_its_data(reopen: Reopen) -> None:
-    reopen().apply([put("a"), put("b"), put("c", pending=["color"])])
+    applied(reopen(), [put("a"), put("b"), put("c", pending=["color"])])
     shard = reopen([PHASH])
     assert find(shard, "a")[0].id == "a"
-    assert shard.pending(9) == []
-    assert "color" not in shard.stats().features
-    shard.apply([delete("b")])
+    assert waiting(shard, 9) == []
+    assert "color" not in shard.ask(Stats()).features
+    applied(shard, [delete("b")])
     one = put("d")
-    shard.apply(
-        [replace(one, record=replace(one.record, features={"phash": "ok"}), features={"phash": one.features["phash"]})]
+    applied(
+        shard,
+        [replace(one, record=replace(one.record, features={"phash": "ok"}), features={"phash": one.features["phash"]})],
     )
     shard = reopen()
     assert found_ids(shard, "a", "color") == ["a"]
     assert found_ids(shard, "b", "color") == []
-    assert [image.id for image in shard.pending(9)] == ["c", "d"]
-    assert shard.verify().problems == ()
+    assert [image.id for image in waiting(shard, 9)] == ["c", "d"]
+    assert shard.ask(Verify()).problems == ()

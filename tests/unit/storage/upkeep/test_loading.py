@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from storage.operations.indexes import SaveIndexes
+from storage.operations.reports import Backup, Verify
 from storage.shard.shard import Shard
 from storage.tables.registration import take_ownership
 from tests.unit.storage.conftest import Reopen
-from tests.unit.storage.samples import delete, fill, find, found_ids, open_shard, put
+from tests.unit.storage.samples import applied, delete, fill, find, found_ids, inside, open_shard, put
 
 MANY = [put(f"i{number:02}") for number in range(20)]
 
@@ -26,7 +28,7 @@ def snapshots(tmp_path: Path) -> Path:
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saying anything to the disk, as a killed process does."""
-    shard._upkeep._saved_sequence = shard.sequence
+    shard._upkeep._saved_sequence = inside(shard).view.sequence
     shard.close()
 
 
@@ -34,7 +36,7 @@ def test_closing_saves_what_the_next_opening_loads(
     reopen: Reopen, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shard = reopen()
-    shard.apply(MANY)
+    applied(shard, MANY)
     before = state(shard)
     shard.close()
     assert [path.name for path in (snapshots(tmp_path) / "phash").iterdir()] == ["1"]
@@ -48,11 +50,11 @@ def test_changes_after_the_snapshot_are_replayed(
     reopen: Reopen, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shard = reopen()
-    shard.apply([*MANY, put("late", pending=["color"])])
-    shard.snapshot()
-    shard.apply([delete("i03"), put("x")])
-    shard.apply([put("i04", seed="new", on_conflict="replace"), put("y"), fill("late", ["color"])])
-    shard.apply([delete("y", "y gone")])
+    applied(shard, [*MANY, put("late", pending=["color"])])
+    shard.ask(SaveIndexes())
+    applied(shard, [delete("i03"), put("x")])
+    applied(shard, [put("i04", seed="new", on_conflict="replace"), put("y"), fill("late", ["color"])])
+    applied(shard, [delete("y", "y gone")])
     before = state(shard)
     kill(shard)
     with caplog.at_level(logging.WARNING):
@@ -64,23 +66,23 @@ def test_changes_after_the_snapshot_are_replayed(
         ["i04"],
         [],
     )
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
 
 
 def test_without_snapshots_the_rows_are_read(reopen: Reopen, tmp_path: Path) -> None:
     shard = reopen()
-    shard.apply(MANY)
+    applied(shard, MANY)
     before = state(shard)
     shard.close()
     shutil.rmtree(snapshots(tmp_path))
     shard = reopen()
     assert state(shard) == before
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
 
 
 def test_a_damaged_snapshot_is_replaced_from_the_rows(reopen: Reopen, tmp_path: Path) -> None:
     shard = reopen()
-    shard.apply(MANY)
+    applied(shard, MANY)
     before = state(shard)
     shard.close()
     (snapshots(tmp_path) / "phash" / "1" / "rows.npy").write_bytes(b"")
@@ -91,64 +93,64 @@ def test_a_damaged_snapshot_is_replaced_from_the_rows(reopen: Reopen, tmp_path: 
 
 def test_a_snapshot_the_log_does_not_reach_back_to_is_not_used(reopen: Reopen, tmp_path: Path) -> None:
     shard = reopen()
-    shard.apply(MANY)
-    shard.snapshot()
+    applied(shard, MANY)
+    shard.ask(SaveIndexes())
     shutil.copytree(snapshots(tmp_path), tmp_path / "old")
-    shard.apply([delete("i03")])
-    shard.snapshot()
+    applied(shard, [delete("i03")])
+    shard.ask(SaveIndexes())
     shard.close()
     shutil.rmtree(snapshots(tmp_path))
     shutil.copytree(tmp_path / "old", snapshots(tmp_path))
     shard = reopen()
     assert found_ids(shard, "i03") == []
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
 
 
 def test_a_snapshot_of_another_history_is_not_used(tmp_path: Path) -> None:
     shard = open_shard(tmp_path / "shard")
-    shard.apply([put("a")])
-    shard.backup(tmp_path / "backup")
-    shard.apply([put("lost")])
+    applied(shard, [put("a")])
+    shard.ask(Backup(str(tmp_path / "backup")))
+    applied(shard, [put("lost")])
     shard.close()
     shutil.rmtree(tmp_path / "shard" / "store")
     shutil.copytree(tmp_path / "backup" / "store", tmp_path / "shard" / "store")
     shard = open_shard(tmp_path / "shard")
-    shard.apply([put("b")])
+    applied(shard, [put("b")])
     assert (found_ids(shard, "lost"), found_ids(shard, "b")) == ([], ["b"])
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
     shard.close()
 
 
 def test_a_snapshot_written_after_the_backup_by_another_owner_is_not_used(tmp_path: Path) -> None:
     shard = open_shard(tmp_path / "shard")
-    shard.apply([put("a")])
-    shard.backup(tmp_path / "backup")
+    applied(shard, [put("a")])
+    shard.ask(Backup(str(tmp_path / "backup")))
     shard.close()
     shard = open_shard(tmp_path / "shard")
-    shard.apply([put("a", seed="other", on_conflict="replace")])
+    applied(shard, [put("a", seed="other", on_conflict="replace")])
     shard.close()
     restored = open_shard(tmp_path / "backup")
-    restored.apply([put("b")])
+    applied(restored, [put("b")])
     kill(restored)
     shutil.copytree(tmp_path / "shard" / "snapshots", tmp_path / "backup" / "snapshots", dirs_exist_ok=True)
     restored = open_shard(tmp_path / "backup")
     assert (found_ids(restored, "a"), found_ids(restored, "other"), found_ids(restored, "b")) == (["a"], [], ["b"])
-    assert restored.verify().problems == ()
+    assert restored.ask(Verify()).problems == ()
     restored.close()
 
 
 def test_saving_again_without_changes_writes_nothing(reopen: Reopen, tmp_path: Path) -> None:
     shard = reopen()
-    shard.apply(MANY)
-    shard.snapshot()
+    applied(shard, MANY)
+    shard.ask(SaveIndexes())
     stamp = (snapshots(tmp_path) / "phash" / "1").stat().st_mtime_ns
-    shard.snapshot()
+    shard.ask(SaveIndexes())
     assert (snapshots(tmp_path) / "phash" / "1").stat().st_mtime_ns == stamp
 
 
 def test_ownership_is_remembered_for_as_many_openings_as_needed(reopen: Reopen, tmp_path: Path) -> None:
     shard = reopen()
-    shard.apply(MANY)
+    applied(shard, MANY)
     shard.close()
     shard = reopen()
     for _ in range(3):

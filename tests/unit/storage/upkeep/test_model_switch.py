@@ -16,6 +16,12 @@ import pytest
 from storage.encoding.feature_rows import encode_rows
 from storage.encoding.keys import number_key
 from storage.errors import Busy, FingerprintMismatch, InvalidRequest, UnknownFeature
+from storage.operations.features import Features
+from storage.operations.indexes import SaveIndexes
+from storage.operations.models import AdoptModel, BeginModel, CountLeftBehind, DropReplaced, SwitchModel
+from storage.operations.pending import CountPending, PendingWithoutFile
+from storage.operations.pictures import Page
+from storage.operations.reports import Stats, Verify
 from storage.shard.shard import Shard
 from storage.tables.model_version_records import stored_fingerprints
 from storage.tables.schema import META, PENDING
@@ -35,7 +41,7 @@ from tests.unit.storage.models import (
     seen_ids,
     states,
 )
-from tests.unit.storage.samples import PHASH, SPECS, delete, found_ids, outcomes, put
+from tests.unit.storage.samples import PHASH, SPECS, applied, delete, found_ids, outcomes, put, waiting
 
 ORIGIN = {"model": "hub/net", "revision": "abc"}
 
@@ -54,17 +60,17 @@ def late(reopen: Reopen) -> Reopen:
 def first(late: Reopen) -> Shard:
     """A shard with a, b and c, seen by the first model."""
     shard = late()
-    shard.keeper.adopt(ONE, ORIGIN)
-    shard.apply([put_seen(name, ONE) for name in "abc"])
+    shard.ask(AdoptModel(ONE, ORIGIN))
+    applied(shard, [put_seen(name, ONE) for name in "abc"])
     return shard
 
 
 def migrated(shard: Shard, model: FeatureSpec = TWO, *, number: int = 0) -> Shard:
     """With the model's index begun, filled and in use; the old one is still there."""
-    shard.keeper.begin(model, {})
-    records = shard.page(None, 99)
-    shard.apply([fill_seen(record.id, model, operation=f"{number} {record.id}") for record in records])
-    shard.keeper.take_over("global", model.fingerprint)
+    shard.ask(BeginModel(model, {}))
+    records = shard.ask(Page(None, 99))
+    applied(shard, [fill_seen(record.id, model, operation=f"{number} {record.id}") for record in records])
+    shard.ask(SwitchModel("global", model.fingerprint))
     return shard
 
 
@@ -76,7 +82,9 @@ def with_reopened(shard: Shard, late: Reopen) -> Iterator[Shard]:
 
 def generations(shard: Shard) -> list[tuple[str, str, int, int]]:
     """Fingerprint, role, images with and without rows."""
-    return [(one.spec.fingerprint, one.role, one.images, one.pending) for one in shard.stats().generations["global"]]
+    return [
+        (one.spec.fingerprint, one.role, one.images, one.pending) for one in shard.ask(Stats()).generations["global"]
+    ]
 
 
 def keys_in_store(shard: Shard) -> set[str]:
@@ -85,7 +93,7 @@ def keys_in_store(shard: Shard) -> set[str]:
 
 
 def sound(shard: Shard) -> bool:
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
     return True
 
 
@@ -94,30 +102,30 @@ def sound(shard: Shard) -> bool:
 
 def test_before_a_model_is_known_its_feature_waits_and_a_search_says_so(late: Reopen) -> None:
     shard = late()
-    shard.apply([put_seen("a"), put("b")])
+    applied(shard, [put_seen("a"), put("b")])
     assert states(shard, ["a", "b"]) == ["pending", "pending"]
-    assert [(image.features, dict(image.fingerprints)) for image in shard.pending(9)] == [
+    assert [(image.features, dict(image.fingerprints)) for image in waiting(shard, 9)] == [
         (("global",), {"global": ()})
     ] * 2
     assert "not been loaded" in answer(shard, ONE, "a").errors["global"]
-    assert shard.stats().features["global"].pending == 2
-    assert "global" not in shard.stats().generations
+    assert shard.ask(Stats()).features["global"].pending == 2
+    assert "global" not in shard.ask(Stats()).generations
     assert sound(shard)
 
 
 def test_what_was_put_before_the_model_is_filled_and_found_afterwards(late: Reopen) -> None:
     shard = late()
-    shard.apply([put_seen("a"), put_seen("b")])
-    assert outcomes(shard.apply([fill_seen("a", ONE, operation="too soon")])) == ["skipped"]
-    assert shard.keeper.adopt(ONE, ORIGIN) == "in_use"
-    assert shard.keeper.adopt(ONE, {}) == "in_use"
-    assert [dict(image.fingerprints) for image in shard.pending(9)] == [{"global": ("net-1",)}] * 2
-    assert outcomes(shard.apply([fill_seen("a", ONE)])) == ["filled"]
+    applied(shard, [put_seen("a"), put_seen("b")])
+    assert outcomes(applied(shard, [fill_seen("a", ONE, operation="too soon")])) == ["skipped"]
+    assert shard.ask(AdoptModel(ONE, ORIGIN)) == "in_use"
+    assert shard.ask(AdoptModel(ONE, {})) == "in_use"
+    assert [dict(image.fingerprints) for image in waiting(shard, 9)] == [{"global": ("net-1",)}] * 2
+    assert outcomes(applied(shard, [fill_seen("a", ONE)])) == ["filled"]
     assert (seen_ids(shard, ONE, "a"), seen_ids(shard, ONE, "b")) == (["a"], [])
     assert states(shard, ["a", "b"]) == ["ok", "pending"]
-    (generation,) = shard.stats().generations["global"]
+    (generation,) = shard.ask(Stats()).generations["global"]
     assert generation == FeatureGeneration(ONE, "in_use", ORIGIN, 1, 1)
-    assert [image.id for image in shard.pending(9)] == ["b"]
+    assert [image.id for image in waiting(shard, 9)] == ["b"]
     assert sound(shard)
 
 
@@ -125,14 +133,14 @@ def test_after_reopening_it_is_searchable_before_the_model_says_anything(late: R
     shard = late()
     assert seen_ids(shard, ONE, "b") == ["b"]
     assert generations(shard) == [("net-1", "in_use", 3, 0)]
-    assert shard.stats().generations["global"][0].origin == ORIGIN
-    assert shard.keeper.adopt(ONE, ORIGIN) == "in_use"
-    assert shard.features("a", ["global"]) is not None
+    assert shard.ask(Stats()).generations["global"][0].origin == ORIGIN
+    assert shard.ask(AdoptModel(ONE, ORIGIN)) == "in_use"
+    assert shard.ask(Features("a", ("global",))) is not None
     assert sound(shard)
 
 
 def test_stored_rows_say_which_model_gave_them(first: Shard) -> None:
-    stored = (first.features("a", ["global"]) or {})["global"]
+    stored = (first.ask(Features("a", ("global",))) or {})["global"]
     np.testing.assert_array_equal(stored.rows, seen_by(ONE, "a").rows)
     assert stored.fingerprint == "net-1"
 
@@ -140,31 +148,31 @@ def test_stored_rows_say_which_model_gave_them(first: Shard) -> None:
 @pytest.mark.parametrize("replaces_empty", [False, True])
 def test_another_model_is_refused_where_there_are_rows(first: Shard, replaces_empty: bool) -> None:
     with pytest.raises(FingerprintMismatch, match=r"'net-1'.*'net-2'") as refusal:
-        first.keeper.adopt(TWO, {}, replaces_empty=replaces_empty)
+        first.ask(AdoptModel(TWO, {}, replaces_empty=replaces_empty))
     assert "lookalike backfill global" in refusal.value.hint
     assert generations(first) == [("net-1", "in_use", 3, 0)]
 
 
 def test_rows_of_another_model_keep_the_picture_with_the_feature_pending(first: Shard) -> None:
-    assert outcomes(first.apply([put_seen("d", TWO)])) == ["created"]
+    assert outcomes(applied(first, [put_seen("d", TWO)])) == ["created"]
     assert states(first, ["d"]) == ["pending"]
     assert found_ids(first, "d") == ["d"]
-    assert [image.id for image in first.pending(9)] == ["d"]
-    assert outcomes(first.apply([fill_seen("d", TWO)])) == ["skipped"]
-    assert outcomes(first.apply([fill_seen("d", ONE)])) == ["filled"]
+    assert [image.id for image in waiting(first, 9)] == ["d"]
+    assert outcomes(applied(first, [fill_seen("d", TWO)])) == ["skipped"]
+    assert outcomes(applied(first, [fill_seen("d", ONE)])) == ["filled"]
     assert sound(first)
 
 
 def test_without_rows_yet_another_model_is_simply_adopted(late: Reopen) -> None:
     shard = late()
-    shard.apply([put_seen("a")])
-    shard.keeper.adopt(ONE, {})
+    applied(shard, [put_seen("a")])
+    shard.ask(AdoptModel(ONE, {}))
     with pytest.raises(FingerprintMismatch, match=r"'net-1'.*'net-2'"):
-        shard.keeper.adopt(TWO, {})
-    assert shard.keeper.adopt(TWO, {}, replaces_empty=True) == "in_use"
+        shard.ask(AdoptModel(TWO, {}))
+    assert shard.ask(AdoptModel(TWO, {}, replaces_empty=True)) == "in_use"
     assert generations(shard) == [("net-2", "in_use", 0, 1)]
     assert keys_in_store(shard) == {"global@2"}
-    shard.apply([fill_seen("a", TWO)])
+    applied(shard, [fill_seen("a", TWO)])
     for again in with_reopened(shard, late):
         assert seen_ids(again, TWO, "a") == ["a"]
         assert states(again, ["a"]) == ["ok"]
@@ -173,24 +181,24 @@ def test_without_rows_yet_another_model_is_simply_adopted(late: Reopen) -> None:
 
 def test_a_third_model_is_refused_where_only_the_second_has_rows_yet(late: Reopen) -> None:
     shard = late()
-    shard.apply([put_seen("a")])
-    shard.keeper.adopt(ONE, {})
-    shard.keeper.begin(TWO, {})
-    shard.apply([fill_seen("a", TWO)])
+    applied(shard, [put_seen("a")])
+    shard.ask(AdoptModel(ONE, {}))
+    shard.ask(BeginModel(TWO, {}))
+    applied(shard, [fill_seen("a", TWO)])
     with pytest.raises(FingerprintMismatch):
-        shard.keeper.adopt(THREE, {}, replaces_empty=True)
+        shard.ask(AdoptModel(THREE, {}, replaces_empty=True))
     assert generations(shard) == [("net-1", "in_use", 0, 1), ("net-2", "following", 1, 0)]
 
 
 def test_a_feature_that_is_not_late_is_none_of_their_business(first: Shard) -> None:
     with pytest.raises(UnknownFeature, match="'tags'"):
-        first.keeper.adopt(replace(ONE, name="tags"), {})
+        first.ask(AdoptModel(replace(ONE, name="tags"), {}))
     with pytest.raises(UnknownFeature, match="'caption'"):
-        first.keeper.begin(replace(ONE, name="caption"), {})
+        first.ask(BeginModel(replace(ONE, name="caption"), {}))
 
 
 def test_features_that_are_not_late_are_as_before(late: Reopen, first: Shard) -> None:
-    assert [(one.spec, one.role) for one in first.stats().generations["phash"]] == [(PHASH, "in_use")]
+    assert [(one.spec, one.role) for one in first.ask(Stats()).generations["phash"]] == [(PHASH, "in_use")]
     assert found_ids(first, "a") == ["a"]
     with pytest.raises(FingerprintMismatch) as refusal:
         late([replace(PHASH, fingerprint="phash-2")])
@@ -201,28 +209,28 @@ def test_features_that_are_not_late_are_as_before(late: Reopen, first: Shard) ->
 
 
 def test_while_a_model_is_built_up_both_are_searched_and_records_show_the_one_in_use(first: Shard) -> None:
-    assert first.keeper.begin(TWO, ORIGIN) == "following"
-    assert first.keeper.begin(TWO, ORIGIN) == "following"
-    assert first.keeper.adopt(TWO, ORIGIN) == "following"
-    assert first.keeper.adopt(ONE, ORIGIN) == "in_use"
-    assert [dict(image.fingerprints) for image in first.pending(9)] == [{"global": ("net-2",)}] * 3
-    first.apply([fill_seen("a", TWO), put_seen("new", TWO), put_seen("old", ONE)])
+    assert first.ask(BeginModel(TWO, ORIGIN)) == "following"
+    assert first.ask(BeginModel(TWO, ORIGIN)) == "following"
+    assert first.ask(AdoptModel(TWO, ORIGIN)) == "following"
+    assert first.ask(AdoptModel(ONE, ORIGIN)) == "in_use"
+    assert [dict(image.fingerprints) for image in waiting(first, 9)] == [{"global": ("net-2",)}] * 3
+    applied(first, [fill_seen("a", TWO), put_seen("new", TWO), put_seen("old", ONE)])
     assert states(first, ["a", "b", "new", "old"]) == ["ok", "ok", "pending", "ok"]
     assert [seen_ids(first, ONE, seed) for seed in ("a", "b", "new", "old")] == [["a"], ["b"], [], ["old"]]
     assert [seen_ids(first, TWO, seed) for seed in ("a", "b", "new", "old")] == [["a"], [], ["new"], []]
-    waiting = {image.id: image.fingerprints["global"] for image in first.pending(9)}
+    waiting = {image.id: image.fingerprints["global"] for image in waiting(first, 9)}
     assert waiting == {"b": ("net-2",), "c": ("net-2",), "new": ("net-1",), "old": ("net-2",)}
     assert generations(first) == [("net-1", "in_use", 4, 1), ("net-2", "following", 2, 3)]
-    features = first.page(None, 99)[0].features
+    features = first.ask(Page(None, 99))[0].features
     assert features.keys() == {"phash", "color", "global"}
     assert sound(first)
 
 
 def test_what_a_write_answers_shows_no_key(first: Shard) -> None:
-    first.keeper.begin(TWO, {})
-    (created,) = first.apply([put_seen("d", TWO, operation="d")])
-    (repeated,) = first.apply([put_seen("d", TWO, operation="d")])
-    (conflict,) = first.apply([put_seen("d", TWO, operation="again")])
+    first.ask(BeginModel(TWO, {}))
+    (created,) = applied(first, [put_seen("d", TWO, operation="d")])
+    (repeated,) = applied(first, [put_seen("d", TWO, operation="d")])
+    (conflict,) = applied(first, [put_seen("d", TWO, operation="again")])
     for result in (created, repeated, conflict):
         assert result.record is not None
         assert dict(result.record.features) == {"phash": "ok", "color": "ok", "global": "pending"}
@@ -243,7 +251,7 @@ def test_a_query_without_a_fingerprint_asks_the_one_in_use(first: Shard) -> None
 @pytest.mark.parametrize("moved", [False, True])
 def test_a_query_of_a_model_that_is_unknown_here_is_told_so(first: Shard, moved: bool) -> None:
     if moved:
-        migrated(first).keeper.drop_replaced("global")
+        migrated(first).ask(DropReplaced("global"))
     error = answer(first, THREE, "a").errors["global"]
     assert "'net-3'" in error
     assert "lookalike backfill global" in error
@@ -260,17 +268,17 @@ def test_queries_of_both_models_in_one_call_get_each_their_own_answer(first: Sha
 
 def test_the_old_one_can_be_asked_until_it_is_dropped(late: Reopen, first: Shard) -> None:
     migrated(first)
-    first.apply([put_seen("late", ONE), put_seen("new", TWO), delete("c")])
+    applied(first, [put_seen("late", ONE), put_seen("new", TWO), delete("c")])
     assert states(first, ["a", "late", "new"]) == ["ok", "pending", "ok"]
     assert generations(first) == [("net-2", "in_use", 3, 1), ("net-1", "replaced", 2, 2)]
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, ONE, seed) for seed in ("a", "c", "late")] == [["a"], [], []]
         assert [seen_ids(shard, TWO, seed) for seed in ("a", "c", "new")] == [["a"], [], ["new"]]
-        assert shard.keeper.adopt(ONE, {}) == "replaced"
+        assert shard.ask(AdoptModel(ONE, {})) == "replaced"
         assert sound(shard)
-    shard.keeper.take_over("global", "net-2")
-    assert shard.keeper.drop_replaced("global") == 1
-    assert shard.keeper.drop_replaced("global") == 0
+    shard.ask(SwitchModel("global", "net-2"))
+    assert shard.ask(DropReplaced("global")) == 1
+    assert shard.ask(DropReplaced("global")) == 0
     assert generations(shard) == [("net-2", "in_use", 3, 1)]
     assert "'net-1'" in answer(shard, ONE, "a").errors["global"]
     assert sound(shard)
@@ -278,13 +286,13 @@ def test_the_old_one_can_be_asked_until_it_is_dropped(late: Reopen, first: Shard
 
 def test_a_dropped_one_leaves_nothing_behind(late: Reopen, first: Shard, tmp_path: Path) -> None:
     snapshots = tmp_path / "shard" / "snapshots"
-    first.apply([put_seen("waits", None, original=b"bytes", source=None)])
+    applied(first, [put_seen("waits", None, original=b"bytes", source=None)])
     migrated(first)
-    first.snapshot()
+    first.ask(SaveIndexes())
     assert (snapshots / "global").is_dir()
     assert (snapshots / "global@2").is_dir()
-    first.apply([fill_seen("waits", TWO)])
-    first.keeper.drop_replaced("global")
+    applied(first, [fill_seen("waits", TWO)])
+    first.ask(DropReplaced("global"))
     assert keys_in_store(first) == {"global@2"}
     assert not (snapshots / "global").exists()
     with pytest.raises(KeyError), first._store.read() as transaction:
@@ -293,69 +301,69 @@ def test_a_dropped_one_leaves_nothing_behind(late: Reopen, first: Shard, tmp_pat
         assert transaction.count(PENDING) == 0
         assert transaction.count("originals") == 0
         assert [key for key in transaction.keys(META, b"whitening:")] == []
-    first.snapshot()
+    first.ask(SaveIndexes())
     assert not (snapshots / "global").exists()
     shard = late()
     assert seen_ids(shard, TWO, "waits") == ["waits"]
-    assert shard.pending(9) == []
+    assert waiting(shard, 9) == []
     assert sound(shard)
 
 
 def test_what_a_takeover_would_lose_is_counted(late: Reopen, first: Shard) -> None:
-    first.apply([put_seen("d")])
-    first.keeper.begin(TWO, {})
-    first.apply([fill_seen(name, TWO) for name in "abd"])
+    applied(first, [put_seen("d")])
+    first.ask(BeginModel(TWO, {}))
+    applied(first, [fill_seen(name, TWO) for name in "abd"])
     for shard in with_reopened(first, late):
-        assert shard.keeper.count_left_behind("global", "net-2", time.time() + 1) == 1
-        assert shard.keeper.count_left_behind("global", "net-2", 0) == 0  # c is younger
-        assert shard.keeper.count_left_behind("global", "net-1", time.time() + 1) == 0
-        assert shard.keeper.count_left_behind("global", "net-3", time.time() + 1) == 3
-    shard.apply([fill_seen("c", TWO)])
-    assert shard.keeper.count_left_behind("global", "net-2", time.time() + 1) == 0
+        assert shard.ask(CountLeftBehind("global", "net-2", time.time() + 1)) == 1
+        assert shard.ask(CountLeftBehind("global", "net-2", 0)) == 0  # c is younger
+        assert shard.ask(CountLeftBehind("global", "net-1", time.time() + 1)) == 0
+        assert shard.ask(CountLeftBehind("global", "net-3", time.time() + 1)) == 3
+    applied(shard, [fill_seen("c", TWO)])
+    assert shard.ask(CountLeftBehind("global", "net-2", time.time() + 1)) == 0
 
 
 def test_only_the_one_that_follows_takes_over(first: Shard) -> None:
     with pytest.raises(InvalidRequest, match="'net-2'") as refusal:
-        first.keeper.take_over("global", "net-2")
+        first.ask(SwitchModel("global", "net-2"))
     assert "lookalike backfill global" in refusal.value.hint
-    first.keeper.begin(TWO, {})
+    first.ask(BeginModel(TWO, {}))
     with pytest.raises(InvalidRequest, match="'net-3'"):
-        first.keeper.take_over("global", "net-3")
-    first.keeper.take_over("global", "net-1")
+        first.ask(SwitchModel("global", "net-3"))
+    first.ask(SwitchModel("global", "net-1"))
     assert generations(first)[0] == ("net-1", "in_use", 3, 0)
 
 
 def test_beginning_with_another_model_drops_the_first_attempt(late: Reopen, first: Shard) -> None:
-    first.keeper.begin(TWO, {})
-    first.apply([fill_seen("a", TWO), fill_seen("b", TWO)])
-    assert first.keeper.begin(THREE, {}) == "following"
+    first.ask(BeginModel(TWO, {}))
+    applied(first, [fill_seen("a", TWO), fill_seen("b", TWO)])
+    assert first.ask(BeginModel(THREE, {})) == "following"
     assert generations(first) == [("net-1", "in_use", 3, 0), ("net-3", "following", 0, 3)]
     assert len(keys_in_store(first)) == 2
-    assert outcomes(first.apply([fill_seen("a", TWO, operation="too late"), fill_seen("a", THREE)])) == [
+    assert outcomes(applied(first, [fill_seen("a", TWO, operation="too late"), fill_seen("a", THREE)])) == [
         "skipped",
         "filled",
     ]
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, THREE, seed) for seed in "ab"] == [["a"], []]
-        assert [image.id for image in shard.pending(9)] == ["b", "c"]
+        assert [image.id for image in waiting(shard, 9)] == ["b", "c"]
         assert sound(shard)
 
 
 def test_a_first_model_needs_no_beginning(late: Reopen) -> None:
     shard = late()
-    assert shard.keeper.begin(ONE, {}) == "in_use"
+    assert shard.ask(BeginModel(ONE, {})) == "in_use"
     assert generations(shard) == [("net-1", "in_use", 0, 0)]
 
 
 def test_the_model_that_was_replaced_can_come_back_with_what_it_has(late: Reopen, first: Shard) -> None:
     migrated(first)
-    first.apply([put_seen("new", TWO)])
-    assert first.keeper.begin(ONE, {}) == "following"
+    applied(first, [put_seen("new", TWO)])
+    assert first.ask(BeginModel(ONE, {})) == "following"
     assert generations(first) == [("net-2", "in_use", 4, 0), ("net-1", "following", 3, 1)]
-    assert [(image.id, image.fingerprints["global"]) for image in first.pending(9)] == [("new", ("net-1",))]
-    first.apply([fill_seen("new", ONE)])
-    first.keeper.take_over("global", "net-1")
-    first.keeper.drop_replaced("global")
+    assert [(image.id, image.fingerprints["global"]) for image in waiting(first, 9)] == [("new", ("net-1",))]
+    applied(first, [fill_seen("new", ONE)])
+    first.ask(SwitchModel("global", "net-1"))
+    first.ask(DropReplaced("global"))
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, ONE, seed) for seed in ("a", "new")] == [["a"], ["new"]]
         assert generations(shard) == [("net-1", "in_use", 4, 0)]
@@ -363,11 +371,11 @@ def test_the_model_that_was_replaced_can_come_back_with_what_it_has(late: Reopen
 
 
 def test_pictures_are_deleted_and_replaced_in_every_generation(late: Reopen, first: Shard) -> None:
-    first.keeper.begin(TWO, {})
-    first.apply([fill_seen(name, TWO) for name in "abc"])
-    first.apply([delete("a"), put_seen("b", TWO, seed="other", on_conflict="replace")])
-    first.keeper.take_over("global", "net-2")
-    first.apply([delete("c"), put_seen("d", TWO)])
+    first.ask(BeginModel(TWO, {}))
+    applied(first, [fill_seen(name, TWO) for name in "abc"])
+    applied(first, [delete("a"), put_seen("b", TWO, seed="other", on_conflict="replace")])
+    first.ask(SwitchModel("global", "net-2"))
+    applied(first, [delete("c"), put_seen("d", TWO)])
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, ONE, seed) for seed in "abcd"] == [[], [], [], []]
         assert [seen_ids(shard, TWO, seed) for seed in ("a", "b", "other", "c", "d")] == [[], [], ["b"], [], ["d"]]
@@ -377,8 +385,8 @@ def test_pictures_are_deleted_and_replaced_in_every_generation(late: Reopen, fir
 def test_a_second_and_a_third_migration_go_as_the_first(late: Reopen, first: Shard) -> None:
     for number, model in enumerate([TWO, THREE, ONE, TWO]):
         shard = late()
-        migrated(shard, model, number=number).keeper.drop_replaced("global")
-        shard.apply([put_seen(f"new {number}", model)])
+        migrated(shard, model, number=number).ask(DropReplaced("global"))
+        applied(shard, [put_seen(f"new {number}", model)])
         assert sound(shard)
     assert generations(shard) == [("net-2", "in_use", 7, 0)]
     assert [seen_ids(shard, TWO, seed) for seed in ("a", "new 0", "new 2", "new 3")] == [
@@ -391,21 +399,21 @@ def test_a_second_and_a_third_migration_go_as_the_first(late: Reopen, first: Sha
 
 def test_what_waits_for_a_model_is_counted_where_it_can_be_filled(late: Reopen) -> None:
     shard = late(annotations=["caption"])
-    shard.apply([put_seen("a"), put_seen("b"), put_seen("lost", source=None)])
-    assert shard.count_pending({"global": "net-1"}) == 2
-    shard.keeper.adopt(ONE, {})
-    shard.apply([fill_seen("a", ONE)])
-    shard.keeper.begin(TWO, {})
+    applied(shard, [put_seen("a"), put_seen("b"), put_seen("lost", source=None)])
+    assert shard.ask(CountPending({"global": "net-1"})) == 2
+    shard.ask(AdoptModel(ONE, {}))
+    applied(shard, [fill_seen("a", ONE)])
+    shard.ask(BeginModel(TWO, {}))
 
     def counted(**wanted: str) -> tuple[int, list[str]]:
-        return shard.count_pending(wanted), shard.pending_without_file(wanted, 9)
+        return shard.ask(CountPending(wanted)), shard.ask(PendingWithoutFile(wanted, 9))
 
     assert counted(**{"global": "net-1"}) == (1, ["lost"])
     assert counted(**{"global": "net-2"}) == (2, ["lost"])
     assert counted(**{"global": "net-3"}) == counted(mood="") == counted(phash="phash-1") == (0, [])
     assert counted(caption="", **{"global": "net-1"}) == (2, ["lost"])
-    assert shard.pending_without_file({"caption": ""}, 0) == []
-    shard.keeper.take_over("global", "net-2")
+    assert shard.ask(PendingWithoutFile({"caption": ""}, 0)) == []
+    shard.ask(SwitchModel("global", "net-2"))
     assert counted(**{"global": "net-1"}) == (0, [])
 
 
@@ -413,20 +421,20 @@ def test_what_waits_for_a_model_is_counted_where_it_can_be_filled(late: Reopen) 
 
 
 def test_every_step_survives_reopening(late: Reopen, first: Shard) -> None:
-    first.keeper.begin(TWO, ORIGIN)
+    first.ask(BeginModel(TWO, ORIGIN))
     shard = late()
     assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-2", "following", 0, 3)]
-    assert shard.stats().generations["global"][1].origin == ORIGIN
-    shard.apply([fill_seen(name, TWO) for name in "ab"])
+    assert shard.ask(Stats()).generations["global"][1].origin == ORIGIN
+    applied(shard, [fill_seen(name, TWO) for name in "ab"])
     shard = late()
     assert [seen_ids(shard, TWO, seed) for seed in "abc"] == [["a"], ["b"], []]
-    assert [image.id for image in shard.pending(9)] == ["c"]
-    shard.apply([fill_seen("c", TWO)])
-    shard.keeper.take_over("global", "net-2")
+    assert [image.id for image in waiting(shard, 9)] == ["c"]
+    applied(shard, [fill_seen("c", TWO)])
+    shard.ask(SwitchModel("global", "net-2"))
     shard = late()
     assert generations(shard) == [("net-2", "in_use", 3, 0), ("net-1", "replaced", 3, 0)]
     assert sound(shard)
-    shard.keeper.drop_replaced("global")
+    shard.ask(DropReplaced("global"))
     shard = late()
     assert generations(shard) == [("net-2", "in_use", 3, 0)]
     assert [seen_ids(shard, TWO, seed) for seed in "abc"] == [["a"], ["b"], ["c"]]
@@ -457,13 +465,13 @@ def test_a_beginning_that_stops_while_pictures_are_marked_is_made_good(
     with monkeypatch.context() as patched:
         patched.setattr("storage.tables.registration.can_be_filled", some)
         with pytest.raises(Killed):
-            first.keeper.begin(TWO, {})
+            first.ask(BeginModel(TWO, {}))
     shard = late()
     assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-2", "following", 0, 3)]
-    assert [dict(image.fingerprints) for image in shard.pending(9)] == [{"global": ("net-2",)}] * 3
+    assert [dict(image.fingerprints) for image in waiting(shard, 9)] == [{"global": ("net-2",)}] * 3
     assert sound(shard)
-    assert shard.keeper.begin(TWO, {}) == "following"
-    assert migrated(shard).keeper.drop_replaced("global") == 1
+    assert shard.ask(BeginModel(TWO, {})) == "following"
+    assert migrated(shard).ask(DropReplaced("global")) == 1
     assert seen_ids(shard, TWO, "c") == ["c"]
     assert sound(shard)
 
@@ -480,16 +488,16 @@ def test_a_beginning_that_stops_while_pictures_are_marked_is_made_good(
 def test_a_removal_that_stops_half_way_is_finished_at_the_next_opening(
     late: Reopen, first: Shard, monkeypatch: pytest.MonkeyPatch, step: str, tmp_path: Path
 ) -> None:
-    migrated(first).snapshot()
+    migrated(first).ask(SaveIndexes())
     with monkeypatch.context() as patched:
         patched.setattr(step, die)
         with pytest.raises(Killed):
-            first.keeper.drop_replaced("global")
+            first.ask(DropReplaced("global"))
     assert generations(first) == [("net-2", "in_use", 3, 0)]
     shard = late()
     assert keys_in_store(shard) == {"global@2"}
     assert not (tmp_path / "shard" / "snapshots" / "global").exists()
-    assert outcomes(shard.apply([delete("a"), put_seen("d", TWO)])) == ["deleted", "created"]
+    assert outcomes(applied(shard, [delete("a"), put_seen("d", TWO)])) == ["deleted", "created"]
     assert [seen_ids(shard, TWO, seed) for seed in "abd"] == [[], ["b"], ["d"]]
     assert sound(shard)
 
@@ -497,17 +505,17 @@ def test_a_removal_that_stops_half_way_is_finished_at_the_next_opening(
 def test_a_second_attempt_after_a_crash_finds_nothing_of_the_first(
     late: Reopen, first: Shard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first.keeper.begin(TWO, {})
-    first.apply([fill_seen(name, TWO) for name in "abc"])
+    first.ask(BeginModel(TWO, {}))
+    applied(first, [fill_seen(name, TWO) for name in "abc"])
     with monkeypatch.context() as patched:
         patched.setattr("storage.upkeep.model_switch.build_index", die)  # after the first attempt was dropped
         with pytest.raises(Killed):
-            first.keeper.begin(THREE, {})
+            first.ask(BeginModel(THREE, {}))
     shard = late()
     assert generations(shard) == [("net-1", "in_use", 3, 0)]
-    assert shard.keeper.begin(THREE, {}) == "following"
+    assert shard.ask(BeginModel(THREE, {})) == "following"
     assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-3", "following", 0, 3)]
-    assert [dict(image.fingerprints) for image in shard.pending(9)] == [{"global": ("net-3",)}] * 3
+    assert [dict(image.fingerprints) for image in waiting(shard, 9)] == [{"global": ("net-3",)}] * 3
     assert sound(shard)
 
 
@@ -515,16 +523,16 @@ def test_another_model_adopted_half_way_is_in_use_after_reopening(
     late: Reopen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shard = late()
-    shard.apply([put_seen("a")])
-    shard.keeper.adopt(ONE, {})
+    applied(shard, [put_seen("a")])
+    shard.ask(AdoptModel(ONE, {}))
     with monkeypatch.context() as patched:
         patched.setattr("storage.upkeep.model_switch.mark_pending_everywhere", die)
         with pytest.raises(Killed):
-            shard.keeper.adopt(TWO, {}, replaces_empty=True)
+            shard.ask(AdoptModel(TWO, {}, replaces_empty=True))
     assert states(shard, ["a"]) == ["pending"]
     shard = late()
-    assert shard.keeper.adopt(TWO, {}) == "in_use"
-    assert outcomes(shard.apply([fill_seen("a", TWO)])) == ["filled"]
+    assert shard.ask(AdoptModel(TWO, {})) == "in_use"
+    assert outcomes(applied(shard, [fill_seen("a", TWO)])) == ["filled"]
     assert sound(shard)
 
 
@@ -533,13 +541,13 @@ def test_a_late_feature_that_is_not_configured_for_a_while_keeps_all_its_generat
 ) -> None:
     migrated(first)
     shard = late(late=[])
-    assert "global" not in shard.stats().features
-    shard.apply([delete("a"), put("d")])
+    assert "global" not in shard.ask(Stats()).features
+    applied(shard, [delete("a"), put("d")])
     assert sound(shard)
     shard = late()
     assert generations(shard) == [("net-2", "in_use", 2, 1), ("net-1", "replaced", 2, 1)]
     assert [seen_ids(shard, TWO, seed) for seed in "abc"] == [[], ["b"], ["c"]]
-    assert [image.id for image in shard.pending(9)] == ["d"]
+    assert [image.id for image in waiting(shard, 9)] == ["d"]
     assert sound(shard)
 
 
@@ -553,12 +561,12 @@ def test_a_model_that_is_known_need_not_wait_for_a_change_under_way(
 
     def slow(*_: object) -> None:
         for model in (ONE, TWO):
-            other = threading.Thread(target=lambda model=model: roles.append(first.keeper.adopt(model, {})))
+            other = threading.Thread(target=lambda model=model: roles.append(first.ask(AdoptModel(model, {}))))
             other.start()
             other.join(10)
 
     monkeypatch.setattr("storage.upkeep.model_switch.mark_pending_everywhere", slow)
-    first.keeper.begin(TWO, {})
+    first.ask(BeginModel(TWO, {}))
     assert roles == ["in_use", "following"]
 
 
@@ -574,10 +582,10 @@ def test_a_model_that_is_unknown_does_not_wait_out_a_change_under_way(
         refused.append(refusal.value)
 
     monkeypatch.setattr("storage.upkeep.model_switch.mark_pending_everywhere", slow)
-    first.keeper.begin(TWO, {})
+    first.ask(BeginModel(TWO, {}))
     assert len(refused) == 1
     with pytest.raises(FingerprintMismatch):
-        first.keeper.adopt(THREE, {})
+        first.ask(AdoptModel(THREE, {}))
 
 
 def test_searches_go_on_through_a_migration_and_never_mix_two_models(first: Shard) -> None:
@@ -603,7 +611,7 @@ def test_searches_go_on_through_a_migration_and_never_mix_two_models(first: Shar
                 old, new = first.search([ask_seen(ONE, "a", max_distance=None), ask_seen(TWO, "a", max_distance=None)])
                 look_at(ONE, old, may_be_gone=dropping.is_set())
                 look_at(TWO, new, may_be_gone=not moved)
-                if any(record.features["global"] != "ok" for record in first.page(None, 9) if record.id in "abc"):
+                if any(record.features["global"] != "ok" for record in first.ask(Page(None, 9)) if record.id in "abc"):
                     wrong.append("a record that waits")
             except BaseException as error:
                 wrong.append(error)
@@ -612,7 +620,7 @@ def test_searches_go_on_through_a_migration_and_never_mix_two_models(first: Shar
         number = 0
         while not done.is_set():
             try:
-                first.apply([put_seen("x", (ONE, TWO)[number % 2], operation=f"x {number}", on_conflict="replace")])
+                applied(first, [put_seen("x", (ONE, TWO)[number % 2], operation=f"x {number}", on_conflict="replace")])
             except BaseException as error:
                 wrong.append(error)
             number += 1
@@ -620,14 +628,14 @@ def test_searches_go_on_through_a_migration_and_never_mix_two_models(first: Shar
     threads = [threading.Thread(target=work) for work in (search, search, write)]
     for thread in threads:
         thread.start()
-    first.keeper.begin(TWO, {})
-    first.apply([fill_seen(name, TWO) for name in "abc"])
-    first.keeper.take_over("global", "net-2")
+    first.ask(BeginModel(TWO, {}))
+    applied(first, [fill_seen(name, TWO) for name in "abc"])
+    first.ask(SwitchModel("global", "net-2"))
     taken_over.set()
     dropping.set()
-    first.keeper.drop_replaced("global")
-    first.keeper.begin(THREE, {})
-    first.keeper.begin(ONE, {})
+    first.ask(DropReplaced("global"))
+    first.ask(BeginModel(THREE, {}))
+    first.ask(BeginModel(ONE, {}))
     done.set()
     for thread in threads:
         thread.join()
@@ -655,20 +663,20 @@ class FirstAsked:
 def test_rows_that_no_model_vouched_for_are_checked_once_they_have_a_place(late: Reopen) -> None:
     shard = late()
     lock = shard._write_lock
-    shard._write_lock = FirstAsked(lock, lambda: shard.keeper.adopt(ONE, {}))  # type: ignore[assignment]
+    shard._write_lock = FirstAsked(lock, lambda: shard.ask(AdoptModel(ONE, {})))  # type: ignore[assignment]
     bad = put_seen("a", ONE)
     bad = replace(
         bad, features={**bad.features, "global": FeatureRows(np.ones((1, 3), np.float32), fingerprint="net-1")}
     )
     with pytest.raises(InvalidRequest, match="'global' of image 'a'"):
-        shard.apply([bad])
+        applied(shard, [bad])
     assert generations(shard) == [("net-1", "in_use", 0, 0)]
 
 
 def test_a_damaged_row_of_the_following_generation_is_found_out(first: Shard) -> None:
-    first.keeper.begin(TWO, {})
-    first.apply([fill_seen("a", TWO)])
+    first.ask(BeginModel(TWO, {}))
+    applied(first, [fill_seen("a", TWO)])
     first._store.write(
         lambda transaction: transaction.put("feature:global@2", number_key(0), encode_rows(seen_by(TWO, "b")))
     )
-    assert any("global@2" in problem for problem in first.verify().problems)
+    assert any("global@2" in problem for problem in first.ask(Verify()).problems)

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from storage.errors import InvalidField, InvalidRequest
+from storage.operations.features import Features
+from storage.operations.indexes import SaveIndexes
+from storage.operations.reports import Verify
 from storage.shard.shard import Shard
 from storage.types.mutations import PutImage
 from storage.types.searches import FeatureQuery, Hit, ShardQuery
 from storage.words.word_search import WordParams
 from tests.unit.storage.conftest import Reopen
-from tests.unit.storage.samples import PHASH, delete, put
+from tests.unit.storage.samples import PHASH, applied, delete, put
 from tests.unit.storage.words.word_samples import TEXT, ask_words, words_feature
 
 
@@ -36,7 +39,7 @@ def library(reopen: Reopen) -> Shard:
         "page": "the cat sat on the mat",
         "blank": "",
     }
-    shard.apply([put_words(image_id, words.split()) for image_id, words in shelves.items()])
+    applied(shard, [put_words(image_id, words.split()) for image_id, words in shelves.items()])
     return shard
 
 
@@ -62,7 +65,7 @@ def test_words_are_found_as_people_type_them(library: Shard, query: str, found: 
 
 
 def test_the_very_word_is_nearest(library: Shard) -> None:
-    library.apply([put_words("typo", ["recieve"])])
+    applied(library, [put_words("typo", ["recieve"])])
     found = hits(library, ask_words("recieve"))
     assert [hit.id for hit in found] == ["typo", "notice"]
     assert found[0].distance == 0
@@ -122,18 +125,18 @@ def test_a_wrong_parameter_is_named(params: dict[str, object]) -> None:
 
 
 def test_a_picture_is_searched_by_the_words_of_another(library: Shard) -> None:
-    stored = library.features("menu", ["text"])
+    stored = library.ask(Features("menu", ("text",)))
     assert stored is not None
     query = FeatureQuery("text", stored["text"].rows, 10)
     assert [(hit.id, hit.distance) for hit in hits(library, query)] == [("menu", 0.0)]
 
 
 def test_words_survive_a_restart_and_leave_with_their_picture(library: Shard, reopen: Reopen) -> None:
-    library.snapshot()
-    library.apply([put_words("late", ["zeppelin"]), delete("menu")])
+    library.ask(SaveIndexes())
+    applied(library, [put_words("late", ["zeppelin"]), delete("menu")])
     shard = reopen((PHASH, TEXT))
     assert (ids(shard, "zeppelin"), ids(shard, "cafe"), ids(shard, "receive")) == (["late"], [], ["notice"])
-    assert shard.verify().problems == ()
+    assert shard.ask(Verify()).problems == ()
 
 
 def test_words_without_places_are_refused(library: Shard) -> None:
@@ -141,7 +144,7 @@ def test_words_without_places_are_refused(library: Shard) -> None:
     rows = words_feature(["word", "more"])
     bare = replace(rows, extras={**rows.extras, "boxes": np.zeros((1, 4, 2), np.float32)})
     with pytest.raises(InvalidRequest, match="boxes"):
-        library.apply([replace(mutation, features={**mutation.features, "text": bare})])
+        applied(library, [replace(mutation, features={**mutation.features, "text": bare})])
 
 
 def test_only_a_few_unknown_words_of_a_long_query_are_looked_for_in_other_spellings(library: Shard) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graph.catalog.messages import AddAnswer, AddFeaturesRequest, PartReport, SearchAnswer, SearchRequest, SearchResult
+from graph.requests.messages import AddAnswer, AddFeaturesRequest, PartReport, SearchAnswer, SearchRequest, SearchResult
 from storage.errors import LookalikeError
 from tests.unit.graph.http.fake_catalog import FakeCatalog
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from deployments.pictures.prepared import PreparedPicture, prepare_picture
-from graph.catalog.messages import PartReport
+from graph.requests.messages import PartReport
 from storage.errors import (
     Busy,
     CorruptData,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from graph.catalog.messages import PartReport, SearchRequest
+from graph.requests.messages import PartReport, SearchRequest
 from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.http.ambience.scripted_catalog import ScriptedCatalog
 from tests.unit.graph.http.fake_catalog import JPEG

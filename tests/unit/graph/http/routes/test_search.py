@@ -10,8 +10,8 @@ import httpx
 import numpy as np
 import pytest
 
-from graph.catalog.messages import SearchRequest
 from graph.http.replies.schemas import SearchResults
+from graph.requests.messages import SearchRequest
 from tests.unit.graph.http.fake_catalog import ANNOTATIONS, JPEG, FakeCatalog
 
 PICTURE = {"image": ("a.jpg", JPEG, "image/jpeg")}

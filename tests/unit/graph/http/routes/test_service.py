@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.catalog.messages import Readiness
 from graph.http.page import HERE, static_files
 from graph.http.replies.schemas import FeatureList, Stats, Verified
+from graph.requests.messages import Readiness
 from storage.errors import Unavailable
 from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog
 from tests.unit.graph.http.replies.test_errors import raising

@@ -12,9 +12,9 @@ import pytest
 from deployments.extractors.registry import create_extractor
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import prepare_picture
-from graph.catalog.messages import SearchRequest
 from graph.jobs.backfill import BackfillJob
 from graph.jobs.importing.destinations import Destinations
+from graph.requests.messages import SearchRequest
 from storage.errors import ExtractorUnavailable
 from storage.types.jobs import JobRecord
 from tests.unit.graph.ambience_data.installation import key, random_vector, vector_bytes, write_names, write_store

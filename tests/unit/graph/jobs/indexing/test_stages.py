@@ -17,6 +17,9 @@ from graph.jobs.indexing.stage_columns import file_table, outcomes_of
 from graph.jobs.indexing.stages import DecodeStage, ModelStage, WriteStage
 from graph.jobs.indexing.worker import IndexWorker
 from graph.jobs.running.progress import FileOutcome
+from storage.operations.features import Features
+from storage.operations.pictures import Records, Thumbnail
+from storage.operations.reports import Stats, Verify
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows
 from storage.types.pictures import SourceFile
@@ -59,7 +62,7 @@ def through_the_stages(
 
 
 def features_of(writer: OneShard, image_id: str) -> dict[str, list[bytes]]:
-    found = writer.shard.features(image_id, list(FEATURES))
+    found = writer.shard.ask(Features(image_id, tuple(list(FEATURES))))
     assert found is not None
     return {
         name: [rows.rows.tobytes(), *(array.tobytes() for _, array in sorted(rows.extras.items()))]
@@ -76,15 +79,15 @@ def test_files_leave_the_same_rows_as_the_worker_gives_bit_for_bit(
     IndexWorker(plan, whole).index(listed)
     for image_id, _ in listed:
         assert image_id is not None
-        [one], [other] = staged.shard.records([image_id]), whole.shard.records([image_id])
+        [one], [other] = staged.shard.ask(Records((image_id,))), whole.shard.ask(Records((image_id,)))
         assert one is not None
         assert other is not None
         assert one == replace(other, added_at=one.added_at)
         assert set(one.features.values()) == {"ok"}
         assert features_of(staged, image_id) == features_of(whole, image_id)
-        assert staged.shard.thumbnail(image_id) == whole.shard.thumbnail(image_id)
+        assert staged.shard.ask(Thumbnail(image_id)) == whole.shard.ask(Thumbnail(image_id))
     assert staged.adopted == ["fake_model"]
-    assert staged.shard.verify().problems == ()
+    assert staged.shard.ask(Verify()).problems == ()
 
 
 def test_bad_files_are_outcomes_with_their_reason_and_stop_no_good_one(
@@ -114,7 +117,11 @@ def test_a_model_that_fails_for_one_picture_leaves_only_its_feature_pending(
     listed = files(tmp_path / "in", {f"{seed}.jpg": photo(seed) for seed in range(3)})
     outcomes = through_the_stages(plan, shards[0], listed)
     assert {outcome.outcome for outcome in outcomes} == {"created"}
-    records = [record for record in shards[0].shard.records([f"{seed}.jpg" for seed in range(3)]) if record is not None]
+    records = [
+        record
+        for record in shards[0].shard.ask(Records(tuple(f"{seed}.jpg" for seed in range(3))))
+        if record is not None
+    ]
     assert [record.features["fake_model"] for record in records] == ["ok", "pending", "ok"]
     assert {record.features[name] for record in records for name in ("phash", "color", "local")} == {"ok"}
 
@@ -125,7 +132,7 @@ def test_a_model_that_is_not_loaded_leaves_its_feature_pending(
     listed = files(tmp_path / "in", {"a.jpg": photo(1)})
     decoded = DecodeStage(plan, [], shards[0])(file_table(listed))
     assert by_name(outcomes_of(WriteStage(plan, shards[0])(decoded))) == {"a.jpg": "created"}
-    [record] = shards[0].shard.records(["a.jpg"])
+    [record] = shards[0].shard.ask(Records(("a.jpg",)))
     assert record is not None
     assert record.features == {"phash": "ok", "color": "ok", "local": "ok", "fake_model": "pending"}
 
@@ -136,7 +143,7 @@ def test_copies_in_a_block_are_one_picture_where_ids_come_from_contents(
     listed = [(None, source) for _, source in files(tmp_path / "in", {"a.jpg": photo(1), "b.jpg": photo(1)})]
     outcomes = through_the_stages(plan, shards[0], listed)
     assert sorted(outcome.outcome for outcome in outcomes) == ["created", "unchanged"]
-    assert shards[0].shard.stats().images == 1
+    assert shards[0].shard.ask(Stats()).images == 1
 
 
 def test_models_and_tags_by_labels_are_for_the_gpu(plan: IndexPlan) -> None:

@@ -16,11 +16,16 @@ from graph.jobs.running.job import Stopped
 from graph.jobs.running.progress import FileOutcome
 from storage.cluster.actor import apply_each
 from storage.errors import LookalikeError, ShardUnavailable
+from storage.operations.features import Features
+from storage.operations.models import AdoptModel
+from storage.operations.pictures import Page, Records
+from storage.operations.reports import Stats, Verify
 from storage.shard.shard import Shard
 from storage.types.features import FeatureSpec
 from storage.types.mutations import Mutation, MutationResult, OnConflict
 from storage.types.pictures import SourceFile
 from tests.unit.graph.local_catalog import photo
+from tests.unit.storage.samples import inside, waiting
 
 EXTRACTORS: Mapping[str, Mapping[str, Any]] = {"phash": {}, "color": {}}
 
@@ -35,7 +40,7 @@ class OneShard:
 
     def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> None:
         self.adopted.append(spec.name)
-        self.shard.keeper.adopt(spec, origin)
+        self.shard.ask(AdoptModel(spec, origin))
 
     def apply(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
         results = apply_each(self.shard, mutations)
@@ -45,7 +50,7 @@ class OneShard:
         return results
 
     def holds(self, shard: int, image_id: str, sha256: str) -> bool:
-        [record] = self.shard.records([image_id])
+        [record] = self.shard.ask(Records((image_id,)))
         return record is not None and record.sha256 == sha256
 
 
@@ -92,12 +97,12 @@ def test_good_files_are_stored_and_bad_ones_are_outcomes_with_their_reason(write
     assert reasons["text.jpg"][0] == "unsupported_image"
     assert reasons["cut.jpg"][0] == "unreadable_image"
     assert reasons["gone.jpg"] == ("unreadable_file", "No such file or directory")
-    [record] = writer.shard.records(["a.jpg"])
+    [record] = writer.shard.ask(Records(("a.jpg",)))
     assert record is not None
     assert record.features == {"phash": "ok", "color": "ok"}
     assert record.source is not None
     assert record.source.path.endswith("a.jpg")
-    assert writer.shard.verify().problems == ()
+    assert writer.shard.ask(Verify()).problems == ()
 
 
 def test_batches_come_back_in_order_each_with_its_own_outcomes(writer: OneShard, tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_batches_come_back_in_order_each_with_its_own_outcomes(writer: OneShard,
     with worker(writer) as one:
         found = [set(by_name(outcomes)) for outcomes in one.index_each(batches)]
     assert found == [{Path(source.path).name for _, source in batch} for batch in batches]
-    assert writer.shard.stats().images == 12
+    assert writer.shard.ask(Stats()).images == 12
 
 
 def test_a_caller_that_stops_early_has_written_what_it_was_given_and_no_more(writer: OneShard, tmp_path: Path) -> None:
@@ -115,15 +120,15 @@ def test_a_caller_that_stops_early_has_written_what_it_was_given_and_no_more(wri
         for outcomes in one.index_each([listed[:2], listed[2:4], listed[4:]]):
             assert by_name(outcomes) == {"0.jpg": "created", "1.jpg": "created"}
             break
-    assert [record.id for record in writer.shard.page(None, 100)] == ["0.jpg", "1.jpg"]
+    assert [record.id for record in writer.shard.ask(Page(None, 100))] == ["0.jpg", "1.jpg"]
 
 
 def test_a_write_whose_answer_was_lost_is_repeated_and_done_once(writer: OneShard, tmp_path: Path) -> None:
     writer.lost_answers = 2
     outcomes = worker(writer).index(files(tmp_path / "in", {"a.jpg": photo(1), "b.jpg": photo(2)}))
     assert by_name(outcomes) == {"a.jpg": "created", "b.jpg": "created"}
-    assert writer.shard.stats().images == 2
-    assert writer.shard.sequence == 1
+    assert writer.shard.ask(Stats()).images == 2
+    assert inside(writer.shard).view.sequence == 1
 
 
 def test_a_file_that_changes_back_and_forth_is_replaced_each_time(writer: OneShard, tmp_path: Path) -> None:
@@ -146,7 +151,7 @@ def test_ids_from_contents_make_equal_files_one_picture(writer: OneShard, tmp_pa
     copy = [(None, source) for _, source in files(tmp_path / "in", {"b.jpg": photo(1)})]
     assert by_name(worker(writer).index(listed)) == {"a.jpg": "created"}
     assert by_name(worker(writer).index(copy)) == {"b.jpg": "unchanged"}
-    assert writer.shard.stats().images == 1
+    assert writer.shard.ask(Stats()).images == 1
 
 
 def test_copies_that_are_read_at_the_same_time_are_one_picture(writer: OneShard, tmp_path: Path) -> None:
@@ -166,7 +171,7 @@ def test_a_job_that_is_told_to_stop_stops_in_the_middle_of_an_extraction(
     monkeypatch.setattr(Phash, "extract", stop)
     with pytest.raises(Stopped):
         one.index(files(tmp_path / "in", {"a.jpg": photo(1)}))
-    assert writer.shard.stats().images == 0
+    assert writer.shard.ask(Stats()).images == 0
 
 
 def test_an_extractor_that_fails_leaves_its_feature_pending(tmp_path: Path) -> None:
@@ -175,10 +180,10 @@ def test_an_extractor_that_fails_leaves_its_feature_pending(tmp_path: Path) -> N
     shard = Shard.open(tmp_path / "shard", index=0, shard_count=1, features=specs)
     outcomes = worker(OneShard(shard), extractors).index(files(tmp_path / "in", {"a.jpg": photo(1)}))
     assert by_name(outcomes) == {"a.jpg": "created"}
-    [record] = shard.records(["a.jpg"])
+    [record] = shard.ask(Records(("a.jpg",)))
     assert record is not None
     assert record.features == {"phash": "ok", "fake": "pending"}
-    [waiting] = shard.pending(10)
+    [waiting] = waiting(shard, 10)
     assert waiting.source is not None
     shard.close()
 
@@ -192,7 +197,7 @@ def test_a_batch_gives_the_same_features_as_one_by_one(tmp_path: Path) -> None:
     for one in listed:
         worker(OneShard(shards[1])).index([one])
     for name in pictures:
-        batch, single = (shard.features(name, ["phash", "color"]) for shard in shards)
+        batch, single = (shard.ask(Features(name, ("phash", "color"))) for shard in shards)
         assert batch is not None
         assert single is not None
         for feature in ("phash", "color"):

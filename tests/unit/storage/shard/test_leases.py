@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.cluster.leases import Leases
+from storage.shard.leases import Leases
 
 
 class Clock:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.catalog.messages import SearchResult
-from graph.catalog.ranking import AskedFeature, merge, ranked
+from graph.requests.messages import SearchResult
+from graph.search.ranking import AskedFeature, merge, ranked
 from storage.types.features import Metric
 from storage.types.searches import Hit, ImageSummary
 

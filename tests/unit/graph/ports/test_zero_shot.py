@@ -12,11 +12,11 @@ from deployments.annotators.registry import validate_annotator_config
 from deployments.extractor import LOGITS
 from deployments.pictures.prepared import PictureFacts, PreparedPicture
 from graph.catalog import zero_shot
-from graph.catalog.zero_shot import ZeroShotPort
 from graph.ports.contract import ExtractorStatus
-from graph.ports.in_process import LocalExtractorPort
+from graph.ports.zero_shot import ZeroShotPort
 from storage.errors import Busy, ExtractorFailed
 from storage.types.features import FeatureRows
+from tests.twins.in_process import LocalExtractorPort
 
 PICTURE = PreparedPicture(PictureFacts(1, 1, "png", "00", 1), {})
 

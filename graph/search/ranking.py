@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from graph.catalog.messages import SearchResult
+from graph.requests.messages import SearchResult
 from storage.types.features import Metric
 from storage.types.searches import Hit, ImageSummary
 

@@ -13,17 +13,18 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graph.catalog.messages import PartReport, SearchAnswer, SearchRequest, SearchResult
-from graph.catalog.query_pixels import in_query_pixels
-from graph.catalog.query_rows import FeatureQueries, Prepare, asked_ports, is_vector_feature, ms_since, time_left
-from graph.catalog.ranking import AskedFeature, merge, ranked
-from graph.catalog.vector_query import VectorParams, expanded_query
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort, ShardPort
+from graph.requests.decoding import Prepare
+from graph.requests.limits import CatalogMetrics, Timeouts
+from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, SearchResult
+from graph.search.query_pixels import in_query_pixels
+from graph.search.query_rows import FeatureQueries, asked_ports, is_vector_feature, ms_since, time_left
+from graph.search.ranking import AskedFeature, merge, ranked
+from graph.search.vector_query import VectorParams, expanded_query
 from storage.errors import (
     DeadlineExceeded,
     ExtractorFailed,
@@ -34,12 +35,10 @@ from storage.errors import (
     LookalikeError,
     ShardUnavailable,
 )
+from storage.operations.features import Features
 from storage.shard.placement import shard_of
 from storage.types.features import FloatVectors
 from storage.types.searches import FeatureQuery, Hit, ShardAnswer, ShardQuery
-
-if TYPE_CHECKING:
-    from graph.catalog.catalog import CatalogMetrics, Timeouts
 
 
 @dataclass(slots=True)
@@ -189,7 +188,9 @@ class SearchRun:
 
         async def one(hit: Hit) -> FloatVectors | None:
             shard = self.shards[shard_of(hit.id, len(self.shards))]
-            found = await shard.features(hit.id, [query.feature], timeout_s=time_left(deadline, self.timeouts.shard_s))
+            found = await shard.ask(
+                Features(hit.id, (query.feature,)), timeout_s=time_left(deadline, self.timeouts.shard_s)
+            )
             rows = None if found is None else found.get(query.feature)
             if rows is None or rows.fingerprint != query.fingerprint:
                 return None

@@ -6,38 +6,34 @@ Whatever cannot make its rows is reported under its feature, and the others go o
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from deployments.extractor import TOKENS_CUT, ImageInput
+from deployments.extractor import TOKENS_CUT
 from deployments.pictures.prepared import PreparedPicture
-from graph.catalog.messages import PartReport, PartStatus, SearchRequest
-from graph.catalog.query_pixels import PictureSize
-from graph.catalog.vector_query import VectorParams, weighted_query
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort, ShardPort
+from graph.ports.status import explained
+from graph.requests.decoding import Prepare
+from graph.requests.limits import CatalogMetrics, Timeouts
+from graph.requests.messages import PartReport, PartStatus, SearchRequest
+from graph.search.query_pixels import PictureSize
+from graph.search.vector_query import VectorParams, weighted_query
 from storage.errors import (
     DeadlineExceeded,
-    ExtractorFailed,
     ExtractorUnavailable,
     ImageNotFound,
     InvalidRequest,
     LookalikeError,
     UnknownFeature,
 )
+from storage.operations.features import Features
+from storage.operations.pictures import Records
 from storage.types.features import FeatureRows
 from storage.types.searches import FeatureQuery
 from storage.words.word_search import WordParams
-
-if TYPE_CHECKING:
-    from graph.catalog.catalog import CatalogMetrics, Timeouts
-
-
-class Prepare(Protocol):
-    def __call__(self, data: bytes, inputs: set[ImageInput], /) -> Awaitable[PreparedPicture]: ...
 
 
 @dataclass(slots=True)
@@ -75,10 +71,10 @@ class FeatureQueries:
         if self.request.id is None or self.home is None:
             return {}
         timeout_s = time_left(self.deadline, self.timeouts.shard_s)
-        stored = await self.home.features(self.request.id, asked, timeout_s=timeout_s)
+        stored = await self.home.ask(Features(self.request.id, tuple(asked)), timeout_s=timeout_s)
         in_pixels = stored is not None and any(is_local(self.extractors[name]) for name in stored)
         if stored is not None and (in_pixels or len(stored) < len(asked)):
-            [record] = await self.home.records([self.request.id], timeout_s=timeout_s)
+            [record] = await self.home.ask(Records((self.request.id,)), timeout_s=timeout_s)
             if record is None:
                 stored = None
             else:
@@ -178,16 +174,6 @@ def asked_ports(extractors: Mapping[str, ExtractorPort], names: Sequence[str]) -
         if name not in extractors:
             raise UnknownFeature(f"no feature is called {name!r}", f"the features here are {', '.join(extractors)}")
     return [extractors[name] for name in names]
-
-
-async def explained(port: ExtractorPort) -> LookalikeError:
-    """Why the feature has no model to ask."""
-    if port.served.refusal is not None:
-        return ExtractorUnavailable(port.served.refusal.message, port.served.refusal.hint)
-    status = await port.status()
-    if status.state == "unavailable":
-        return ExtractorUnavailable(status.reason)
-    return ExtractorFailed(status.reason or f"the model of {port.name!r} has just changed", "try again in a second")
 
 
 def is_local(port: ExtractorPort) -> bool:

@@ -1,0 +1,3 @@
+"""One search, from the request to the ranked answer.
+Nothing here adds or changes pictures.
+"""

@@ -1,0 +1,46 @@
+"""Questions for pictures that are near to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from storage.duplicates.messages import NearAnswer, NearPicture, NearQuestions
+from storage.duplicates.near_search import near_pictures, walk_pictures
+from storage.shard.open_shard import OpenShard
+from storage.shard.operation import Operation, ThreadGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Near(Operation[list[NearAnswer]]):
+    """See `near_pictures`."""
+
+    questions: NearQuestions
+
+    def run(self, shard: OpenShard) -> list[NearAnswer]:
+        with shard.read() as (transaction, view):
+            return near_pictures(transaction, view, self.questions, shard.near_memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk(Operation[list[NearPicture]]):
+    """See `walk_pictures`."""
+
+    feature: str
+    views: int
+    after: int
+    limit: int
+
+    def run(self, shard: OpenShard) -> list[NearPicture]:
+        with shard.read() as (transaction, view):
+            return walk_pictures(transaction, view, self.feature, self.views, self.after, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetExpired(Operation[None]):
+    """Gives back the memory of what `Near` has not needed for a while; to be asked now and then."""
+
+    group: ClassVar[ThreadGroup] = "control"
+
+    def run(self, shard: OpenShard) -> None:
+        shard.near_memory.forget_expired()

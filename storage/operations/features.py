@@ -1,0 +1,72 @@
+"""Questions for the features of stored pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from storage.index.whitening import WhitenedIndex, Whitening
+from storage.shard.open_shard import OpenShard
+from storage.shard.operation import Operation, ThreadGroup
+from storage.tables import reads
+from storage.tables.model_versions import spec_of_model
+from storage.types.features import FeatureRows, FloatVectors, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Features(Operation[Mapping[str, FeatureRows] | None]):
+    """Those of the features that the picture has; None where there is no such picture."""
+
+    id: str
+    names: tuple[str, ...]
+
+    def run(self, shard: OpenShard) -> Mapping[str, FeatureRows] | None:
+        with shard.read() as (transaction, view):
+            return reads.features_of(transaction, self.id, self.names, view.generations)
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOfEach(Operation[list[dict[str, Vectors] | None]]):
+    """The rows of `Features`, of each picture."""
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def run(self, shard: OpenShard) -> list[dict[str, Vectors] | None]:
+        with shard.read() as (transaction, view):
+            return reads.rows_of_each(transaction, self.ids, self.names, view.generations)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRows(Operation[FloatVectors]):
+    """(N, D) rows of ``count`` pictures chosen by chance, made by the model with this fingerprint. Raises
+    `UnknownFeature`, `InvalidRequest` for a model that has none here.
+    """
+
+    group: ClassVar[ThreadGroup] = "upkeep"
+
+    feature: str
+    fingerprint: str
+    count: int
+    seed: int = 0  # with the shard's number it chooses the pictures
+
+    def run(self, shard: OpenShard) -> FloatVectors:
+        with shard.read() as (transaction, view):
+            spec = spec_of_model(view.generations, self.feature, self.fingerprint)
+            return reads.sampled_rows(transaction, spec, self.count, self.seed + shard.plan.index)
+
+
+@dataclass(frozen=True, slots=True)
+class WhiteningOf(Operation[Whitening | None]):
+    """What the index of the model's vectors is whitened with. Raises as `SampleRows`."""
+
+    group: ClassVar[ThreadGroup] = "control"
+
+    feature: str
+    fingerprint: str
+
+    def run(self, shard: OpenShard) -> Whitening | None:
+        view = shard.view
+        index = view.indexes[spec_of_model(view.generations, self.feature, self.fingerprint).name]
+        return index.whitening if isinstance(index, WhitenedIndex) else None

@@ -1,0 +1,78 @@
+"""Versions of a feature's model coming and going: see `storage.upkeep.model_switch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from storage.shard.open_shard import OpenShard
+from storage.shard.operation import Operation, ThreadGroup
+from storage.types.features import FeatureSpec
+from storage.types.reports import GenerationRole
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptModel(Operation[GenerationRole]):
+    """What a running model's rows are here. origin: the options that the model was made with."""
+
+    group: ClassVar[ThreadGroup] = "control"
+
+    spec: FeatureSpec
+    origin: Mapping[str, Any]
+    replaces_empty: bool = False
+
+    def run(self, shard: OpenShard) -> GenerationRole:
+        return shard.models.adopt(self.spec, self.origin, replaces_empty=self.replaces_empty)
+
+
+@dataclass(frozen=True, slots=True)
+class BeginModel(Operation[GenerationRole]):
+    """Makes a place for the rows of the model that is to take over."""
+
+    group: ClassVar[ThreadGroup] = "upkeep"
+
+    spec: FeatureSpec
+    origin: Mapping[str, Any]
+
+    def run(self, shard: OpenShard) -> GenerationRole:
+        return shard.models.begin(self.spec, self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class CountLeftBehind(Operation[int]):
+    """Pictures that would lose their rows if the model took over now. added_before: Unix seconds."""
+
+    group: ClassVar[ThreadGroup] = "upkeep"
+
+    feature: str
+    fingerprint: str
+    added_before: float
+
+    def run(self, shard: OpenShard) -> int:
+        return shard.models.count_left_behind(self.feature, self.fingerprint, self.added_before)
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchModel(Operation[None]):
+    """Puts the model's index in the place of the one in use."""
+
+    group: ClassVar[ThreadGroup] = "upkeep"
+
+    feature: str
+    fingerprint: str
+
+    def run(self, shard: OpenShard) -> None:
+        shard.models.take_over(self.feature, self.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class DropReplaced(Operation[int]):
+    """Removes what was replaced; how many versions that were."""
+
+    group: ClassVar[ThreadGroup] = "upkeep"
+
+    feature: str
+
+    def run(self, shard: OpenShard) -> int:
+        return shard.models.drop_replaced(self.feature)

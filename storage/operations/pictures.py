@@ -1,0 +1,77 @@
+"""Questions for stored pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.shard.open_shard import OpenShard
+from storage.shard.operation import Operation
+from storage.tables import reads
+from storage.types.pictures import ImageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Records(Operation[list[ImageRecord | None]]):
+    """The row of each picture; None where there is no such picture."""
+
+    ids: tuple[str, ...]
+
+    def run(self, shard: OpenShard) -> list[ImageRecord | None]:
+        with shard.store.read() as transaction:
+            return reads.records_of(transaction, self.ids, shard.view.generations)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Operation[list[ImageRecord]]):
+    """Up to ``limit`` rows whose ids sort after ``after``, in the order of their UTF-8 bytes."""
+
+    after: str | None
+    limit: int
+
+    def run(self, shard: OpenShard) -> list[ImageRecord]:
+        with shard.store.read() as transaction:
+            return reads.page_after(transaction, self.after, self.limit, shard.view.generations)
+
+
+@dataclass(frozen=True, slots=True)
+class IdsOfFileName(Operation[list[str]]):
+    """Ids of the pictures whose metadata has this ``file_name``, oldest first."""
+
+    name: str
+
+    def run(self, shard: OpenShard) -> list[str]:
+        with shard.store.read() as transaction:
+            return reads.ids_of_file_name(transaction, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail(Operation[bytes | None]):
+    """JPEG; empty of a picture that was stored without its file, None where there is no such picture."""
+
+    id: str
+
+    def run(self, shard: OpenShard) -> bytes | None:
+        with shard.store.read() as transaction:
+            return reads.thumbnail_of(transaction, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Original(Operation[bytes | None]):
+    """The bytes of an upload; kept while features are pending, or for good where the shard keeps them."""
+
+    id: str
+
+    def run(self, shard: OpenShard) -> bytes | None:
+        with shard.store.read() as transaction:
+            return reads.original_of(transaction, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStates(Operation[list[reads.SourceState]]):
+    """For (id, path, bytes, mtime in ns) each: whether the picture is stored, from that file, as the file is now."""
+
+    sources: tuple[reads.SourceQuery, ...]
+
+    def run(self, shard: OpenShard) -> list[reads.SourceState]:
+        with shard.store.read() as transaction:
+            return reads.source_states(transaction, self.sources)

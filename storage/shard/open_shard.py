@@ -1,0 +1,125 @@
+"""An open shard from inside: what changes, searches and operations work on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from storage.duplicates.picture_facts import NearMemory
+from storage.kv.folder_lock import FolderLock
+from storage.kv.lmdb_store import LmdbStore
+from storage.kv.store import KeyValueStore, ReadTransaction, WriteTransaction
+from storage.shard.plan import ShardPlan
+from storage.shard.search import SummaryCache
+from storage.tables.model_version_records import stored_fingerprints
+from storage.tables.registration import note_originals, register_features, take_ownership
+from storage.tables.schema import SEQUENCE, TABLES, check_owner, meta_number
+from storage.upkeep.current_indexes import IndexView, IndexViews
+from storage.upkeep.live_indexes import LiveIndexes
+from storage.upkeep.loading import load_indexes
+from storage.upkeep.model_removal import finish_removals
+from storage.upkeep.model_switch import GenerationKeeper
+from storage.upkeep.rebuilding import IndexUpkeep
+
+T = TypeVar("T")
+
+STORE_FOLDER = "store"
+SNAPSHOTS_FOLDER = "snapshots"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenShard:
+    """other_features: that have a table but are not configured. originals_may_stay: see `note_originals`.
+    search_address: where processes of this machine may search it; empty where they cannot.
+    """
+
+    plan: ShardPlan
+    live: LiveIndexes
+    models: GenerationKeeper
+    upkeep: IndexUpkeep
+    other_features: frozenset[str]
+    originals_may_stay: bool
+    search_address: str
+    resources: ExitStack
+    summaries: SummaryCache = field(default_factory=SummaryCache)
+    near_memory: NearMemory = field(default_factory=NearMemory)
+
+    @property
+    def store(self) -> KeyValueStore:
+        return self.live.store
+
+    @property
+    def view(self) -> IndexView:
+        """The indexes as they are now."""
+        return self.live.views.current
+
+    def read(self) -> AbstractContextManager[tuple[ReadTransaction, IndexView]]:
+        """A transaction and the indexes of its very moment. Raises `LostOwnership`."""
+        return self.live.read()
+
+    def write(self, change: Callable[[WriteTransaction], T]) -> T:
+        """A change of tables that no index mirrors. Raises `LostOwnership`, `StorageFailure`."""
+
+        def checked(transaction: WriteTransaction) -> T:
+            check_owner(transaction, self.live.ownership)
+            return change(transaction)
+
+        return self.store.write(checked)
+
+    def disk_bytes(self) -> int:
+        return self.store.disk_bytes() + folder_bytes(self.live.snapshots)
+
+    def close(self) -> None:
+        """Saves the indexes, waits for reads to end, frees the folder. A second call does nothing."""
+        self.upkeep.snapshot_at_closing()
+        with self.live.write_lock:
+            self.resources.close()
+
+
+def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -> OpenShard:
+    """Opens or creates the shard, bringing its indexes up to date before it returns. Raises as `Shard.open`."""
+    directory, settings = Path(plan.directory), plan.settings
+    snapshots = directory / SNAPSHOTS_FOLDER
+    with ExitStack() as resources:
+        resources.callback(FolderLock(directory, timeout_s=lock_timeout_s).release)
+        store = LmdbStore(directory / STORE_FOLDER, TABLES)
+        resources.callback(store.close)
+        ownership = take_ownership(store, plan.index, plan.shard_count)
+        originals_may_stay = note_originals(store, ownership, keeps_originals=settings.keeps_originals)
+        generations = register_features(
+            store, settings.features, ownership, late=settings.late, annotations=settings.annotations
+        )
+        finish_removals(
+            store, snapshots, ownership, settings.late, generations, keeps_originals=settings.keeps_originals
+        )
+        with store.read() as transaction:
+            stored = stored_fingerprints(transaction)
+            indexes = load_indexes(transaction, snapshots, generations, settings.index_configs)
+            view = IndexView(meta_number(transaction, SEQUENCE), indexes, generations)
+        live = LiveIndexes(store, IndexViews(view), snapshots, ownership, settings.index_configs)
+        return OpenShard(
+            plan=plan,
+            live=live,
+            models=GenerationKeeper(live, keeps_originals=settings.keeps_originals),
+            upkeep=IndexUpkeep(plan.index, live),
+            other_features=frozenset(stored) - generations.specs.keys(),
+            originals_may_stay=originals_may_stay,
+            search_address=search_address,
+            resources=resources.pop_all(),
+        )
+
+
+def folder_bytes(directory: Path) -> int:
+    """Bytes of the files below the folder; one that vanishes meanwhile counts nothing."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(folder, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total

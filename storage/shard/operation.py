@@ -1,0 +1,28 @@
+"""Operations: all that can be asked of a shard beside changes and searches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from storage.shard.open_shard import OpenShard
+
+Answer = TypeVar("Answer", covariant=True)
+
+ThreadGroup = Literal["read", "write", "control", "upkeep"]
+
+
+class Operation(ABC, Generic[Answer]):
+    """One question with the type of its answer: a frozen dataclass that travels to the shard and runs there.
+
+    group: of the threads that it runs on in the shard's process, so that what is short never waits for what is long.
+    ``read`` for what a request waits for, ``write`` for changes, ``control`` for what upkeep asks often, ``upkeep`` for
+    what takes minutes.
+    """
+
+    group: ClassVar[ThreadGroup] = "read"
+
+    @abstractmethod
+    def run(self, shard: OpenShard) -> Answer:
+        """Answers within the shard. May raise any `LookalikeError`, which reaches the caller."""
