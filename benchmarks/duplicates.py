@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import faiss
 import numpy as np
@@ -24,6 +23,7 @@ from benchmarks.report import Report
 from graph.duplicates.pages import DuplicatePage, DuplicateWalk
 from graph.ports.contract import ShardPort
 from storage.shard.placement import shard_of
+from storage.shard.plan import ShardPlan, ShardSettings
 from storage.shard.shard import Shard
 from storage.types.features import BinaryVectors, FeatureRows, FeatureSpec
 from storage.types.mutations import PutImage
@@ -111,10 +111,8 @@ def copies(rng: np.random.Generator, codes: BinaryVectors) -> BinaryVectors:
 def shards_with(codes: BinaryVectors, count: int) -> Iterator[list[ShardPort]]:
     """Earlier pictures are the larger ones."""
     with tempfile.TemporaryDirectory(prefix="lookalike-benchmark-") as folder:
-        shards = [
-            Shard.open(Path(folder) / str(index), index=index, shard_count=count, features=[PHASH])
-            for index in range(count)
-        ]
+        settings = ShardSettings((PHASH,))
+        shards = [Shard.open(ShardPlan(f"{folder}/{index}", index, count, settings)) for index in range(count)]
         try:
             fill(shards, codes)
             yield [LocalShardPort(index, shard) for index, shard in enumerate(shards)]
@@ -130,7 +128,7 @@ def fill(shards: Sequence[Shard], codes: BinaryVectors) -> None:
         mine = waiting[shard_of(put.record.id, len(shards))]
         mine.append(put)
         if len(mine) == BATCH:
-            shards[shard_of(put.record.id, len(shards))].apply(mine)
+            applied(shards[shard_of(put.record.id, len(shards))], mine)
             mine.clear()
     for shard, rest in zip(shards, waiting, strict=True):
         applied(shard, rest)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -33,6 +32,7 @@ from storage.keypoints.plane_maps import Floats, transformed
 from storage.keypoints.search import MIN_INLIERS, NEIGHBORS, Located, locate
 from storage.operations.indexes import Train
 from storage.operations.reports import Stats
+from storage.shard.plan import ShardPlan, ShardSettings
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows
 from storage.types.mutations import PutImage
@@ -74,7 +74,7 @@ def main() -> None:
     report = Report("local_features", "Local features: what they find and what they cost")
     collection = Collection.chosen(given.seed, given.originals, given.others)
     with tempfile.TemporaryDirectory() as folder:
-        shard = Shard.open(Path(folder), index=0, shard_count=1, features=[Local().spec])
+        shard = Shard.open(ShardPlan(folder, 0, 1, ShardSettings((Local().spec,))))
         stored = list(extracted([*collection.originals, *collection.others], PROCESSES))
         _fill(shard, stored)
         trained = shard.ask(Train("local"))

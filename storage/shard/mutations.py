@@ -8,7 +8,7 @@ from itertools import islice
 
 from storage.encoding.feature_rows import encode_rows
 from storage.encoding.keys import digest_key, number_key
-from storage.encoding.records import decode_result, encode_record, encode_result
+from storage.encoding.records import decode_result, encode_fields, encode_record, encode_result
 from storage.kv.store import WriteTransaction
 from storage.tables.change_log import IndexChanges, trim_log
 from storage.tables.feature_states import looks_alike, merged, without_features
@@ -56,12 +56,13 @@ class PreparedMutation:
 
 def prepare_mutation(mutation: Mutation, configured: Sequence[str]) -> PreparedMutation:
     """Encodes; a configured feature that a put does not speak of becomes a pending one, and an absent one where the
-    picture comes with single features.
+    picture comes with single features. Raises `InvalidField` for what JSON cannot hold.
     """
     if isinstance(mutation, DeleteImage | RemoveFeatures):
         return PreparedMutation(mutation, b"", {})
     features = {name: encode_rows(rows) for name, rows in mutation.features.items()}
     if isinstance(mutation, FillFeatures):
+        encode_fields(mutation.annotations)  # refused here, for in the transaction others would fail with it
         return PreparedMutation(mutation, b"", features)
     if len(mutation.record.features) < len(configured):
         unsaid: FeatureState = "pending" if isinstance(mutation, PutImage) else "absent"

@@ -59,31 +59,29 @@ class Shard:
         """
         live = self._inside.live
         checked = live.views.current.generations
-        refusals = self._refusals(mutations, checked)
-        if len(refusals) == len(mutations):
-            return [refusals[place] for place in range(len(mutations))]
+        prepared = [self._prepared(mutation, checked) for mutation in mutations]
+        if all(isinstance(one, InvalidRequest) for one in prepared):
+            return [one for one in prepared if isinstance(one, InvalidRequest)]
         with live.write_lock:
             generations = live.views.current.generations
             if generations is not checked:  # rows without a place may have one now
-                refusals = self._refusals(mutations, generations)
-            places = [place for place in range(len(mutations)) if place not in refusals]
-            prepared = [prepare_mutation(generations.keyed(mutations[at]), generations.kept) for at in places]
+                prepared = [self._prepared(mutation, generations) for mutation in mutations]
+            accepted = [one for one in prepared if isinstance(one, PreparedMutation)]
             try:
-                made = live.store.write(lambda transaction: self._apply(transaction, prepared, generations))
+                made = live.store.write(lambda transaction: self._apply(transaction, accepted, generations))
             finally:
                 live.views.settle(self._stored_sequence)
-        results = {place: _shown(result, generations) for place, result in zip(places, made, strict=True)}
-        return [refusals[place] if place in refusals else results[place] for place in range(len(mutations))]
+        results = iter(made)
+        return [one if isinstance(one, InvalidRequest) else _shown(next(results), generations) for one in prepared]
 
-    def _refusals(self, mutations: Sequence[Mutation], generations: Generations) -> dict[int, InvalidRequest]:
-        """By place."""
-        plan, refusals = self._inside.plan, {}
-        for place, mutation in enumerate(mutations):
-            try:
-                check_mutation(mutation, generations, plan.index, plan.shard_count)
-            except InvalidRequest as refusal:
-                refusals[place] = refusal
-        return refusals
+    def _prepared(self, mutation: Mutation, generations: Generations) -> PreparedMutation | InvalidRequest:
+        """The mutation as it is written, or why it cannot be."""
+        plan = self._inside.plan
+        try:
+            check_mutation(mutation, generations, plan.index, plan.shard_count)
+            return prepare_mutation(generations.keyed(mutation), generations.kept)
+        except InvalidRequest as refusal:
+            return refusal
 
     def _apply(
         self, transaction: WriteTransaction, prepared: Sequence[PreparedMutation], generations: Generations

@@ -23,6 +23,9 @@ from graph.jobs.running.fleet_shards import FleetShards
 from storage.cluster.fleet import ShardFleet
 from storage.cluster.plan import FleetPlan
 from storage.errors import Unavailable
+from storage.operations.jobs import FailuresOfJob, FindJob, PutJob
+from storage.operations.pictures import Page
+from storage.operations.reports import Verify
 from storage.types.jobs import JobRecord
 from storage.types.pictures import ImageRecord
 from tests.e2e.running_service import ROOT, wait_for
@@ -71,7 +74,7 @@ def write_photos(folder: Path) -> None:
 
 
 def records_in(shards: FleetShards) -> list[ImageRecord]:
-    return [record for shard in range(shards.count) for record in shards.ask_patiently(shard, "page", None, 100)]
+    return [record for shard in range(shards.count) for record in shards.ask_patiently(shard, Page(None, 100))]
 
 
 def test_a_job_goes_through_the_three_stages_with_its_models_on_the_gpu(
@@ -80,11 +83,12 @@ def test_a_job_goes_through_the_three_stages_with_its_models_on_the_gpu(
     write_photos(tmp_path / "in")
     shards, now = FleetShards(plan), time.time()
     told = {"paths": [str(tmp_path / "in")], "id_from": "path", "on_conflict": "replace", "watch": False}
-    shards.ask_patiently(0, "put_job", JobRecord(JOB, "index", "queued", now, now, told))
+    shards.ask_patiently(0, PutJob(JobRecord(JOB, "index", "queued", now, now, told)))
     held: list[float] = []  # of the GPU, while some pictures are done and others are not: by the workers of the models
 
     def ended() -> bool:
-        job: JobRecord = shards.ask_patiently(0, "job", JOB)
+        job = shards.ask_patiently(0, FindJob(JOB))
+        assert job is not None
         if job.state == "running" and job.done:
             held.append(1 - free_gpus())
         return job.state not in ("queued", "running")
@@ -98,15 +102,16 @@ def test_a_job_goes_through_the_three_stages_with_its_models_on_the_gpu(
             assert process.wait(30) == 0, (tmp_path / "log").read_text()
         finally:
             process.kill()
-    job = shards.ask_patiently(0, "job", JOB)
+    job = shards.ask_patiently(0, FindJob(JOB))
+    assert job is not None
     assert (job.state, job.total, job.done, job.added, job.failed) == ("succeeded", 42, 42, PICTURES, len(BAD))
-    failures = {Path(one.path).name: one.code for one in shards.ask_patiently(0, "job_failures", JOB, 0, 10)}
+    failures = {Path(one.path).name: one.code for one in shards.ask_patiently(0, FailuresOfJob(JOB, 0, 10))}
     assert failures == dict(zip(BAD, ("unsupported_image", "unreadable_image"), strict=True))
     assert 1.0 in held
     records = records_in(shards)
     assert sorted(record.id for record in records) == [f"{seed:02d}.jpg" for seed in range(PICTURES)]
     assert all(set(record.features.values()) == {"ok"} for record in records)
-    assert all(not shards.ask_patiently(shard, "verify").problems for shard in range(shards.count))
+    assert all(not shards.ask_patiently(shard, Verify()).problems for shard in range(shards.count))
     wait_for(lambda: free_gpus() == 1, "the GPU is given back")
 
 

@@ -50,7 +50,7 @@ def refusal(data: Path, *arguments: str | Path, config: Path = TEST_CONFIG, exit
 def data_folder(path: Path) -> Path:
     """A data folder as a service leaves it, with nothing in it."""
     app = load_config_file(TEST_CONFIG, {}, part_configs=extractor_configs()).app
-    ensure_manifest(path, app.shards, fleet_plan(app, extractor_profiles(app.extractors)).features)
+    ensure_manifest(path, app.shards, fleet_plan(app, extractor_profiles(app.extractors)).settings.features)
     return path
 
 

@@ -12,99 +12,118 @@ FOUNDATION = frozenset(
 ROOMS: dict[str, frozenset[str]] = {
     room: frozenset(allowed.split())
     for room, allowed in {
-        "storage/types": "",
+        "storage/compiled": "",
         "storage/errors": "",
         "storage/files": "",
-        "storage/compiled": "",
+        "storage/types": "",
         "storage/encoding": "",
         "storage/index": "",
         "storage/kv": "",
         "storage/keypoints": "storage/index",
-        "storage/words": "storage/index",
         "storage/tables": "storage/encoding storage/index storage/kv",
+        "storage/words": "storage/index",
         "storage/upkeep": "storage/encoding storage/index storage/kv storage/tables storage/words",
         "storage/duplicates": "storage/encoding storage/index storage/kv storage/tables storage/upkeep",
         "storage/shard": (
             "storage/duplicates storage/encoding storage/index storage/keypoints storage/kv storage/tables "
             "storage/upkeep storage/words"
         ),
-        "storage/cluster": "storage storage/duplicates storage/encoding storage/index storage/shard storage/upkeep",
+        "storage/operations": "storage/duplicates storage/index storage/shard storage/tables",
+        "storage/cluster": "storage storage/encoding storage/operations storage/shard",
         "deployments/extractor": "",
-        "deployments/parts": "deployments/extractor",
-        "deployments/pictures": "deployments/extractor",
-        "deployments/keypoints": "deployments/extractor storage/index",
-        "deployments/ocr": "deployments/extractor",
         "deployments/models/fetching": "",
         "deployments/models/integers": "",
+        "deployments/keypoints": "deployments/extractor storage/index",
+        "deployments/ocr": "deployments/extractor",
+        "deployments/parts": "deployments/extractor",
+        "deployments/pictures": "deployments/extractor",
         "deployments/models": "deployments/extractor deployments/models/fetching deployments/pictures storage/index",
+        "deployments/annotators": (
+            "deployments/extractor deployments/models deployments/models/fetching deployments/parts"
+        ),
         "deployments/extractors": (
             "deployments/extractor deployments/keypoints deployments/models deployments/models/fetching "
             "deployments/ocr deployments/parts deployments/pictures storage/index storage/keypoints storage/words"
         ),
-        "deployments/annotators": (
-            "deployments/extractor deployments/models deployments/models/fetching deployments/parts"
-        ),
-        "deployments/replica": (
-            "deployments/annotators deployments/extractor deployments/extractors storage/encoding"
-        ),
+        "deployments/replica": "deployments/annotators deployments/extractor deployments/extractors storage/encoding",
+        "graph/ambience_data": "",
         "graph/loopback": "",
         "graph/same_picture": "",
-        "graph/ambience_data": "",
         "graph/client": "graph/loopback graph/same_picture",
-        "graph/moving": "graph/client",
         "graph/config": (
-            "graph/loopback deployments/annotators deployments/extractors storage/cluster storage/index storage/upkeep"
+            "graph/loopback deployments/annotators deployments/extractors storage/cluster storage/index "
+            "storage/shard storage/upkeep"
         ),
+        "graph/cli/terminal": "graph/client",
+        "graph/jobs/running": (
+            "graph/config deployments/extractors storage/cluster storage/encoding storage/operations "
+            "storage/shard"
+        ),
+        "graph/moving": "graph/client",
         "graph/ports": (
-            "deployments/extractor deployments/extractors deployments/pictures deployments/replica "
-            "storage/cluster storage/duplicates storage/encoding storage/index storage/shard"
+            "graph/config deployments/annotators deployments/extractor deployments/extractors "
+            "deployments/pictures deployments/replica storage/cluster storage/encoding storage/operations "
+            "storage/shard"
         ),
-        "graph/duplicates": "graph/ports deployments/extractors storage/duplicates",
-        "graph/catalog": (
-            "graph/config graph/duplicates graph/ports deployments/annotators deployments/extractor "
-            "deployments/pictures storage/encoding storage/index storage/shard storage/words"
+        "graph/duplicates": "graph/ports deployments/extractors storage/duplicates storage/operations",
+        "graph/jobs/importing": (
+            "graph/ambience_data graph/config graph/jobs/running graph/same_picture deployments/extractor "
+            "deployments/extractors deployments/pictures storage/index storage/operations storage/shard "
+            "storage/tables"
+        ),
+        "graph/requests": (
+            "graph/ports deployments/extractor deployments/pictures storage/encoding storage/operations "
+            "storage/shard"
+        ),
+        "graph/http/forms": "graph/ambience_data graph/config graph/requests",
+        "graph/http/replies": "graph/duplicates graph/requests storage/duplicates",
+        "graph/search": (
+            "graph/ports graph/requests deployments/extractor deployments/pictures storage/index "
+            "storage/operations storage/shard storage/words"
         ),
         "graph/upkeep": (
-            "graph/catalog graph/ports deployments/extractor deployments/pictures deployments/replica"
+            "graph/ports graph/requests deployments/extractor deployments/pictures deployments/replica "
+            "storage/operations"
         ),
-        "graph/http/replies": "graph/catalog graph/duplicates storage/duplicates",
-        "graph/http/forms": "graph/ambience_data graph/catalog graph/config",
+        "graph/catalog": (
+            "graph/duplicates graph/ports graph/requests graph/search deployments/extractor deployments/pictures "
+            "storage/index storage/operations"
+        ),
         "graph/http/guards": "graph/config graph/http/replies graph/loopback",
-        "graph/http/routes": (
-            "graph/catalog graph/config graph/http/forms graph/http/guards graph/http/replies graph/same_picture"
+        "graph/http/ambience": (
+            "graph/catalog graph/config graph/http/forms graph/http/replies graph/requests graph/same_picture"
         ),
-        "graph/http/ambience": "graph/catalog graph/config graph/http/forms graph/http/replies graph/same_picture",
+        "graph/http/routes": (
+            "graph/catalog graph/config graph/http/forms graph/http/guards graph/http/replies graph/requests "
+            "graph/same_picture"
+        ),
+        "graph/jobs/indexing": (
+            "graph/catalog graph/config graph/jobs/running graph/requests deployments/annotators "
+            "deployments/extractor deployments/extractors deployments/pictures storage/cluster storage/encoding "
+            "storage/shard"
+        ),
         "graph/http": (
             "graph/catalog graph/config graph/http/ambience graph/http/forms graph/http/guards graph/http/replies "
             "graph/http/routes"
         ),
-        "graph/jobs/running": "graph/config deployments/extractors storage/cluster storage/encoding",
-        "graph/jobs/indexing": (
-            "graph/catalog graph/config graph/jobs/running deployments/annotators deployments/extractor "
-            "deployments/extractors deployments/pictures storage/cluster storage/encoding storage/shard"
-        ),
         "graph/jobs/filling": (
-            "graph/catalog graph/config graph/jobs/indexing graph/jobs/running deployments/extractor "
-            "deployments/pictures storage/index"
-        ),
-        "graph/jobs/importing": (
-            "graph/ambience_data graph/config graph/jobs/running graph/same_picture deployments/extractor "
-            "deployments/extractors deployments/pictures storage/index storage/shard storage/tables"
+            "graph/catalog graph/config graph/jobs/indexing graph/jobs/running graph/requests "
+            "deployments/extractor deployments/pictures storage/index storage/operations"
         ),
         "graph/jobs": (
             "graph/ambience_data graph/config graph/jobs/filling graph/jobs/importing graph/jobs/indexing "
-            "graph/jobs/running graph/ports deployments/extractors deployments/pictures storage/shard"
+            "graph/jobs/running graph/ports deployments/extractors deployments/pictures storage/operations "
+            "storage/shard"
         ),
         "graph/serving": (
-            "graph/catalog graph/config graph/http graph/http/guards graph/jobs graph/ports graph/upkeep "
-            "deployments/annotators deployments/extractors deployments/pictures storage/cluster"
+            "graph/catalog graph/config graph/http graph/http/guards graph/jobs graph/ports graph/requests "
+            "graph/upkeep deployments/annotators deployments/extractors deployments/pictures storage/cluster"
         ),
         "graph/app": "graph/config graph/serving deployments/extractors deployments/replica storage/shard",
-        "graph/cli/terminal": "graph/client",
         "graph/cli/commands": (
-            "graph/cli/terminal graph/client graph/config graph/loopback graph/moving graph/same_picture graph/serving "
-            "deployments/annotators deployments/extractors deployments/models/fetching storage/cluster storage/kv "
-            "storage/shard"
+            "graph/cli/terminal graph/client graph/config graph/loopback graph/moving graph/same_picture "
+            "graph/serving deployments/annotators deployments/extractors deployments/models/fetching "
+            "storage/cluster storage/kv storage/shard"
         ),
         "graph/cli": "graph/cli/commands graph/cli/terminal graph/client graph/same_picture",
     }.items()

@@ -8,26 +8,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from PIL import Image
 
 from deployments.extractor import Pixels
 from deployments.pictures.images import DecodeLimits
-from graph.catalog.catalog import Catalog, Timeouts
+from graph.catalog.catalog import Catalog, build_catalog
 from graph.ports.contract import AnnotatorPort, ExtractorStatus, JobPort
+from graph.requests.decoding import Decoding
+from graph.requests.limits import Timeouts
 from graph.upkeep.models import ModelKeeper
 from graph.upkeep.pending import PendingFeatures
 from storage.errors import LookalikeError
-from storage.shard.shard import Shard
+from storage.operations.reports import Stats
+from storage.shard.operation import Operation
 from storage.types.features import FeatureRows
 from storage.types.mutations import Mutation, MutationResult
-from storage.types.reports import ShardStats
 from storage.types.searches import ShardAnswer, ShardQuery
 from tests.twins.in_process import LocalExtractorPort, LocalShardPort
+from tests.unit.storage.samples import open_shard
 
 SHARDS = 3
+
+Answer = TypeVar("Answer")
 
 
 class BreakableExtractor(LocalExtractorPort):
@@ -72,15 +77,16 @@ class BreakableShard(LocalShardPort):
             raise self.failure
         return await super().search(query, timeout_s=timeout_s)
 
-    async def stats(self, *, timeout_s: float) -> ShardStats:
-        if self.failure is not None:
+    async def ask(self, operation: Operation[Answer], *, timeout_s: float) -> Answer:
+        if self.failure is not None and isinstance(operation, Stats):
             raise self.failure
-        return await super().stats(timeout_s=timeout_s)
+        return await super().ask(operation, timeout_s=timeout_s)
 
 
 @dataclass
 class LocalService:
     catalog: Catalog
+    decoding: Decoding
     extractors: dict[str, BreakableExtractor]
     shards: list[BreakableShard]
     pending: PendingFeatures
@@ -101,11 +107,11 @@ def local_service(
             resources.callback(port.close)
         shards = []
         for index in range(SHARDS):
-            shard = Shard.open(
+            shard = open_shard(
                 folder / str(index),
+                [port.served.spec for port in ports.values() if port.served.spec is not None],
                 index=index,
                 shard_count=SHARDS,
-                features=[port.served.spec for port in ports.values() if port.served.spec is not None],
                 late=late,
                 annotations=[name for name, port in (annotators or {}).items() if port.is_stored],
                 keeps_originals=bool(late),
@@ -113,21 +119,21 @@ def local_service(
             resources.callback(shard.close)
             shards.append(BreakableShard(index, shard))
         decoders = resources.enter_context(ThreadPoolExecutor(1))
-        catalog = Catalog(
+        decoding = Decoding(decoders, DecodeLimits())
+        catalog = build_catalog(
             extractors=ports,
             annotators=annotators,
             shards=shards,
             jobs=cast(JobPort, None),
-            decoders=decoders,
-            decode_limits=DecodeLimits(),
+            decoding=decoding,
             timeouts=Timeouts(search_s=5, extractor_s=5, shard_s=5, write_s=2),
             keeps_originals=bool(late),
         )
         pending = PendingFeatures(
-            extractors=ports, annotators=annotators, shards=shards, prepare=catalog.prepare, timeout_s=5
+            extractors=ports, annotators=annotators, shards=shards, prepare=decoding.prepare, timeout_s=5
         )
         models = ModelKeeper(extractors=ports, shards=shards, options=options, timeout_s=5)
-        yield LocalService(catalog, ports, shards, pending, models)
+        yield LocalService(catalog, decoding, ports, shards, pending, models)
 
 
 def photo(seed: int, size: tuple[int, int] = (160, 120)) -> bytes:

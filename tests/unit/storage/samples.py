@@ -93,8 +93,8 @@ def open_shard(directory: Path, specs: Sequence[FeatureSpec] = SPECS, **options:
     """options: of `ShardPlan`, of `ShardSettings`, and of `Shard.open`."""
     opening = {"lock_timeout_s": options.pop("lock_timeout_s", 5.0)}
     index, shard_count = options.pop("index", 0), options.pop("shard_count", 1)
-    tuples = {name: tuple(options.pop(name)) for name in ("late", "annotations") if name in options}
-    settings = ShardSettings(tuple(specs), **tuples, **options)
+    late, annotations = tuple(options.pop("late", ())), tuple(options.pop("annotations", ()))
+    settings = ShardSettings(tuple(specs), late, annotations, **options)
     return Shard.open(ShardPlan(str(directory), index, shard_count, settings), **opening)
 
 

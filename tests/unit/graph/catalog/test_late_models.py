@@ -33,12 +33,12 @@ def serving(tmp_path: Path, weights: Path):  # type: ignore[no-untyped-def]
 
 async def add(service: LocalService, *seeds: int) -> dict[str, str]:
     for seed in seeds:
-        added = await service.catalog.add(AddRequest(photo(seed), id=f"photo-{seed}"))
+        added = await service.catalog.pictures.add(AddRequest(photo(seed), id=f"photo-{seed}"))
     return dict(added.record.features)
 
 
 async def report(service: LocalService) -> FeatureReport:
-    return next(one for one in await service.catalog.features() if one.name == "fake_model")
+    return next(one for one in await service.catalog.service.features() if one.name == "fake_model")
 
 
 async def arrive(service: LocalService, weights: Path, content: str) -> None:
@@ -53,7 +53,7 @@ async def arrive(service: LocalService, weights: Path, content: str) -> None:
 
 async def found(service: LocalService, seed: int, **asked: object) -> SearchAnswer:
     request = SearchRequest(image=photo(seed), features=("fake_model",), **asked)  # type: ignore[arg-type]
-    return await service.catalog.search(request)
+    return await service.catalog.searches.search(request)
 
 
 async def test_without_its_model_a_feature_says_why_and_everything_else_works(
@@ -65,13 +65,13 @@ async def test_without_its_model_a_feature_says_why_and_everything_else_works(
     assert (told.state, told.version) == ("unavailable", None)
     assert f"no weights at {weights}" in told.reason
     assert "write the file" in told.reason
-    answer = await service.catalog.search(SearchRequest(image=photo(1)))
+    answer = await service.catalog.searches.search(SearchRequest(image=photo(1)))
     assert answer.results[0].id == "photo-1"
     assert answer.features["fake_model"].status == "unavailable"
     assert str(weights) in answer.features["fake_model"].reason
     assert not answer.partial
     with pytest.raises(ExtractorUnavailable, match="no weights"):
-        await service.catalog.search(SearchRequest(text="a red bridge"))
+        await service.catalog.searches.search(SearchRequest(text="a red bridge"))
 
 
 async def test_a_model_that_comes_later_is_picked_up_and_what_was_pending_filled_in(
@@ -98,9 +98,9 @@ async def test_what_a_model_made_is_searched_by_id_even_when_the_model_is_gone(
     with serving(tmp_path, weights) as again:
         await again.models.look()
         assert (await report(again)).state == "unavailable"
-        by_id = await again.catalog.search(SearchRequest(id="photo-2", features=("fake_model",)))
+        by_id = await again.catalog.searches.search(SearchRequest(id="photo-2", features=("fake_model",)))
         assert by_id.results[0].id == "photo-2"
-        answer = await again.catalog.search(SearchRequest(image=photo(2)))
+        answer = await again.catalog.searches.search(SearchRequest(image=photo(2)))
         assert answer.features["fake_model"].status == "unavailable"
 
 
@@ -121,7 +121,7 @@ async def test_another_model_is_refused_with_the_command_that_moves_over(
             await found(again, 2)
         assert "lookalike backfill fake_model" in str(refusal.value)
         assert await add(again, 3) == {"phash": "ok", "fake_model": "pending"}
-        assert (await again.catalog.search(SearchRequest(image=photo(3)))).results[0].id == "photo-3"
+        assert (await again.catalog.searches.search(SearchRequest(image=photo(3)))).results[0].id == "photo-3"
 
 
 async def test_the_older_model_goes_on_answering_where_it_can_still_be_loaded(
@@ -160,11 +160,13 @@ async def test_another_model_is_simply_taken_while_nothing_is_stored(
 async def test_a_text_that_is_too_long_is_cut_and_that_is_said(service: LocalService, weights: Path) -> None:
     await arrive(service, weights, "one")
     await add(service, 1)
-    answer = await service.catalog.search(SearchRequest(text="one two three four five six seven eight nine ten"))
+    answer = await service.catalog.searches.search(
+        SearchRequest(text="one two three four five six seven eight nine ten")
+    )
     assert answer.features["fake_model"].status == "ok"
     assert "2 tokens at its end were left out" in answer.features["fake_model"].reason
     assert not answer.partial
-    short = await service.catalog.search(SearchRequest(text="one two"))
+    short = await service.catalog.searches.search(SearchRequest(text="one two"))
     assert short.features["fake_model"].reason == ""
 
 
@@ -177,7 +179,7 @@ async def test_a_picture_and_a_text_ask_with_their_weighted_sum(service: LocalSe
     mostly = {"fake_model": {"text_weight": 1e-6}}
     almost = (await found(service, 3, text="a bridge", params=mostly)).results
     assert [one.id for one in almost] == [one.id for one in picture]
-    text_alone = await service.catalog.search(SearchRequest(text="a bridge"))
+    text_alone = await service.catalog.searches.search(SearchRequest(text="a bridge"))
     no_picture = {"fake_model": {"image_weight": 0}}
     by_text = (await found(service, 3, text="a bridge", params=no_picture)).results
     assert [one.id for one in by_text] == [one.id for one in text_alone.results]
@@ -186,10 +188,10 @@ async def test_a_picture_and_a_text_ask_with_their_weighted_sum(service: LocalSe
 async def test_a_sentence_to_keep_away_from_moves_what_lies_near_it_down(service: LocalService, weights: Path) -> None:
     await arrive(service, weights, "one")
     await add(service, *range(8))
-    plain = await service.catalog.search(SearchRequest(text="a bridge"))
-    near = await service.catalog.search(SearchRequest(text="a dog"))
+    plain = await service.catalog.searches.search(SearchRequest(text="a bridge"))
+    near = await service.catalog.searches.search(SearchRequest(text="a dog"))
     wanted = {"fake_model": {"not_weight": 5}}
-    away = await service.catalog.search(SearchRequest(text="a bridge", text_not=("a dog",), params=wanted))
+    away = await service.catalog.searches.search(SearchRequest(text="a bridge", text_not=("a dog",), params=wanted))
     unwanted = near.results[0].id
     ranks = [[one.id for one in answer.results].index(unwanted) for answer in (plain, away)]
     assert ranks[1] == len(away.results) - 1 > ranks[0]
@@ -223,17 +225,17 @@ async def test_a_feature_that_understands_no_text_refuses_one(service: LocalServ
     await arrive(service, weights, "one")
     request = SearchRequest(image=photo(1), text="a bridge", features=("phash",))
     with pytest.raises(InvalidField, match="cannot be searched by text"):
-        await service.catalog.search(request)
+        await service.catalog.searches.search(request)
 
 
 async def test_whitening_is_learnt_from_all_shards_and_searches_go_by_it(service: LocalService, weights: Path) -> None:
     await arrive(service, weights, "one")
     await add(service, *range(40))
-    trained = await service.catalog.train("fake_model")
+    trained = await service.catalog.service.train("fake_model")
     assert sum(shard.rows for shard in trained.shards) == 40
     assert (await report(service)).index_kind == "exact, whitened"
     assert (await found(service, 7)).results[0].id == "photo-7"
-    assert all(not one.problems for one in await service.catalog.verify())
+    assert all(not one.problems for one in await service.catalog.service.verify())
     expanded = await found(service, 7, params={"fake_model": {"aqe_n": 3}})
     assert expanded.features["fake_model"].status == "ok"
 
@@ -241,4 +243,4 @@ async def test_whitening_is_learnt_from_all_shards_and_searches_go_by_it(service
 async def test_the_file_of_an_upload_is_kept_for_models_that_come_later(service: LocalService, weights: Path) -> None:
     await arrive(service, weights, "one")
     assert await add(service, 1) == {"phash": "ok", "fake_model": "ok"}
-    assert await service.catalog.original("photo-1") == (photo(1), "jpeg")
+    assert await service.catalog.pictures.original("photo-1") == (photo(1), "jpeg")

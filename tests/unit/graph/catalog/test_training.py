@@ -14,6 +14,7 @@ from graph.catalog.training import train_shards
 from graph.ports.contract import ShardPort
 from graph.requests.messages import AddRequest, SearchRequest, ShardTraining, TrainingAnswer
 from storage.errors import InvalidRequest, LookalikeError, ShardUnavailable, UnknownFeature
+from storage.operations.indexes import Train
 from storage.operations.reports import Stats
 from storage.shard.placement import shard_of
 from storage.types.reports import TrainingReport
@@ -34,42 +35,42 @@ def id_in_shard(shard: int) -> str:
 
 async def fill(service: LocalService, shards: Sequence[int]) -> None:
     for shard in shards:
-        await service.catalog.add(AddRequest(photo(shard), id=id_in_shard(shard)))
+        await service.catalog.pictures.add(AddRequest(photo(shard), id=id_in_shard(shard)))
 
 
 async def test_every_shard_is_trained_and_its_pictures_are_found_as_before(service: LocalService) -> None:
     await fill(service, range(SHARDS))
-    training = await service.catalog.train("local")
+    training = await service.catalog.service.train("local")
     assert training.feature == "local"
     assert [(shard.shard, shard.reason) for shard in training.shards] == [(0, ""), (1, ""), (2, "")]
     assert all(shard.rows > 0 and shard.lists > 1 and shard.took_s >= 0 for shard in training.shards)
-    kinds = {report.name: report.index_kind for report in await service.catalog.features()}
+    kinds = {report.name: report.index_kind for report in await service.catalog.service.features()}
     assert kinds == {"local": "inverted_file", "color": "exact"}
-    answer = await service.catalog.search(SearchRequest(image=photo(1), features=("local",)))
+    answer = await service.catalog.searches.search(SearchRequest(image=photo(1), features=("local",)))
     assert answer.results[0].id == id_in_shard(1)
-    assert [report.problems for report in await service.catalog.verify()] == [(), (), ()]
+    assert [report.problems for report in await service.catalog.service.verify()] == [(), (), ()]
 
 
 async def test_a_shard_without_rows_is_reported_and_the_others_are_trained(service: LocalService) -> None:
     await fill(service, [0, 2])
-    shards = (await service.catalog.train("local")).shards
+    shards = (await service.catalog.service.train("local")).shards
     assert [shard.rows > 0 for shard in shards] == [True, False, True]
     assert shards[1] == ShardTraining(1, reason="'local' has no rows to train on")
-    stats = [await shard.ask(Stats(timeout_s=5)) for shard in service.shards]
+    stats = [await shard.ask(Stats(), timeout_s=5) for shard in service.shards]
     assert [one.features["local"].index_kind for one in stats] == ["inverted_file", "exact", "inverted_file"]
 
 
 async def test_without_any_rows_training_is_refused(service: LocalService) -> None:
     with pytest.raises(InvalidRequest, match="no rows to train on"):
-        await service.catalog.train("local")
+        await service.catalog.service.train("local")
 
 
 async def test_a_feature_that_cannot_be_trained_is_refused_with_the_reason(service: LocalService) -> None:
     await fill(service, [0])
     with pytest.raises(InvalidRequest, match="'color' compares every row"):
-        await service.catalog.train("color")
+        await service.catalog.service.train("color")
     with pytest.raises(UnknownFeature, match="'locals'"):
-        await service.catalog.train("locals")
+        await service.catalog.service.train("locals")
 
 
 @dataclass
@@ -82,13 +83,13 @@ class TrainingShard:
     asked: list[tuple[str, float]] = field(default_factory=list)
     done: bool = False
 
-    async def train(self, feature: str, *, timeout_s: float) -> TrainingReport:
-        self.asked.append((feature, timeout_s))
+    async def ask(self, operation: Train, *, timeout_s: float) -> TrainingReport:
+        self.asked.append((operation.feature, timeout_s))
         if self.outcome is not None:
             raise self.outcome
         await self.together.wait()
         self.done = True
-        return TrainingReport(self.index, feature, 100 + self.index, 20, 0.5)
+        return TrainingReport(self.index, operation.feature, 100 + self.index, 20, 0.5)
 
 
 def ports(shards: Sequence[TrainingShard]) -> Sequence[ShardPort]:

@@ -10,10 +10,9 @@ import pytest
 from deployments.replica import loading_part
 from graph.requests.messages import AddRequest, SearchRequest
 from storage.errors import InvalidRequest, ShardUnavailable
-from storage.index.whitening import Whitening
 from storage.operations.indexes import Whiten
 from storage.operations.reports import Stats
-from storage.shard.shard import Shard
+from storage.shard.open_shard import OpenShard
 from storage.types.reports import TrainingReport
 from tests.e2e.running_service import wait_for
 from tests.unit.graph.local_catalog import SHARDS, LocalService, local_service, photo
@@ -33,7 +32,7 @@ async def fill(service: LocalService, *seeds: int) -> None:
     wait_for(lambda: port._host.report().state == "ready", "the model is loaded")
     await service.models.look()
     for seed in seeds:
-        await service.catalog.add(AddRequest(photo(seed), id=f"photo-{seed}"))
+        await service.catalog.pictures.add(AddRequest(photo(seed), id=f"photo-{seed}"))
 
 
 def whitenings(service: LocalService) -> list[int]:
@@ -41,7 +40,7 @@ def whitenings(service: LocalService) -> list[int]:
 
 
 async def index_kind(service: LocalService) -> str | None:
-    [report] = await service.catalog.features()
+    [report] = await service.catalog.service.features()
     return report.index_kind
 
 
@@ -49,21 +48,21 @@ async def index_kind(service: LocalService) -> str | None:
 def second_fails(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Shards that were asked to whiten, the second of which is down whenever it is."""
     asked: list[int] = []
-    whiten = Shard.whiten
+    whiten = Whiten.run
 
-    def failing(self: Shard, feature: str, fingerprint: str, whitening: Whitening | None) -> TrainingReport:
-        asked.append(self.index)
-        if self.index == 1:
+    def failing(self: Whiten, shard: OpenShard) -> TrainingReport:
+        asked.append(shard.plan.index)
+        if shard.plan.index == 1:
             raise ShardUnavailable("shard 1 is restarting")
-        return whiten(self, feature, fingerprint, whitening)
+        return whiten(self, shard)
 
-    monkeypatch.setattr(Shard, "whiten", failing)
+    monkeypatch.setattr(Whiten, "run", failing)
     return asked
 
 
 async def test_every_shard_gets_the_same(service: LocalService) -> None:
     await fill(service, *range(40))
-    trained = await service.catalog.train("fake_model")
+    trained = await service.catalog.service.train("fake_model")
     assert [shard.shard for shard in trained.shards] == [0, 1, 2]
     assert 0 not in set(whitenings(service))
     assert len(set(whitenings(service))) == 1
@@ -73,14 +72,14 @@ async def test_every_shard_gets_the_same(service: LocalService) -> None:
 async def test_with_too_few_pictures_nothing_changes(service: LocalService) -> None:
     await fill(service, 1, 2)
     with pytest.raises(InvalidRequest, match="too few"):
-        await service.catalog.train("fake_model")
+        await service.catalog.service.train("fake_model")
     assert whitenings(service) == [0] * SHARDS
 
 
 async def test_where_a_shard_fails_the_others_stay_plain(service: LocalService, second_fails: list[int]) -> None:
     await fill(service, *range(40))
     with pytest.raises(ShardUnavailable, match="shard 1 is restarting"):
-        await service.catalog.train("fake_model")
+        await service.catalog.service.train("fake_model")
     assert whitenings(service) == [0] * SHARDS
     assert await index_kind(service) == "exact"
     assert sorted(second_fails) == [0, 0, 1, 1, 2, 2]
@@ -90,21 +89,21 @@ async def test_where_a_shard_fails_the_others_get_their_former_whitening_back(
     service: LocalService, request: pytest.FixtureRequest
 ) -> None:
     await fill(service, *range(40))
-    await service.catalog.train("fake_model")
+    await service.catalog.service.train("fake_model")
     before = whitenings(service)
     await fill(service, *range(40, 60))
     request.getfixturevalue("second_fails")
     with pytest.raises(ShardUnavailable):
-        await service.catalog.train("fake_model")
+        await service.catalog.service.train("fake_model")
     assert whitenings(service) == before
-    answer = await service.catalog.search(SearchRequest(image=photo(50)))
+    answer = await service.catalog.searches.search(SearchRequest(image=photo(50)))
     assert answer.results[0].id == "photo-50"
-    assert all(not report.problems for report in await service.catalog.verify())
+    assert all(not report.problems for report in await service.catalog.service.verify())
 
 
 async def test_shards_that_differ_all_the_same_are_shown(service: LocalService) -> None:
     await fill(service, *range(40))
-    await service.catalog.train("fake_model")
+    await service.catalog.service.train("fake_model")
     spec = service.extractors["fake_model"].served.spec
     assert spec is not None
     service.shards[2]._shard.ask(Whiten("fake_model", spec.fingerprint, None))

@@ -34,8 +34,8 @@ async def settled(service: LocalService) -> None:
 async def filled(service: LocalService) -> LocalService:
     await settled(service)
     for image_id, text in SIGNS.items():
-        await service.catalog.add(AddRequest(sign(text), id=image_id))
-    await service.catalog.add(AddRequest(photo(1), id="photo"))
+        await service.catalog.pictures.add(AddRequest(sign(text), id=image_id))
+    await service.catalog.pictures.add(AddRequest(photo(1), id="photo"))
     return service
 
 
@@ -52,15 +52,15 @@ async def test_words_are_found_by_text_and_by_picture(service: LocalService) -> 
         "cafe": "menu",
         "circ": "poster",
     }.items():
-        assert ids(await catalog.search(SearchRequest(text=text))) == [found]
-    [best, *_] = (await catalog.search(SearchRequest(image=sign("RED CIRCLE"), features=("text",)))).results
+        assert ids(await catalog.searches.search(SearchRequest(text=text))) == [found]
+    [best, *_] = (await catalog.searches.search(SearchRequest(image=sign("RED CIRCLE"), features=("text",)))).results
     assert (best.id, best.matches["text"]["distance"]) == ("poster", 0)
-    assert ids(await catalog.search(SearchRequest(id="menu", features=("text",)))) == ["menu"]
+    assert ids(await catalog.searches.search(SearchRequest(id="menu", features=("text",)))) == ["menu"]
 
 
 async def test_the_evidence_lies_in_the_stored_picture(service: LocalService) -> None:
     catalog = (await filled(service)).catalog
-    [result] = (await catalog.search(SearchRequest(text="goods"))).results
+    [result] = (await catalog.searches.search(SearchRequest(text="goods"))).results
     [word] = result.matches["text"]["words"]
     assert (word["query"], word["word"], word["match"]) == ("goods", "GOODS", "exact")
     (left, top), (right, _), (_, bottom), _ = word["box"]
@@ -72,13 +72,13 @@ async def test_the_evidence_lies_in_the_stored_picture(service: LocalService) ->
 
 async def test_a_picture_without_words_matches_nothing(service: LocalService) -> None:
     catalog = (await filled(service)).catalog
-    answer = await catalog.search(SearchRequest(image=photo(1), features=("text",)))
+    answer = await catalog.searches.search(SearchRequest(image=photo(1), features=("text",)))
     assert (ids(answer), answer.partial) == ([], False)
-    record = await catalog.get("photo")
+    record = await catalog.pictures.get("photo")
     assert record.features["text"] == "ok"
 
 
 async def test_a_wrong_parameter_is_refused(service: LocalService) -> None:
     await settled(service)
     with pytest.raises(InvalidField, match="min_score"):
-        await service.catalog.search(SearchRequest(text="red", params={"text": {"min_score": 7}}))
+        await service.catalog.searches.search(SearchRequest(text="red", params={"text": {"min_score": 7}}))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 from graph.duplicates import pages as duplicates
 from graph.duplicates.pages import DuplicateWalk
-from storage.duplicates.messages import NearQuestions
 from storage.errors import InvalidField, ShardUnavailable
+from storage.operations.duplicates import Near
+from storage.shard.operation import Operation
 from tests.twins.in_process import LocalShardPort
 from tests.unit.graph.duplicates.groups import MOST, chain, chosen_one_by_one, groups_of, pages, shards_of
 from tests.unit.storage.duplicates.near_collection import made_up
+
+Answer = TypeVar("Answer")
 
 
 async def test_what_cannot_be_decided_in_time_is_counted_and_in_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,9 +46,10 @@ class Counting(LocalShardPort):
 
     calls: list[int]
 
-    async def near(self, questions: NearQuestions, *, timeout_s: float) -> list[Any]:
-        self.calls.append(len(questions.queries))
-        return await super().near(questions, timeout_s=timeout_s)
+    async def ask(self, operation: Operation[Answer], *, timeout_s: float) -> Answer:
+        if isinstance(operation, Near):
+            self.calls.append(len(operation.questions.queries))
+        return await super().ask(operation, timeout_s=timeout_s)
 
 
 async def test_a_shard_is_asked_about_many_pictures_at_once() -> None:
@@ -61,7 +65,9 @@ async def test_a_shard_is_asked_about_many_pictures_at_once() -> None:
 
 
 class Down(LocalShardPort):
-    async def near(self, questions: NearQuestions, *, timeout_s: float) -> list[Any]:
+    async def ask(self, operation: Operation[Answer], *, timeout_s: float) -> Answer:
+        if not isinstance(operation, Near):
+            return await super().ask(operation, timeout_s=timeout_s)
         raise ShardUnavailable("shard 1 is restarting")
 
 

@@ -112,12 +112,12 @@ async def test_the_catalogue_groups_uploads_with_their_mirrored_and_smaller_copi
     small = picture.resize((160, 120))
     with local_service(tmp_path) as service:
         for name, one in {"whole": picture, "small": small, "mirrored": ImageOps.mirror(small)}.items():
-            await service.catalog.add(AddRequest(as_jpeg(one), name))
-        [group] = (await service.catalog.duplicates(None, 10, max_distance=64)).groups
+            await service.catalog.pictures.add(AddRequest(as_jpeg(one), name))
+        [group] = (await service.catalog.duplicates.page(None, 10, max_distance=64)).groups
     assert group.keep.id == "whole"
     assert {one.id for one in group.duplicates} == {"small", "mirrored"}
 
 
 async def test_without_hashes_there_are_no_duplicates_to_find(tmp_path: Path) -> None:
     with local_service(tmp_path, {"color": {}}) as service, pytest.raises(UnknownFeature, match="phash"):
-        await service.catalog.duplicates(None, 10, max_distance=64)
+        await service.catalog.duplicates.page(None, 10, max_distance=64)

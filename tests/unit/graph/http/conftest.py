@@ -37,7 +37,7 @@ class Applications:
         return self._made[key]
 
     def make(self, args: dict[str, Any], **options: Any) -> FastAPI:
-        return create_http_app(lambda: self.catalog, app_settings(args, {}), **options)
+        return create_http_app(lambda: self.catalog.parts(), app_settings(args, {}), **options)
 
 
 @pytest.fixture(scope="session")

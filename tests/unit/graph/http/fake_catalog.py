@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from graph.catalog.catalog import Catalog
 from graph.duplicates.pages import DuplicateGroup, DuplicatePage
 from graph.requests.messages import (
     AddAnswer,
@@ -103,6 +105,12 @@ class FakeCatalog:
         self.before: Callable[[], object] | None = None
         self.gate: asyncio.Event | None = None
 
+    def parts(self) -> Catalog:
+        """Itself in the place of every part."""
+        itself: Any = self
+        duplicates: Any = SimpleNamespace(page=self.duplicate_page)
+        return Catalog(pictures=itself, searches=itself, duplicates=duplicates, service=itself, jobs=self.jobs)
+
     async def _enter(self) -> None:
         if self.gate is not None:
             await self.gate.wait()
@@ -166,7 +174,7 @@ class FakeCatalog:
         rows = tuple(self.images[image_id] for image_id in later[:limit])
         return ImagePage(rows, rows[-1].id if len(later) > limit else None)
 
-    async def duplicates(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
+    async def duplicate_page(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
         await self._enter()
         self.walked.append((cursor, limit, max_distance))
         keep, other = (

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from deployments.extractors.profile import extractor_profiles
 from graph.config.fleet_plan import fleet_plan
 from graph.config.settings import AppSettings
-from graph.jobs.running.fleet_shards import CALL_TIMEOUT_S, ShardCalls
+from graph.jobs.running.fleet_shards import CALL_TIMEOUT_S, Results, ShardCalls
 from storage.cluster.actor import ShardActor
-from storage.cluster.plan import ShardPlan
+from storage.encoding.mutation_messages import decode_results, encode_mutations
 from storage.errors import LookalikeError
+from storage.shard.operation import Operation
+from storage.shard.plan import ShardPlan
+from storage.types.mutations import Mutation
 from tests.e2e.running_service import wait_for
+
+Answer = TypeVar("Answer")
 
 
 class LocalFleet(ShardCalls):
@@ -22,31 +28,24 @@ class LocalFleet(ShardCalls):
         plan = fleet_plan(settings, extractor_profiles(settings.extractors))
         self.count = plan.shard_count
         self.actors = [
-            ShardActor(
-                ShardPlan(
-                    str(folder / str(index)),
-                    index,
-                    plan.shard_count,
-                    plan.features,
-                    late=plan.late,
-                    annotations=plan.annotations,
-                    keeps_originals=plan.keeps_originals,
-                )
-            )
+            ShardActor(ShardPlan(str(folder / str(index)), index, plan.shard_count, plan.settings))
             for index in range(plan.shard_count)
         ]
         for actor in self.actors:
             wait_for(lambda actor=actor: actor._shard is not None, "the shard is open")  # type: ignore[misc]
 
-    def ask(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        answer = getattr(self.actors[shard], method)(*arguments)
-        if isinstance(answer, LookalikeError):
-            raise answer
-        return answer
+    def apply(self, shard: int, mutations: Sequence[Mutation]) -> Results:
+        return decode_results(_raised(cast(Any, self.actors[shard]).apply(encode_mutations(mutations))))
 
-    def ask_patiently(self, shard: int, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        return self.ask(shard, method, *arguments)
+    def ask(self, shard: int, operation: Operation[Answer], *, timeout_s: float = CALL_TIMEOUT_S) -> Answer:
+        return cast(Answer, _raised(cast(Any, self.actors[shard]).ask(operation)))
 
     def close(self) -> None:
         for actor in self.actors:
             cast(Any, actor).close()  # Ray types it as a remote method
+
+
+def _raised(answer: Any) -> Any:
+    if isinstance(answer, LookalikeError):
+        raise answer
+    return answer

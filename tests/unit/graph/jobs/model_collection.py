@@ -14,6 +14,9 @@ from deployments.pictures.prepared import PreparedPicture, prepare_picture
 from graph.catalog.put_image import put_image
 from graph.config.settings import AppSettings
 from graph.jobs.backfill import BackfillJob
+from storage.operations.jobs import PutJob
+from storage.operations.pictures import Records
+from storage.operations.reports import Stats
 from storage.shard.placement import shard_of
 from storage.types.features import FeatureRows
 from storage.types.jobs import JobRecord
@@ -75,7 +78,7 @@ class Collection:
         now = time.time()
         arguments = {"feature": feature, "allow_missing": allow_missing}
         record = JobRecord("backfill-1", "backfill", "queued", now, now, arguments)
-        self.fleet.ask(0, "put_job", record)
+        self.fleet.ask(0, PutJob(record))
         job = BackfillJob(record, self.settings, self.fleet, grace_s=0)
         job.run()
         job.progress.end("succeeded")
@@ -90,12 +93,12 @@ class Collection:
 
     def generations(self) -> list[tuple[str, str]]:
         """The model's mark and its role, of each shard."""
-        known = [one for shard in self.fleet.stats() for one in shard.generations["fake_model"]]
+        known = [one for shard in self.fleet.ask_each(Stats()) for one in shard.generations["fake_model"]]
         marks = {self._fingerprint(weights): weights for weights in ("one", "two")}
         return [(marks[one.spec.fingerprint], one.role) for one in known]
 
     def whitenings(self) -> list[int]:
-        return [shard.features["fake_model"].whitening for shard in self.fleet.stats()]
+        return [shard.features["fake_model"].whitening for shard in self.fleet.ask_each(Stats())]
 
     def _fingerprint(self, weights: str) -> str:
         path = self.folder / f"weights-{weights}"
@@ -103,9 +106,9 @@ class Collection:
         return create_extractor("fake_model", {"weights": str(path)}).spec.fingerprint
 
     def record(self, seed: int) -> ImageRecord:
-        [record] = self.fleet.ask(self.home(seed), "records", [ID.format(seed)])
+        [record] = self.fleet.ask(self.home(seed), Records((ID.format(seed),)))
         assert record is not None
-        return record  # type: ignore[no-any-return]
+        return record
 
     def found(self, seed: int) -> str | None:
         """The id that the model now configured finds first for a picture."""

@@ -14,13 +14,15 @@ from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import prepare_picture
 from graph.jobs.filling.take_over import TakeOver
 from storage.errors import ExtractorUnavailable
+from storage.operations.jobs import FailuresOfJob
+from storage.operations.reports import Verify
 from storage.types.features import FeatureRows
 from tests.unit.graph.jobs.model_collection import Collection, killed
 from tests.unit.graph.local_catalog import photo
 
 
 def failures(collection: Collection) -> Mapping[str, str]:
-    return {one.path: one.code for one in collection.fleet.ask(0, "job_failures", "backfill-1", 0, 100)}
+    return {one.path: one.code for one in collection.fleet.ask(0, FailuresOfJob("backfill-1", 0, 100))}
 
 
 def test_what_was_pending_is_computed_from_files_and_from_kept_uploads(collection: Collection) -> None:
@@ -67,7 +69,7 @@ def test_another_model_gets_an_index_of_its_own_that_takes_over(collection: Coll
     assert collection.record(2).features == {"phash": "ok", "fake_model": "ok"}
     collection.reopen()
     assert collection.found(4) == "photo-4"
-    assert all(not collection.fleet.ask(shard, "verify").problems for shard in range(2))
+    assert all(not collection.fleet.ask(shard, Verify()).problems for shard in range(2))
 
 
 def test_the_old_model_answers_until_the_new_one_takes_over(

@@ -11,6 +11,7 @@ import pytest
 
 from graph.jobs.importing.pictures import PictureImporter
 from storage.errors import InvalidField
+from storage.operations.reports import Stats
 from storage.shard.placement import shard_of
 from storage.types.features import FeatureRows, Vectors
 from storage.types.mutations import AddFeatures, DeleteImage, MutationResult
@@ -52,11 +53,11 @@ def test_a_thousand_pictures_are_imported_and_found_by_picture_and_by_id(target:
 def test_running_it_again_changes_nothing(target: Target) -> None:
     write_installation(target.original, range(50))
     target.run()
-    before = [actor._shard.sequence for actor in target.fleet.actors]  # type: ignore[union-attr]
+    before = [one.sequence for one in target.fleet.ask_each(Stats())]
     done = target.run()
     assert counts(done) == (50, 50, 0, 0, 50, 0)
     assert tables(done)["phashes.lmdb"] == (50, 0, 50, 0)
-    assert [actor._shard.sequence for actor in target.fleet.actors] == before  # type: ignore[union-attr]
+    assert [one.sequence for one in target.fleet.ask_each(Stats())] == before
 
 
 def test_a_job_that_was_killed_half_way_is_gone_on_with(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,10 @@ from storage.cluster.fleet import ShardFleet
 from storage.cluster.local_socket import SearchConnection, SearchSocket
 from storage.encoding.search_messages import decode_queries, encode_answers
 from storage.errors import DeadlineExceeded, UnknownFeature
+from storage.operations.indexes import Train
+from storage.operations.pending import PendingPictures
+from storage.operations.pictures import Records
+from storage.operations.process import SearchAddress
 from storage.types.pictures import PendingPage
 from storage.types.reports import TrainingReport
 from storage.types.searches import ShardAnswer, ShardQuery
@@ -31,28 +35,37 @@ class Fleet:
         self.seen: list[str | None] = []
         self.answers = True
         self.searches = 0
+        self.groups: list[str] = []
         self.address = ""
 
     def find_or_create(self, index: int) -> Any:
         return SimpleNamespace(
-            records=SimpleNamespace(remote=self._call),
+            ask=SimpleNamespace(options=self._options),
             search=SimpleNamespace(remote=self._search),
-            search_address=SimpleNamespace(remote=self._address),
-            train=SimpleNamespace(remote=self._train),
             lease=SimpleNamespace(remote=lambda *asked: answered(asked == ("fill", "me", 9.0))),
-            pending_for=SimpleNamespace(remote=lambda _, start, limit: answered(PendingPage((), start + limit))),
         )
+
+    def _options(self, *, concurrency_group: str) -> Any:
+        self.groups.append(concurrency_group)
+        return SimpleNamespace(remote=self._ask)
+
+    def _ask(self, operation: object) -> asyncio.Future[Any]:
+        match operation:
+            case SearchAddress():
+                return answered(self.address)
+            case Train(feature="local"):
+                return answered(TrainingReport(0, "local", 9, 3, 0.1))
+            case Train(feature=feature):
+                return answered(UnknownFeature(f"not {feature!r}"))
+            case PendingPictures(start=start, limit=limit):
+                return answered(PendingPage((), start + limit))
+            case Records(ids=ids):
+                return self._call(ids)
+        raise AssertionError(operation)
 
     def _search(self, question: bytes) -> asyncio.Future[Any]:
         self.searches += 1
         return answered(no_hits(question))
-
-    def _train(self, feature: str) -> asyncio.Future[Any]:
-        known = feature == "local"
-        return answered(TrainingReport(0, feature, 9, 3, 0.1) if known else UnknownFeature(f"not {feature!r}"))
-
-    def _address(self) -> asyncio.Future[Any]:
-        return answered(self.address)
 
     def _call(self, *arguments: Any) -> asyncio.Future[Any]:
         self.seen.append(TASK.get())
@@ -90,20 +103,21 @@ async def port(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
 
 async def test_calls_to_a_shard_are_no_part_of_the_ray_task_that_makes_them(fleet: Fleet, port: ShardPort) -> None:
     TASK.set("a request that may be cancelled")
-    await port.records(["a"], timeout_s=1)
+    await port.ask(Records(("a",)), timeout_s=1)
     assert fleet.seen == [None]
 
 
 async def test_a_shard_that_is_late_is_told_from_one_that_is_down(fleet: Fleet, port: ShardPort) -> None:
     fleet.answers = False
     with pytest.raises(DeadlineExceeded):
-        await port.records(["a"], timeout_s=0.01)
+        await port.ask(Records(("a",)), timeout_s=0.01)
 
 
-async def test_training_is_asked_of_the_actor_and_its_refusal_is_raised(port: ShardPort) -> None:
-    assert await port.train("local", timeout_s=1) == TrainingReport(0, "local", 9, 3, 0.1)
+async def test_training_is_asked_of_the_actor_and_its_refusal_is_raised(fleet: Fleet, port: ShardPort) -> None:
+    assert await port.ask(Train("local"), timeout_s=1) == TrainingReport(0, "local", 9, 3, 0.1)
+    assert fleet.groups == ["upkeep"]
     with pytest.raises(UnknownFeature, match="'color'"):
-        await port.train("color", timeout_s=1)
+        await port.ask(Train("color"), timeout_s=1)
 
 
 async def searched(port: ShardPort, times: int) -> None:
@@ -191,4 +205,4 @@ async def test_a_shard_on_another_machine_is_asked_through_its_actor(fleet: Flee
 async def test_a_lease_and_pages_of_waiting_pictures_are_asked_of_the_actor(port: ShardPort) -> None:
     assert await port.lease("fill", "me", 9.0, timeout_s=1)
     assert not await port.lease("fill", "another", 9.0, timeout_s=1)
-    assert (await port.pending_for({"color": "color-1"}, 40, 2, timeout_s=1)).next_start == 42
+    assert (await port.ask(PendingPictures({"color": "color-1"}, 40, 2), timeout_s=1)).next_start == 42

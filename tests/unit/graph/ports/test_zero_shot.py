@@ -11,7 +11,7 @@ import pytest
 from deployments.annotators.registry import validate_annotator_config
 from deployments.extractor import LOGITS
 from deployments.pictures.prepared import PictureFacts, PreparedPicture
-from graph.catalog import zero_shot
+from graph.ports import zero_shot
 from graph.ports.contract import ExtractorStatus
 from graph.ports.zero_shot import ZeroShotPort
 from storage.errors import Busy, ExtractorFailed

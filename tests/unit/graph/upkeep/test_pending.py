@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,14 @@ from deployments.pictures.prepared import PreparedPicture
 from graph.ports.contract import ExtractorStatus
 from graph.requests.messages import AddRequest
 from graph.upkeep.pending import PendingFeatures
-from storage.cluster.leases import Leases
 from storage.errors import ExtractorFailed, ExtractorUnavailable, LookalikeError, ShardUnavailable
+from storage.operations.pending import PendingPictures
+from storage.operations.pictures import Original
+from storage.shard.leases import Leases
+from storage.shard.operation import Operation
 from storage.types.features import FeatureRows
-from storage.types.pictures import PendingPage
-from tests.unit.graph.local_catalog import LocalService, local_service, photo
+from tests.unit.graph.local_catalog import BreakableShard, LocalService, local_service, photo
+from tests.unit.storage.samples import inside
 
 
 @pytest.fixture
@@ -37,38 +41,36 @@ class Spy:
         for shard in service.shards:
             self._watch(shard)
 
-    def _watch(self, shard: object) -> None:
-        pending_for, original = shard.pending_for, shard.original  # type: ignore[attr-defined]
+    def _watch(self, shard: BreakableShard) -> None:
+        ask = shard.ask
 
-        async def spied_pages(wanted: Mapping[str, str], start: int, limit: int, *, timeout_s: float) -> PendingPage:
-            page: PendingPage = await pending_for(wanted, start, limit, timeout_s=timeout_s)
-            self.listed += [image.id for image in page.images]
-            self.asked.update(list(wanted))
-            return page
+        async def spied(operation: Operation[Any], *, timeout_s: float) -> Any:
+            answer = await ask(operation, timeout_s=timeout_s)
+            if isinstance(operation, PendingPictures):
+                self.listed += [image.id for image in answer.images]
+                self.asked.update(list(operation.wanted))
+            elif isinstance(operation, Original):
+                self.originals.append(operation.id)
+            return answer
 
-        async def spied_original(image_id: str, *, timeout_s: float) -> bytes | None:
-            self.originals.append(image_id)
-            found: bytes | None = await original(image_id, timeout_s=timeout_s)
-            return found
-
-        shard.pending_for, shard.original = spied_pages, spied_original  # type: ignore[attr-defined]
+        shard.ask = spied  # type: ignore[method-assign]
 
 
 def another_filler(service: LocalService) -> PendingFeatures:
     """As of a second router."""
     return PendingFeatures(
-        extractors=service.extractors, shards=service.shards, prepare=service.catalog.prepare, timeout_s=5
+        extractors=service.extractors, shards=service.shards, prepare=service.decoding.prepare, timeout_s=5
     )
 
 
 async def add_without_color(service: LocalService, count: int) -> None:
     service.extractors["color"].failure = ExtractorUnavailable("no weights")
     for seed in range(count):
-        await service.catalog.add(AddRequest(photo(seed), id=f"photo-{seed}"))
+        await service.catalog.pictures.add(AddRequest(photo(seed), id=f"photo-{seed}"))
 
 
 async def colors(service: LocalService, count: int) -> list[str]:
-    return [(await service.catalog.get(f"photo-{seed}")).features["color"] for seed in range(count)]
+    return [(await service.catalog.pictures.get(f"photo-{seed}")).features["color"] for seed in range(count)]
 
 
 async def test_nothing_is_read_of_pictures_that_wait_for_a_missing_model(service: LocalService) -> None:
@@ -102,7 +104,7 @@ async def test_of_two_fillers_one_works(service: LocalService, monkeypatch: pyte
     assert await other.fill() == 0
     assert not spy.asked
     assert await service.pending.fill() == 3
-    monkeypatch.setattr(service.shards[0], "_leases", Leases())  # the first router is gone, and so is its lease
+    monkeypatch.setattr(service.shards[0]._shard, "_leases", Leases())  # the first router is gone, and so is its lease
     assert await other.fill() == 0
     assert spy.asked
     asked = spy.asked.total()
@@ -175,7 +177,7 @@ async def test_a_picture_that_cannot_be_decoded_any_more_is_left_and_those_behin
     service.extractors["color"].failure = None
     originals = Spy(service).originals
     for shard in service.shards:
-        shard._shard._store.write(spoil_first_original)
+        inside(shard._shard).store.write(spoil_first_original)
     with caplog.at_level(logging.DEBUG, "graph.upkeep.pending"):
         assert await service.pending.fill() == 9 - len(service.shards)
         assert len(originals) == 9
@@ -254,13 +256,13 @@ class Captions:
 async def test_annotations_are_filled_in_and_another_model_is_tried_at_once(tmp_path: Path) -> None:
     captions = Captions()
     with local_service(tmp_path, annotators={"caption": captions}) as service:
-        await service.catalog.add(AddRequest(photo(1), id="a"))
+        await service.catalog.pictures.add(AddRequest(photo(1), id="a"))
         captions.calls = 0
         for _ in range(3):
             assert await service.pending.fill() == 0
         assert captions.calls == 2
         captions.version, captions.failure = "two", None
         assert await service.pending.fill() == 1
-        assert (await service.catalog.get("a")).annotations == {"caption": "a bridge"}
+        assert (await service.catalog.pictures.get("a")).annotations == {"caption": "a bridge"}
         assert await service.pending.fill() == 0
         assert captions.calls == 3

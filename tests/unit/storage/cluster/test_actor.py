@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from storage.cluster import actor as shard_actor
 from storage.cluster.actor import ShardActor
-from storage.cluster.plan import ShardPlan
 from storage.duplicates import fact_cache as remembered
 from storage.duplicates.messages import NearQuery, NearQuestions
 from storage.duplicates.picture_facts import NearMemory
-from storage.encoding.mutation_messages import encode_mutations
-from storage.errors import UnknownFeature
+from storage.encoding.mutation_messages import decode_results, encode_mutations
+from storage.errors import InvalidField, ShardUnavailable, UnknownFeature
+from storage.operations.duplicates import Near, Walk
+from storage.operations.pending import PendingPictures
+from storage.operations.pictures import Original, Page
+from storage.operations.process import SearchAddress
+from storage.shard.plan import ShardPlan, ShardSettings
+from storage.types.mutations import MutationResult
 from storage.types.pictures import PendingPage
 from tests.e2e.running_service import wait_for
-from tests.unit.storage.samples import COLOR, SPECS, put
+from tests.unit.storage.samples import COLOR, SPECS, delete, inside, open_shard, put
 
 
 @pytest.fixture
-def actor(tmp_path: Path) -> Iterator[Any]:
+def plan(tmp_path: Path) -> ShardPlan:
+    return ShardPlan(str(tmp_path / "shard"), 0, 1, ShardSettings(SPECS))
+
+
+@pytest.fixture
+def actor(plan: ShardPlan) -> Iterator[Any]:
     """Its methods are for Ray alone in the eyes of mypy."""
-    made: Any = ShardActor(ShardPlan(str(tmp_path / "shard"), 0, 1, SPECS))
+    made: Any = ShardActor(plan)
     wait_for(lambda: made._shard is not None, "the shard is open")
     yield made
     made.close()
@@ -33,9 +44,9 @@ def actor(tmp_path: Path) -> Iterator[Any]:
 def test_what_has_expired_of_a_crowd_is_forgotten_when_nobody_asks(actor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remembered, "FEW", 1)
     actor.apply(encode_mutations([put(name, seed="x") for name in "abcd"]))
-    [a, *_] = actor.walk("phash", 2, -1, 9)
-    actor.near(NearQuestions("phash", 2, 64, (NearQuery("a", a.rank, a.views, 5, 5),)))
-    memory: NearMemory = actor._shard._near_memory
+    [a, *_] = actor.ask(Walk("phash", 2, -1, 9))
+    actor.ask(Near(NearQuestions("phash", 2, 64, (NearQuery("a", a.rank, a.views, 5, 5),))))
+    memory: NearMemory = inside(actor._shard).near_memory
     tables = (memory.sizes, memory.ids, memory.views)
     handles = np.arange(2)
     memory.views.of(handles, lambda _: handles)
@@ -52,16 +63,50 @@ def test_one_of_two_holders_has_a_lease(actor: Any) -> None:
 
 
 def test_waiting_pictures_are_listed_without_their_originals(actor: Any) -> None:
-    actor.apply(encode_mutations([put("a", pending=["color"], original=b"bytes", source=None), put("b")]))
-    page = actor.pending_for({"color": COLOR.fingerprint}, 0, 9)
+    original = b"the bytes of an upload"
+    actor.apply(encode_mutations([put("a", pending=["color"], original=original, source=None), put("b")]))
+    page = actor.ask(PendingPictures({"color": COLOR.fingerprint}, 0, 9))
     assert isinstance(page, PendingPage)
-    assert [(image.id, image.original) for image in page.images] == [("a", None)]
-    assert actor.original("a") == b"bytes"
+    assert [(image.id, image.source) for image in page.images] == [("a", None)]
+    assert original not in repr(page).encode()
+    assert actor.ask(Original("a")) == original
 
 
 def test_pictures_near_to_one_another_are_walked_and_asked_for(actor: Any) -> None:
     actor.apply(encode_mutations([put("a", seed="x"), put("b", seed="x"), put("c")]))
-    a, b, _ = actor.walk("phash", 2, -1, 9)
-    [answer] = actor.near(NearQuestions("phash", 2, 64, (NearQuery("b", b.rank, b.views, 5, 5),)))
+    a, b, _ = actor.ask(Walk("phash", 2, -1, 9))
+    [answer] = actor.ask(Near(NearQuestions("phash", 2, 64, (NearQuery("b", b.rank, b.views, 5, 5),))))
     assert [(one.id, one.distance) for one in (*answer.larger, *answer.nearest)] == [(a.id, 0), (a.id, 0)]
-    assert isinstance(actor.walk("no such feature", 2, -1, 9), UnknownFeature)
+    assert isinstance(actor.ask(Walk("no such feature", 2, -1, 9)), UnknownFeature)
+
+
+def test_mutations_of_different_callers_are_refused_one_by_one(actor: Any) -> None:
+    encoded = actor.apply(encode_mutations([put("a"), delete("", "op"), put("b")]))
+    first, refused, last = decode_results(encoded)
+    assert isinstance(first, MutationResult)
+    assert isinstance(refused, InvalidField)
+    assert isinstance(last, MutationResult)
+    assert (first.outcome, last.outcome) == ("created", "created")
+    assert [row.id for row in actor.ask(Page(None, 9))] == ["a", "b"]
+
+
+def test_where_it_can_be_searched_is_asked_like_anything_else(actor: Any) -> None:
+    assert actor.ask(SearchAddress()) == actor._socket.address
+
+
+def test_while_it_is_not_open_every_call_says_so(plan: ShardPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_actor, "LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(shard_actor, "REOPEN_PAUSE_S", 0.02)
+    owner = open_shard(Path(plan.directory))
+    waiting: Any = ShardActor(plan)
+    wait_for(lambda: "in use" in str(waiting._failure), "the folder is another's")
+    calls: tuple[Callable[[], Any], ...] = (
+        lambda: waiting.apply(encode_mutations([put("a")])),
+        lambda: waiting.ask(Page(None, 9)),
+        lambda: waiting.lease("fill", "a", 60),
+    )
+    assert all(isinstance(call(), ShardUnavailable) for call in calls)
+    owner.close()
+    wait_for(lambda: waiting.ask(Page(None, 9)) == [], "it opens once the folder is free")
+    waiting.close()
+    assert all("closed" in str(call()) for call in calls)

@@ -10,6 +10,7 @@ import pytest
 import storage
 from storage.cluster.fleet import fleet_version
 from storage.cluster.plan import FleetPlan
+from storage.shard.plan import ShardSettings
 from tests.unit.storage.samples import SPECS
 
 
@@ -21,7 +22,7 @@ def code(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> FleetPlan:
-    return FleetPlan(data_dir=str(tmp_path / "data"), shard_count=1, features=SPECS)
+    return FleetPlan(data_dir=str(tmp_path / "data"), shard_count=1, settings=ShardSettings(SPECS))
 
 
 def test_the_same_code_has_the_same_version_wherever_it_lies(code: Path, plan: FleetPlan) -> None:

@@ -270,7 +270,7 @@ def test_what_is_written_meanwhile_is_not_lost(
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saving anything, as a killed process does."""
-    shard._upkeep._saved_sequence = inside(shard).view.sequence
+    inside(shard).upkeep._saved_sequence = inside(shard).view.sequence
     shard.close()
 
 
@@ -328,7 +328,7 @@ def test_each_generation_has_its_own_whitening_and_takes_it_along(late: Callable
     assert_nearest(shard, whitening, model=TWO)
     assert nearest(shard, NAMES[7], TWO)[0].id == NAMES[7]
     shard.ask(DropReplaced("global"))
-    with shard._store.read() as transaction:
+    with inside(shard).store.read() as transaction:
         assert stored_whitening(transaction, "global") is None
         assert stored_whitening(transaction, "global@2") is not None
     assert_nearest(late(), whitening, model=TWO)

@@ -9,19 +9,18 @@ from typing import Any
 
 import pytest
 
-from storage.errors import InvalidRequest, UnknownFeature
+from storage.errors import InvalidField, InvalidRequest, UnknownFeature
 from storage.operations.models import AdoptModel, BeginModel, DropReplaced, SwitchModel
 from storage.operations.pictures import Original, Records
 from storage.operations.reports import Verify
 from storage.shard.shard import Shard
 from storage.types.features import FeatureState
-from storage.types.mutations import FillFeatures, PutImage
+from storage.types.mutations import FillFeatures, MutationResult, PutImage
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.models import ONE, TWO, fill_seen, put_seen
 from tests.unit.storage.samples import (
     applied,
     ask,
-    check,
     delete,
     find,
     found_ids,
@@ -146,22 +145,30 @@ def test_what_no_annotator_here_says_is_refused(shard: Shard, name: str) -> None
         applied(shard, [say("a", **{name: "x"})])
     assert refusal.value.hint == "this shard keeps caption, tags"
     with pytest.raises(UnknownFeature):
-        check(shard, put_said("b", {name: "x"}, pending=[name] if name in ("phash", "color") else []))
+        applied(shard, [put_said("b", {name: "x"}, pending=[name] if name in ("phash", "color") else [])])
     assert shard.ask(Verify()).problems == ()
 
 
 def test_a_record_that_says_it_has_what_it_does_not_bring_is_refused(shard: Shard) -> None:
     made = put("a")
     with pytest.raises(InvalidRequest, match="caption"):
-        check(shard, replace(made, record=replace(made.record, features={**made.record.features, "caption": "ok"})))
+        applied(shard, [replace(made, record=replace(made.record, features={**made.record.features, "caption": "ok"}))])
     with pytest.raises(InvalidRequest, match="caption"):
-        check(shard, replace(made, record=replace(made.record, annotations={"caption": "x"})))
+        applied(shard, [replace(made, record=replace(made.record, annotations={"caption": "x"}))])
+
+
+def test_what_json_cannot_hold_is_refused_by_itself(shard: Shard) -> None:
+    applied(shard, [put("a"), put("b")])
+    refused, filled = shard.apply([say("a", caption=float("nan")), say("b", "other", caption=CAPTION)])
+    assert isinstance(refused, InvalidField)
+    assert isinstance(filled, MutationResult)
+    assert (filled.outcome, said(shard, "a"), said(shard, "b")) == ("filled", {}, {"caption": CAPTION})
 
 
 def test_rows_are_no_annotation(shard: Shard) -> None:
     fill = FillFeatures("op", "a", "", {"caption": picture_rows("a")["color"]})
     with pytest.raises(UnknownFeature, match="no feature 'caption'"):
-        check(shard, fill)
+        applied(shard, [fill])
 
 
 def test_an_annotator_that_comes_later_finds_every_picture_waiting(

@@ -121,14 +121,15 @@ class SlowCommit:
 
 
 @pytest.fixture
-def slow(tmp_path: Path) -> tuple[Shard, SlowCommit]:
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Shard, SlowCommit]:
     stores: list[SlowCommit] = []
 
     def open_store(directory: Path, tables: list[str]) -> SlowCommit:
         stores.append(SlowCommit(LmdbStore(directory, tables)))
         return stores[-1]
 
-    return open_shard(tmp_path, open_store=open_store), stores[0]
+    monkeypatch.setattr("storage.shard.open_shard.LmdbStore", open_store)
+    return open_shard(tmp_path), stores[0]
 
 
 def test_a_search_does_not_wait_for_a_commit(slow: tuple[Shard, SlowCommit]) -> None:

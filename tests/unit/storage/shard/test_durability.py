@@ -18,17 +18,18 @@ ROOT = Path(__file__).resolve().parents[4]
 WRITER = """
 import sys
 from pathlib import Path
-from tests.unit.storage.samples import delete, open_shard, put
+from storage.operations.indexes import SaveIndexes
+from tests.unit.storage.samples import applied, delete, open_shard, put
 shard = open_shard(Path(sys.argv[1]), lock_timeout_s=30)
 first = int(sys.argv[2])
 for number in range(first, first + 100_000):
     new = [put(f"{number}-{part}") for part in range(3)]
-    shard.apply(new)
+    applied(shard, new)
     print("added", number, flush=True)
-    shard.apply([delete(f"{number}-1"), put(f"{number}-2", seed=f"new {number}", on_conflict="replace")])
+    applied(shard, [delete(f"{number}-1"), put(f"{number}-2", seed=f"new {number}", on_conflict="replace")])
     print("changed", number, flush=True)
     if number % 7 == 0:
-        shard.snapshot()
+        shard.ask(SaveIndexes())
 """
 
 

@@ -21,7 +21,19 @@ from storage.types.mutations import FillFeatures
 from storage.types.searches import FeatureQuery, ShardQuery
 from storage.upkeep.factory import build_index
 from tests.unit.storage.conftest import Reopen
-from tests.unit.storage.samples import PHASH, SPECS, applied, ask, delete, find, open_shard, picture_rows, put, record
+from tests.unit.storage.samples import (
+    PHASH,
+    SPECS,
+    applied,
+    ask,
+    delete,
+    find,
+    inside,
+    open_shard,
+    picture_rows,
+    put,
+    record,
+)
 from tests.unit.storage.scenes import (
     LOCAL,
     PICTURES,
@@ -165,11 +177,11 @@ def test_keypoints_that_do_not_fit_their_rows_are_not_stored(full: Shard) -> Non
 def test_verify_finds_keypoints_that_the_index_has_otherwise(tmp_path: Path) -> None:
     shard = open_shard(tmp_path / "shard", [LOCAL])
     applied(shard, [put_scene("a", PICTURES[1]), put_scene("b", PICTURES[2])])
-    view, handles = shard._views.current, np.repeat([0, 1, 7], 80)
+    view, handles = inside(shard).view, np.repeat([0, 1, 7], 80)
     rows = np.concatenate([feature(PICTURES[number]).rows for number in (1, 2, 3)])
     rows[85, 5] ^= 1
     changed = build_index(LOCAL).with_changes(remove=handles[:0], add=handles, rows=rows)
-    shard._views.replace(replace(view, indexes={"local": changed}))
+    inside(shard).live.views.replace(replace(view, indexes={"local": changed}))
     assert shard.ask(Verify()).problems == (
         "local: the index has other rows of handle 1 than the store",
         "local: the index has 80 rows that the store does not",

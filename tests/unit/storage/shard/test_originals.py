@@ -14,7 +14,7 @@ from storage.tables.schema import ORIGINALS
 from storage.types.mutations import PutImage
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.models import ONE, TWO, fill_seen, put_seen
-from tests.unit.storage.samples import applied, delete, fill, put, waiting
+from tests.unit.storage.samples import applied, delete, fill, inside, put, waiting
 
 
 def upload(image_id: str, **options: Any) -> PutImage:
@@ -27,7 +27,7 @@ def keeping(reopen: Reopen) -> Shard:
 
 
 def originals(shard: Shard) -> int:
-    with shard._store.read() as transaction:
+    with inside(shard).store.read() as transaction:
         return transaction.count(ORIGINALS)
 
 
@@ -73,7 +73,7 @@ def test_a_later_model_is_computed_from_what_was_kept(reopen: Reopen) -> None:
     applied(shard, [put_seen("a", ONE, original=b"bytes", source=None), fill_seen("early", ONE)])
     assert waiting(shard, 9) == []
     shard.ask(BeginModel(TWO, {}))
-    assert [(image.id, image.original) for image in waiting(shard, 9)] == [
+    assert [(image.id, shard.ask(Original(image.id))) for image in waiting(shard, 9)] == [
         ("early", b"bytes of early"),
         ("a", b"bytes"),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,15 +12,16 @@ import pytest
 from storage.errors import InvalidField, InvalidRequest, StorageFailure, UnknownFeature
 from storage.operations.features import Features, RowsOfEach
 from storage.operations.indexes import SaveIndexes
+from storage.operations.pending import PendingPictures
 from storage.operations.pictures import Original, Page, Records, SourceStates, Thumbnail
 from storage.operations.reports import Backup, Stats, Verify
 from storage.shard.placement import shard_of
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows, FeatureSpec
-from storage.types.mutations import PutImage
+from storage.types.mutations import MutationResult, PutImage
 from tests.unit.storage.samples import (
+    COLOR,
     applied,
-    check,
     delete,
     fill,
     find,
@@ -151,7 +152,8 @@ class TestLateFeatures:
     def test_a_pending_feature_is_recorded_with_the_original(self, shard: Shard) -> None:
         applied(shard, [put("a", pending=["color"], original=b"bytes"), put("b")])
         (pending,) = waiting(shard, 9)
-        assert (pending.id, pending.features, pending.original, pending.source) == ("a", ("color",), b"bytes", None)
+        assert (pending.id, pending.features, pending.source) == ("a", ("color",), None)
+        assert shard.ask(Original("a")) == b"bytes"
         assert shard.ask(Stats()).features["color"].pending == 1
         assert (found_ids(shard, "a"), found_ids(shard, "a", "color")) == (["a"], [])
         assert_clean(shard)
@@ -184,7 +186,7 @@ class TestLateFeatures:
     def test_a_picture_from_a_file_names_the_file_instead(self, shard: Shard) -> None:
         applied(shard, [put("a", pending=["color"])])
         (pending,) = waiting(shard, 9)
-        assert pending.original is None
+        assert shard.ask(Original("a")) is None
         assert pending.source is not None
         assert pending.source.path == "/photos/a"
 
@@ -196,8 +198,11 @@ class TestLateFeatures:
 
     def test_pending_pictures_come_oldest_first_and_can_be_paged(self, shard: Shard) -> None:
         applied(shard, [put(name, pending=["color"]) for name in ("c", "a", "b")])
-        assert [image.id for image in waiting(shard, 2)] == ["c", "a"]
-        assert [image.id for image in waiting(shard, 2, after="a")] == ["b"]
+        first = shard.ask(PendingPictures({"color": COLOR.fingerprint}, 0, 2))
+        assert [image.id for image in first.images] == ["c", "a"]
+        assert first.next_start is not None
+        second = shard.ask(PendingPictures({"color": COLOR.fingerprint}, first.next_start, 2))
+        assert ([image.id for image in second.images], second.next_start) == (["b"], None)
 
     def test_a_configured_feature_the_put_does_not_speak_of_is_pending(self, shard: Shard) -> None:
         mutation = put("a", pending=["color"])
@@ -210,10 +215,18 @@ class TestLateFeatures:
 
 class TestRefusals:
     def refused(self, shard: Shard, mutation: Any, error: type[Exception], message: str) -> None:
-        with pytest.raises(error, match=message):
-            applied(shard, [put("good"), mutation])
-        assert shard.ask(Stats()).images == 0
-        assert inside(shard).view.sequence == 0
+        """By itself it changes nothing; among others it has its refusal for a result, and they are made."""
+        before = inside(shard).view.sequence
+        [alone] = shard.apply([mutation])
+        assert inside(shard).view.sequence == before
+        first, refusal, last = shard.apply([put("good"), mutation, put("good too")])
+        assert [result for result in (first, last) if isinstance(result, MutationResult)] == [first, last]
+        for refused in (alone, refusal):
+            with pytest.raises(error, match=message):
+                raise cast(Exception, refused)
+        assert [row.id for row in shard.ask(Page(None, 9))] == ["good", "good too"]
+        assert (found_ids(shard, "good"), found_ids(shard, "good too")) == (["good"], ["good too"])
+        assert inside(shard).view.sequence == 1
         assert_clean(shard)
 
     @pytest.mark.parametrize("image_id", ["", "x" * 257, "a\nb", "\ud800"])
@@ -286,10 +299,19 @@ class TestRefusals:
         with pytest.raises(InvalidRequest, match="belongs to shard 2"):
             applied(shard, [put(names[2])])
 
-    def test_check_tells_beforehand(self, shard: Shard) -> None:
-        check(shard, put("a"))
-        with pytest.raises(InvalidField):
-            check(shard, delete("", "op"))
+    def test_results_and_refusals_come_in_the_order_of_the_mutations(self, shard: Shard) -> None:
+        bad = delete("", "op")
+        results = shard.apply([bad, put("a"), bad, bad, put("a", seed="2"), delete("a"), bad])
+        told = [result.outcome if isinstance(result, MutationResult) else type(result) for result in results]
+        assert told == [InvalidField, "created", InvalidField, InvalidField, "conflict", "deleted", InvalidField]
+        assert shard.apply([]) == []
+        assert_clean(shard)
+
+    def test_a_refused_operation_may_be_sent_again_put_right(self, shard: Shard) -> None:
+        applied(shard, [put("b")])
+        [refused] = shard.apply([delete("", "op")])
+        assert isinstance(refused, InvalidField)
+        assert outcomes(applied(shard, [delete("b", "op")])) == ["deleted"]
 
 
 class TestReading:

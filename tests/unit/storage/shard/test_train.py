@@ -17,7 +17,7 @@ from storage.shard.shard import Shard
 from storage.types.searches import Hit
 from storage.upkeep.factory import IndexConfig
 from tests.unit.storage.conftest import Reopen
-from tests.unit.storage.samples import applied, delete
+from tests.unit.storage.samples import applied, delete, inside
 from tests.unit.storage.scenes import LOCAL, Scene, find_scene, mirrored, put_scene, query, scene, seen, similarity
 
 CONFIGS = {"local": IndexConfig(train_after_rows=500)}
@@ -109,7 +109,8 @@ def test_what_is_written_while_centroids_are_made_is_not_lost(full: Shard, monke
 
 
 def test_what_is_written_just_before_the_index_is_published_is_not_lost(full: Shard) -> None:
-    full._upkeep._write_lock = WritesFirst(full._upkeep._write_lock, lambda: changes(full, "late"))  # type: ignore[assignment]
+    live = inside(full).live
+    object.__setattr__(live, "write_lock", WritesFirst(live.write_lock, lambda: changes(full, "late")))
     full.ask(Train("local"))
     assert_changed(full, "late")
 

@@ -14,7 +14,7 @@ from storage.kv.store import WriteTransaction
 from storage.operations.reports import Verify
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows
-from tests.unit.storage.samples import applied, picture_rows, put
+from tests.unit.storage.samples import applied, inside, picture_rows, put
 
 Damage = Callable[[WriteTransaction], object]
 
@@ -56,7 +56,7 @@ def test_a_sound_shard_has_no_problems(full: Shard) -> None:
     ],
 )
 def test_a_damaged_store_is_found_out(full: Shard, damage: Damage, problem: str) -> None:
-    full._store.write(damage)
+    inside(full).store.write(damage)
     assert any(problem in line for line in full.ask(Verify()).problems)
 
 
@@ -65,7 +65,7 @@ def _rows(seed: str) -> bytes:
 
 
 def test_an_index_that_lacks_or_adds_rows_is_found_out(full: Shard) -> None:
-    view = full._views.current
+    view = inside(full).view
     index = view.indexes["phash"]
     none = np.zeros(0, np.int64)
     rows = picture_rows("x")["phash"].rows
@@ -73,12 +73,12 @@ def test_an_index_that_lacks_or_adds_rows_is_found_out(full: Shard) -> None:
         (index.with_changes(remove=np.array([1]), add=none, rows=rows[:0]), "other rows of handle 1"),
         (index.with_changes(remove=none, add=np.array([77]), rows=rows), "1 rows that the store does not"),
     ):
-        full._views._views = (replace(view, indexes={**view.indexes, "phash": changed}),)
+        inside(full).live.views.replace(replace(view, indexes={**view.indexes, "phash": changed}))
         assert any(problem in line for line in full.ask(Verify()).problems)
 
 
 def test_rows_are_compared_byte_by_byte(full: Shard) -> None:
     rows = picture_rows("a")["color"].rows.copy()
     rows[0, 0] = np.nextafter(rows[0, 0], np.float32(1))
-    full._store.write(lambda t: t.put("feature:color", number_key(0), encode_rows(FeatureRows(rows))))
+    inside(full).store.write(lambda t: t.put("feature:color", number_key(0), encode_rows(FeatureRows(rows))))
     assert full.ask(Verify()).problems == ("color: the index has other rows of handle 0 than the store",)

@@ -176,8 +176,8 @@ class TestImported:
         assert (found.width, found.sha256, found.metadata) == (640, later.record.sha256, {"file_name": "7.jpg"})
         assert states(shard, "7") == {"phash": "ok", "color": "pending"}
         assert shard.ask(Thumbnail("7")) == b"thumbnail of 7"
-        [waiting] = waiting(shard, 10)
-        assert (waiting.id, waiting.features, waiting.original) == ("7", ("color",), b"bytes")
+        [pending] = waiting(shard, 10)
+        assert (pending.id, pending.features, shard.ask(Original("7"))) == ("7", ("color",), b"bytes")
         assert found_ids(shard, "7") == ["7"]
         assert shard.ask(IdsOfFileName("7.jpg")) == ["7"]
         assert_clean(shard)

@@ -1,6 +1,8 @@
-"""Pages of pictures that wait: what is on them, and how large they get."""
+"""Pages of pictures that wait: what is on them, and how one leads to the next."""
 
 from __future__ import annotations
+
+import pickle
 
 import pytest
 
@@ -10,32 +12,19 @@ from storage.operations.pictures import Original
 from storage.shard.shard import Shard
 from storage.tables import pending as pending_reads
 from storage.types.mutations import PutImage
-from storage.types.pictures import PendingImage
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.models import ONE, TWO, fill_seen, put_seen
-from tests.unit.storage.samples import COLOR, PHASH, applied, fill, put, waiting
+from tests.unit.storage.samples import COLOR, PHASH, applied, fill, put
 
 BY_COLOR = {"color": COLOR.fingerprint}
 
 
-def upload(image_id: str, *pending: str, size: int = 10) -> PutImage:
-    return put(image_id, pending=pending, original=image_id.encode() * size, source=None)
+def upload(image_id: str, *pending: str) -> PutImage:
+    return put(image_id, pending=pending, original=image_id.encode() * 10, source=None)
 
 
 def names(shard: Shard, wanted: dict[str, str], start: int = 0, limit: int = 9) -> list[str]:
     return [image.id for image in shard.ask(PendingPictures(wanted, start, limit)).images]
-
-
-def backfill_pages(shard: Shard, limit: int) -> list[list[PendingImage]]:
-    """As a backfill job goes through them: a page with fewer than it asked for is the last."""
-    pages: list[list[PendingImage]] = []
-    after: str | None = None
-    while True:
-        page = waiting(shard, limit, after)
-        pages.append(page)
-        if len(page) < limit:
-            return pages
-        after = page[-1].id
 
 
 def test_only_pictures_that_wait_for_what_is_asked_are_listed(shard: Shard) -> None:
@@ -50,10 +39,12 @@ def test_only_pictures_that_wait_for_what_is_asked_are_listed(shard: Shard) -> N
 
 def test_originals_are_not_on_the_page(shard: Shard) -> None:
     applied(shard, [upload("uploaded", "color"), put("file", pending=["color"])])
-    uploaded, from_file = shard.ask(PendingPictures(BY_COLOR, 0, 9)).images
-    assert (uploaded.original, uploaded.source) == (None, None)
+    page = shard.ask(PendingPictures(BY_COLOR, 0, 9))
+    uploaded, from_file = page.images
+    assert uploaded.source is None
     assert shard.ask(Original(uploaded.id)) == b"uploaded" * 10
-    assert from_file.original is None
+    assert b"uploaded" * 10 not in pickle.dumps(page)
+    assert shard.ask(Original(from_file.id)) is None
     assert from_file.source is not None
     assert from_file.fingerprints == {"color": (COLOR.fingerprint,)}
 
@@ -87,18 +78,13 @@ def test_pages_lead_to_every_picture_though_some_go_meanwhile(shard: Shard, monk
     assert calls == 5
 
 
-def test_a_page_with_originals_ends_early_and_still_leads_on(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending_reads, "PAGE_BYTES", 250)
-    applied(shard, [upload(name, "color", size=100) for name in "abcdefgh"] + [put("i", pending=["color"])])
-    pages = backfill_pages(shard, 4)
-    assert [[image.id for image in page if image.features] for page in pages] == [list("abc"), list("def"), list("ghi")]
-    assert [len(page) for page in pages] == [4, 4, 3]
-    rest = pages[0][3]
-    assert (rest.id, rest.original, rest.source, dict(rest.fingerprints)) == ("c", None, None, {})
-
-
-def test_an_original_larger_than_a_page_has_a_page_of_its_own(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending_reads, "PAGE_BYTES", 5)
-    applied(shard, [upload(name, "color") for name in "abc"])
-    pages = backfill_pages(shard, 2)
-    assert [[image.id for image in page if image.features] for page in pages] == [["a"], ["b"], ["c"], []]
+def test_pages_of_uploads_lead_on_and_the_shard_has_their_originals(shard: Shard) -> None:
+    applied(shard, [upload(name, "color") for name in "abcdefgh"] + [put("i", pending=["color"])])
+    pages: list[list[str]] = []
+    start: int | None = 0
+    while start is not None:
+        page = shard.ask(PendingPictures(BY_COLOR, start, 4))
+        pages.append([image.id for image in page.images])
+        assert all((shard.ask(Original(one.id)) is None) == (one.source is not None) for one in page.images)
+        start = page.next_start
+    assert pages == [list("abcd"), list("efgh"), ["i"]]

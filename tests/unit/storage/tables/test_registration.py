@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import DataFolderInUse, FingerprintMismatch, LostOwnership, Misconfigured
-from storage.kv.lmdb_store import LmdbStore
+from storage.operations.indexes import SaveIndexes
 from storage.operations.jobs import AddJobFailures
 from storage.operations.reports import Stats, Verify
 from storage.shard.shard import Shard
@@ -59,16 +59,14 @@ def test_every_opening_is_a_new_epoch(reopen: Reopen) -> None:
 
 
 def test_a_shard_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
-    stores: list[LmdbStore] = []
-
-    def open_store(directory: Path, tables: object) -> LmdbStore:
-        stores.append(LmdbStore(directory, tables))  # type: ignore[arg-type]
-        return stores[-1]
-
-    shard = open_shard(tmp_path, open_store=open_store)
+    shard = open_shard(tmp_path)
     applied(shard, [put("a")])
-    take_ownership(stores[0], 0, 1)
-    for write in (lambda: applied(shard, [put("b")]), shard.snapshot, lambda: shard.ask(AddJobFailures("j", ()))):
+    take_ownership(inside(shard).store, 0, 1)
+    for write in (
+        lambda: applied(shard, [put("b")]),
+        lambda: shard.ask(SaveIndexes()),
+        lambda: shard.ask(AddJobFailures("j", ())),
+    ):
         with pytest.raises(LostOwnership):
             write()
     assert found_ids(shard, "a") == ["a"]

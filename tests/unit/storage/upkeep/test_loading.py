@@ -28,7 +28,7 @@ def snapshots(tmp_path: Path) -> Path:
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saying anything to the disk, as a killed process does."""
-    shard._upkeep._saved_sequence = inside(shard).view.sequence
+    inside(shard).upkeep._saved_sequence = inside(shard).view.sequence
     shard.close()
 
 
@@ -154,7 +154,7 @@ def test_ownership_is_remembered_for_as_many_openings_as_needed(reopen: Reopen, 
     shard.close()
     shard = reopen()
     for _ in range(3):
-        take_ownership(shard._store, 0, 1)
+        take_ownership(inside(shard).store, 0, 1)
     kill(shard)
     assert found_ids(reopen(), "i05") == ["i05"]
     assert (snapshots(tmp_path) / "phash" / "1").exists()

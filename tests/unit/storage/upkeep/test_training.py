@@ -95,6 +95,6 @@ def test_of_a_late_feature_the_generation_in_use_is_trained_under_its_name(reope
     assert inside(shard).upkeep.training_due() == []
     shard.ask(SwitchModel("local", "points to come"))
     shard.ask(DropReplaced("local"))
-    with shard._store.read() as transaction:
+    with inside(shard).store.read() as transaction:
         assert [key for key in transaction.keys(META) if key.startswith(b"centroids:")] == []
     assert shard.ask(Verify()).problems == ()

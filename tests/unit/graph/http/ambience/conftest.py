@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.catalog.catalog_port import CatalogPort
+from graph.catalog.catalog import Catalog
 from graph.config.settings import app_settings
 from graph.http.app import create_http_app
 from tests.unit.graph.http.ambience.original_algorithms import packaged_photos
@@ -40,14 +40,14 @@ class ServedApp:
     """One application for whatever catalogue is current: to make one takes longer than most tests."""
 
     def __init__(self, ambience: dict[str, Any]) -> None:
-        self.catalog: CatalogPort | None = None
+        self.catalog: Catalog | None = None
         self._app = create_http_app(self._current, app_settings({"ambience": ambience}, {}))
 
-    def _current(self) -> CatalogPort:
+    def _current(self) -> Catalog:
         assert self.catalog is not None
         return self.catalog
 
-    def client(self, catalog: CatalogPort) -> httpx.AsyncClient:
+    def client(self, catalog: Catalog) -> httpx.AsyncClient:
         self.catalog = catalog
         return httpx.AsyncClient(transport=httpx.ASGITransport(app=self._app), base_url=BASE_URL)
 

@@ -103,7 +103,7 @@ async def test_the_picture_is_decoded_once_for_every_service(
         decoded.append(data)
         return prepare_picture(data, *args, **options)
 
-    monkeypatch.setattr("graph.catalog.catalog.prepare_picture", counted)
+    monkeypatch.setattr("graph.requests.decoding.prepare_picture", counted)
     found = await original.reverse_search(photo(1))
     assert [*found] == ["phash_res", "local_features_res", "color_res", "unified_res"]
     assert decoded == [photo(1)]
@@ -194,7 +194,7 @@ async def test_what_can_be_added_is_added_and_the_rest_says_why_not(
     assert color["status"] == "rejected"
     assert color["reason"] == {"message": "restarting", "code": "extractor_failed", "status": 503}
     assert phash["reason"] == {"message": TAKEN, "code": "image_exists", "status": 500}
-    states = dict((await service.catalog.get("12")).features)
+    states = dict((await service.catalog.pictures.get("12")).features)
     assert (states["phash"], states["local"], states["color"] == "ok") == ("ok", "ok", False)
 
 

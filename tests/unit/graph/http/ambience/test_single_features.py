@@ -38,7 +38,11 @@ async def test_features_come_and_go_one_by_one(original: OriginalClient, service
     assert (await original.calculate("color", photo(1), 12)).text == TAKEN
     answer = await original.delete("color", image_id=12)
     assert (answer.status_code, answer.content) == (200, b"")
-    assert dict((await service.catalog.get("12")).features) == {"phash": "ok", "color": "absent", "local": "ok"}
+    assert dict((await service.catalog.pictures.get("12")).features) == {
+        "phash": "ok",
+        "color": "absent",
+        "local": "ok",
+    }
     assert await original.by_image("color", photo(1), k=5) == []
     assert await original.by_image("phash", photo(1), k=5) == [{"image_id": 12, "distance": 0}]
     assert (await original.calculate("color", photo(1), 12)).status_code == 200
@@ -66,7 +70,7 @@ async def test_an_unknown_file_name_deletes_nothing_and_says_so(
     for name in ("unknown.jpg", "1.online", "00.online", "x"):
         answer = await original.delete("phash", file_name=name)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
-    assert (await service.catalog.get("0")).features["phash"] == "ok"
+    assert (await service.catalog.pictures.get("0")).features["phash"] == "ok"
 
 
 async def test_a_picture_is_deleted_by_the_name_that_it_came_with(

@@ -47,7 +47,7 @@ ORIGINAL_PATHS = {
 def documented(*, on: bool) -> dict[str, Any]:
     """By path, what OpenAPI says."""
     settings = app_settings(EVERYTHING, {}) if on else AppSettings()
-    paths: dict[str, Any] = create_http_app(FakeCatalog, settings).openapi()["paths"]
+    paths: dict[str, Any] = create_http_app(FakeCatalog().parts, settings).openapi()["paths"]
     return paths
 
 

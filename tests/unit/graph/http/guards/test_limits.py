@@ -169,7 +169,7 @@ def upload_scope() -> dict[str, Any]:
 async def test_a_body_that_stops_coming_gives_its_place_back(catalog: FakeCatalog, limits: dict[str, Any]) -> None:
     admission = Admission(1, 0)
     settings = app_settings({"limits": limits}, {})
-    app = create_http_app(lambda: catalog, settings, admission=admission)
+    app = create_http_app(catalog.parts, settings, admission=admission)
     slow = Connection({"type": "http.request", "body": b"--b", "more_body": True})
     await app(upload_scope(), slow.receive, slow.send)
     assert slow.status == 400
@@ -179,7 +179,7 @@ async def test_a_body_that_stops_coming_gives_its_place_back(catalog: FakeCatalo
 async def test_a_client_that_goes_away_is_no_error(catalog: FakeCatalog, caplog: pytest.LogCaptureFixture) -> None:
     admission = Admission(1, 0)
     observed = Observed()
-    app = create_http_app(lambda: catalog, app_settings({}, {}), admission=admission, metrics=observed)
+    app = create_http_app(catalog.parts, app_settings({}, {}), admission=admission, metrics=observed)
     gone = Connection({"type": "http.request", "body": b"--b", "more_body": True}, {"type": "http.disconnect"})
     with caplog.at_level("INFO"):
         await app(upload_scope(), gone.receive, gone.send)

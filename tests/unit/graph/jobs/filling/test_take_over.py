@@ -11,6 +11,11 @@ from deployments.extractors.registry import create_extractor
 from graph.jobs.filling.take_over import TakeOver
 from storage.errors import InvalidRequest
 from storage.index.whitening import train_whitening
+from storage.operations.features import SampleRows
+from storage.operations.indexes import Whiten
+from storage.operations.models import SwitchModel
+from storage.operations.reports import Verify
+from storage.shard.operation import Operation
 from tests.unit.graph.jobs.model_collection import Collection, killed
 
 PICTURES = range(40)
@@ -103,10 +108,10 @@ def test_a_takeover_that_was_cut_off_between_two_shards_goes_on(
     collection.move_on("two", 1, 2)
     ask = collection.fleet.ask
 
-    def killed_at_second(shard: int, method: str, *arguments: object, **options: float) -> object:
-        if (shard, method) == (1, "take_over"):
+    def killed_at_second(shard: int, operation: Operation[object], **options: float) -> object:
+        if shard == 1 and isinstance(operation, SwitchModel):
             raise KeyboardInterrupt
-        return ask(shard, method, *arguments, **options)
+        return ask(shard, operation, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(collection.fleet, "ask", killed_at_second)
@@ -120,8 +125,8 @@ def test_a_takeover_that_was_cut_off_between_two_shards_goes_on(
 def test_where_the_old_index_was_whitened_the_new_one_is_before_it_takes_over(collection: Collection) -> None:
     collection.move_on("one", *PICTURES)
     model = create_extractor("fake_model", {"weights": str(collection.weights)}).spec.fingerprint
-    rows = collection.fleet.ask_each("sample_rows", "fake_model", 99, 0)
-    collection.fleet.ask_each("whiten", "fake_model", model, train_whitening(np.concatenate(rows)))
+    rows = collection.fleet.ask_each(SampleRows("fake_model", model, 99))
+    collection.fleet.ask_each(Whiten("fake_model", model, train_whitening(np.concatenate(rows))))
     (before,) = set(collection.whitenings())
     collection.weights.write_text("two")
     collection.backfill()
@@ -129,7 +134,7 @@ def test_where_the_old_index_was_whitened_the_new_one_is_before_it_takes_over(co
     assert 0 not in (before, after)
     assert before != after
     assert collection.found(7) == "photo-7"
-    assert all(not collection.fleet.ask(shard, "verify").problems for shard in range(2))
+    assert all(not collection.fleet.ask(shard, Verify()).problems for shard in range(2))
 
 
 def test_a_plain_index_is_followed_by_a_plain_one(collection: Collection) -> None:

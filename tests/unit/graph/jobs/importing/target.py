@@ -13,6 +13,10 @@ from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import prepare_picture
 from graph.config.settings import AppSettings
 from graph.jobs.import_ambience import ImportJob
+from storage.operations.features import Features
+from storage.operations.jobs import FailuresOfJob, FindJob, PutJob
+from storage.operations.pictures import Records
+from storage.operations.reports import Stats, Verify
 from storage.shard.placement import shard_of
 from storage.types.features import FeatureRows, Vectors
 from storage.types.jobs import JobRecord
@@ -50,12 +54,13 @@ class Target:
             "features": {},
         }
         record = JobRecord(f"import-{self.jobs}", "import", "queued", now, now, asked | arguments)
-        self.fleet.ask(0, "put_job", record)
+        self.fleet.ask(0, PutJob(record))
         return ImportJob(record, self.settings, self.fleet)
 
     def run(self, *paths: Path, **arguments: Any) -> JobRecord:
         self.job(*paths, **arguments).run()
-        stored: JobRecord = self.fleet.ask(0, "job", f"import-{self.jobs}")
+        stored = self.fleet.ask(0, FindJob(f"import-{self.jobs}"))
+        assert stored is not None
         return stored
 
     def with_photos(self, *seeds: int) -> JobRecord:
@@ -64,12 +69,12 @@ class Target:
         return self.run(photos=str(self.photos))
 
     def failures(self) -> dict[str, str]:
-        found = self.fleet.ask(0, "job_failures", f"import-{self.jobs}", 0, 10_000)
+        found = self.fleet.ask(0, FailuresOfJob(f"import-{self.jobs}", 0, 10_000))
         return {Path(one.path).name: one.code for one in found}
 
     def record(self, number: int) -> ImageRecord | None:
-        [record] = self.fleet.ask(shard_of(str(number), self.fleet.count), "records", [str(number)])
-        return record  # type: ignore[no-any-return]
+        [record] = self.fleet.ask(shard_of(str(number), self.fleet.count), Records((str(number),)))
+        return record
 
     def kept(self, number: int) -> ImageRecord:
         record = self.record(number)
@@ -77,9 +82,8 @@ class Target:
         return record
 
     def rows(self, number: int, feature: str) -> FeatureRows:
-        features: Mapping[str, FeatureRows] = self.fleet.ask(
-            shard_of(str(number), self.fleet.count), "features", str(number), [feature]
-        )
+        features = self.fleet.ask(shard_of(str(number), self.fleet.count), Features(str(number), (feature,)))
+        assert features is not None
         return features[feature]
 
     def nearest(self, feature: str, rows: Vectors, fingerprint: str = "") -> tuple[str, float]:
@@ -90,10 +94,10 @@ class Target:
         return best.id, best.distance
 
     def images(self) -> int:
-        return sum(shard.images for shard in self.fleet.stats())
+        return sum(shard.images for shard in self.fleet.ask_each(Stats()))
 
     def problems(self) -> list[str]:
-        return [problem for report in self.fleet.ask_each("verify") for problem in report.problems]
+        return [problem for report in self.fleet.ask_each(Verify()) for problem in report.problems]
 
 
 def counts(record: JobRecord) -> tuple[int, int, int, int, int, int]:

@@ -16,6 +16,7 @@ from graph.jobs.backfill import BackfillJob
 from graph.jobs.importing.destinations import Destinations
 from graph.requests.messages import SearchRequest
 from storage.errors import ExtractorUnavailable
+from storage.operations.reports import Stats
 from storage.types.jobs import JobRecord
 from tests.unit.graph.ambience_data.installation import key, random_vector, vector_bytes, write_names, write_store
 from tests.unit.graph.jobs.importing.target import Target, counts
@@ -44,7 +45,7 @@ def imported(target: Target, **arguments: Any) -> JobRecord:
 
 def generations(target: Target) -> list[list[tuple[str, str, int]]]:
     """Fingerprint, role and pictures, by shard."""
-    known = [shard.generations.get("fake_model", ()) for shard in target.fleet.stats()]
+    known = [shard.generations.get("fake_model", ()) for shard in target.fleet.ask_each(Stats())]
     return [[(one.spec.fingerprint, one.role, one.images) for one in ones] for ones in known]
 
 
@@ -187,8 +188,8 @@ async def test_they_answer_searches_by_id_while_those_by_picture_say_what_to_do(
     target.fleet.close()
     with local_service(target.folder / "data", target.settings.extractors) as service:
         await service.models.look()
-        by_id = await service.catalog.search(SearchRequest(id="5", features=("fake_model",)))
+        by_id = await service.catalog.searches.search(SearchRequest(id="5", features=("fake_model",)))
         assert by_id.results[0].id == "5"
         assert by_id.features["fake_model"].status == "ok"
         with pytest.raises(ExtractorUnavailable, match="lookalike backfill fake_model"):
-            await service.catalog.search(SearchRequest(image=photo(5), features=("fake_model",)))
+            await service.catalog.searches.search(SearchRequest(image=photo(5), features=("fake_model",)))

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from storage.errors import InvalidField
+from storage.operations.pending import PendingPictures
+from storage.operations.pictures import Thumbnail
 from storage.shard.placement import shard_of
 from tests.unit.graph.ambience_data.installation import key, random_hash, write_installation, write_store
 from tests.unit.graph.jobs.importing.target import Target, counts, query_of
@@ -24,7 +26,7 @@ def test_with_photos_a_picture_is_whole(target: Target) -> None:
     assert (record.width, record.height, record.format) == (160, 120, "jpeg")
     assert record.source is not None
     assert record.source.path == str((target.photos / "1.jpg").resolve())
-    assert target.fleet.ask(shard_of("1", 2), "thumbnail", "1").startswith(b"\xff\xd8")
+    assert (target.fleet.ask(shard_of("1", 2), Thumbnail("1")) or b"").startswith(b"\xff\xd8")
     assert target.failures() == {
         "photo of 3": "photo_not_found",
         "photo of 9": "photo_not_found",
@@ -55,7 +57,8 @@ def test_photos_that_come_later_are_added(target: Target) -> None:
     assert counts(done) == (4, 4, 0, 2, 2, 2)
     assert target.kept(0).features == {"phash": "ok", "color": "pending"}
     assert target.kept(2).features == {"phash": "ok", "color": "absent"}
-    assert {image.id for shard in range(2) for image in target.fleet.ask(shard, "pending", None, 10)} == {"0", "1"}
+    wanted = PendingPictures(dict.fromkeys(("phash", "color"), ""), 0, 10)
+    assert {image.id for page in target.fleet.ask_each(wanted) for image in page.images} == {"0", "1"}
     assert target.nearest("phash", query_of(0)[0]) == ("0", 0)
     again = target.run(target.original / "phash_web", photos=str(target.photos))
     assert (counts(again), again.report["photos"]["there"]) == ((4, 4, 0, 0, 4, 2), 2)

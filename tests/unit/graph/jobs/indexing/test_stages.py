@@ -20,11 +20,11 @@ from graph.jobs.running.progress import FileOutcome
 from storage.operations.features import Features
 from storage.operations.pictures import Records, Thumbnail
 from storage.operations.reports import Stats, Verify
-from storage.shard.shard import Shard
 from storage.types.features import FeatureRows
 from storage.types.pictures import SourceFile
 from tests.unit.graph.jobs.indexing.test_worker import OneShard, by_name, files, known_specs
 from tests.unit.graph.local_catalog import photo
+from tests.unit.storage.samples import open_shard
 
 GRAY = ImageInput("gray", (8, 8))
 FEATURES = ("phash", "color", "local", "fake_model")
@@ -41,10 +41,7 @@ def plan(tmp_path: Path) -> IndexPlan:
 def shards(tmp_path: Path, plan: IndexPlan) -> Iterator[tuple[OneShard, OneShard]]:
     """One for the stages, one for the worker."""
     specs = known_specs(plan.extractors)
-    opened = [
-        Shard.open(tmp_path / name, index=0, shard_count=1, features=specs, late=["fake_model"])
-        for name in ("stages", "worker")
-    ]
+    opened = [open_shard(tmp_path / name, specs, late=["fake_model"]) for name in ("stages", "worker")]
     yield OneShard(opened[0]), OneShard(opened[1])
     for shard in opened:
         shard.close()
@@ -62,7 +59,7 @@ def through_the_stages(
 
 
 def features_of(writer: OneShard, image_id: str) -> dict[str, list[bytes]]:
-    found = writer.shard.ask(Features(image_id, tuple(list(FEATURES))))
+    found = writer.shard.ask(Features(image_id, FEATURES))
     assert found is not None
     return {
         name: [rows.rows.tobytes(), *(array.tobytes() for _, array in sorted(rows.extras.items()))]

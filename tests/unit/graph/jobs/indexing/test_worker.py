@@ -14,7 +14,6 @@ from graph.jobs.indexing.plan import IndexPlan
 from graph.jobs.indexing.worker import IndexWorker
 from graph.jobs.running.job import Stopped
 from graph.jobs.running.progress import FileOutcome
-from storage.cluster.actor import apply_each
 from storage.errors import LookalikeError, ShardUnavailable
 from storage.operations.features import Features
 from storage.operations.models import AdoptModel
@@ -25,7 +24,7 @@ from storage.types.features import FeatureSpec
 from storage.types.mutations import Mutation, MutationResult, OnConflict
 from storage.types.pictures import SourceFile
 from tests.unit.graph.local_catalog import photo
-from tests.unit.storage.samples import inside, waiting
+from tests.unit.storage.samples import inside, open_shard, waiting
 
 EXTRACTORS: Mapping[str, Mapping[str, Any]] = {"phash": {}, "color": {}}
 
@@ -43,7 +42,7 @@ class OneShard:
         self.shard.ask(AdoptModel(spec, origin))
 
     def apply(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
-        results = apply_each(self.shard, mutations)
+        results = self.shard.apply(mutations)
         if self.lost_answers:
             self.lost_answers -= 1
             raise ShardUnavailable("restarting")
@@ -62,7 +61,7 @@ def known_specs(extractors: Mapping[str, Mapping[str, Any]]) -> list[FeatureSpec
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[OneShard]:
     specs = known_specs(EXTRACTORS)
-    shard = Shard.open(tmp_path / "shard", index=0, shard_count=1, features=specs)
+    shard = open_shard(tmp_path / "shard", specs)
     yield OneShard(shard)
     shard.close()
 
@@ -177,21 +176,21 @@ def test_a_job_that_is_told_to_stop_stops_in_the_middle_of_an_extraction(
 def test_an_extractor_that_fails_leaves_its_feature_pending(tmp_path: Path) -> None:
     extractors: Mapping[str, Mapping[str, Any]] = {"phash": {}, "fake": {"fails": "extract"}}
     specs = known_specs(extractors)
-    shard = Shard.open(tmp_path / "shard", index=0, shard_count=1, features=specs)
+    shard = open_shard(tmp_path / "shard", specs)
     outcomes = worker(OneShard(shard), extractors).index(files(tmp_path / "in", {"a.jpg": photo(1)}))
     assert by_name(outcomes) == {"a.jpg": "created"}
     [record] = shard.ask(Records(("a.jpg",)))
     assert record is not None
     assert record.features == {"phash": "ok", "fake": "pending"}
-    [waiting] = waiting(shard, 10)
-    assert waiting.source is not None
+    [picture] = waiting(shard, 10)
+    assert picture.source is not None
     shard.close()
 
 
 def test_a_batch_gives_the_same_features_as_one_by_one(tmp_path: Path) -> None:
     specs = known_specs(EXTRACTORS)
     pictures = {f"{seed}.jpg": photo(seed) for seed in range(5)}
-    shards = [Shard.open(tmp_path / name, index=0, shard_count=1, features=specs) for name in ("batch", "single")]
+    shards = [open_shard(tmp_path / name, specs) for name in ("batch", "single")]
     listed = files(tmp_path / "in", pictures)
     worker(OneShard(shards[0])).index(listed)
     for one in listed:
