@@ -61,13 +61,13 @@ ROOMS: dict[str, frozenset[str]] = {
         ),
         "graph/duplicates": "graph/ports deployments/extractors storage/duplicates",
         "graph/catalog": (
-            "graph/config graph/duplicates graph/ports deployments/annotators deployments/extractor "
+            "graph/client graph/config graph/duplicates graph/ports deployments/annotators deployments/extractor "
             "deployments/pictures storage/encoding storage/index storage/shard storage/words"
         ),
         "graph/upkeep": (
             "graph/catalog graph/ports deployments/extractor deployments/pictures deployments/replica"
         ),
-        "graph/http/replies": "graph/catalog graph/duplicates storage/duplicates",
+        "graph/http/replies": "graph/catalog graph/client graph/duplicates",
         "graph/http/forms": "graph/ambience_data graph/catalog graph/config",
         "graph/http/guards": "graph/config graph/http/replies graph/loopback",
         "graph/http/routes": (
