@@ -50,7 +50,7 @@ def utc(seconds: float) -> str:
 def written(value: Any, kind: Any = None, **given: Any) -> dict[str, Any]:
     """The fields of the client's class ``kind``, or of the value's own, as the value has them unless given."""
     shown = {}
-    for name, json_name, left_out in _fields(kind or type(value)):
+    for name, json_name, left_out in _fields(kind or value.__class__):
         found = given[name] if name in given else getattr(value, name)
         if found or not left_out:
             shown[json_name] = found
