@@ -97,7 +97,8 @@ lint: setup ## format, lint and types
 check: lint ## format, lint, types and the quick unit tests
 	@$(BIN)/python -m pytest --quiet -m "not slow" tests/unit
 
-format: setup ## put the code into the project's format
+format: setup ## put the code into the project's format, and make the async client anew from the blocking one
+	@$(BIN)/python -m graph.client.generate
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 

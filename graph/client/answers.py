@@ -1,27 +1,40 @@
-"""What the service answers, as a client sees it: the field names are those of the JSON."""
+"""What the service answers, declared once: the client builds these classes from JSON, the service writes JSON by them,
+and OpenAPI is made of them.
+
+The field names are those of the JSON, ``Annotated`` says what a field is. `graph.client.wire` says the rest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from graph.client import wire
 from graph.client.annotations import HasAnnotations
+
+FeatureState = Literal["ok", "pending", "absent"]
+FeatureStates = Annotated[
+    Mapping[str, FeatureState],
+    "pending: to be computed; absent: not to be, the picture came with single features or lost some",
+]
+Annotations = Annotated[
+    Mapping[str, Any], "by annotator: tags a list of {label, score}, caption a text; empty where there are none"
+]
+PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pending"]
 
 
 @dataclass(frozen=True, slots=True)
 class AddedImage:
-    """A stored picture. features: by feature "ok", "pending", or "absent": not to be computed. outcome: created,
-    replaced or skipped.
-    """
+    """A stored picture."""
 
     id: str
-    width: int
-    height: int
-    sha256: str
-    features: Mapping[str, str]
-    outcome: str = "created"
+    width: Annotated[int, "pixels, EXIF orientation applied"]
+    height: Annotated[int, "pixels, EXIF orientation applied"]
+    sha256: Annotated[str, "of the file's bytes, hexadecimal"]
+    features: FeatureStates
+    outcome: Literal["created", "replaced", "skipped"] = "created"
 
     @property
     def created(self) -> bool:
@@ -31,87 +44,77 @@ class AddedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageRow(HasAnnotations):
-    """A stored picture's row.
-
-    width, height: pixels, EXIF orientation applied; 0 where it was imported without its file. byte_size: of the file.
-    path: where it was indexed from, on the service's machine. features: as of an `AddedImage`. annotations: by
-    annotator, what it said of the picture; ``tags`` and ``caption`` give them typed.
-    """
+    """A stored picture's row. ``tags`` and ``caption`` give its annotations typed."""
 
     id: str
-    width: int
-    height: int
-    sha256: str
-    features: Mapping[str, str]
+    width: Annotated[int, "pixels, EXIF orientation applied; 0 where it was imported without its file"]
+    height: Annotated[int, "likewise"]
+    sha256: Annotated[str, "of the file's bytes, hexadecimal; empty where it was imported without its file"]
+    features: FeatureStates
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    format: str = ""
-    byte_size: int | None = None
-    added_at: datetime | None = None
-    path: str | None = None
-    annotations: Mapping[str, Any] = field(default_factory=dict)
+    format: Annotated[str, "jpeg, png, ...; empty where it was imported without its file"] = ""
+    byte_size: Annotated[int | None, "size of the file"] = field(default=None, metadata={wire.NAME: "bytes"})
+    added_at: Annotated[datetime | None, "ISO 8601, UTC"] = field(default=None, metadata={wire.ALWAYS: datetime})
+    path: Annotated[str | None, "the file it was indexed from, on the service's machine"] = None
+    annotations: Annotations = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePage:
-    """next_cursor: what asks for the following page; None on the last one."""
-
-    images: tuple[ImageRow, ...]
-    next_cursor: str | None
+    images: Annotated[tuple[ImageRow, ...], "in the byte order of their ids"]
+    next_cursor: Annotated[str | None, "for the next page; null on the last"]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(HasAnnotations):
-    """matches: by feature, the evidence: ``rank`` (from 1), ``distance`` or ``inliers``, and what the feature adds.
-    annotations: as of an `ImageRow`.
-    """
+    """A picture that was found. ``tags`` and ``caption`` give its annotations typed."""
 
     id: str
-    score: float
-    matches: Mapping[str, Mapping[str, Any]]
+    score: Annotated[float, "0 to 1; 1 is first in every feature that was asked"]
+    matches: Annotated[
+        Mapping[str, Mapping[str, Any]],
+        "by feature, its evidence: distance or inliers, rank (from 1; equal distances share one), view, ...",
+    ]
     width: int
     height: int
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    annotations: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Annotations = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """How one feature fared in a search. reason: why it is not "ok", or what it left out."""
+    """How one feature fared in a search."""
 
-    status: str
-    took_ms: float = 0.0
-    reason: str = ""
+    status: PartStatus
+    took_ms: Annotated[float, "extraction plus the slowest shard"] = 0.0
+    reason: Annotated[str, "why it is not ok, or what it left out"] = field(default="", metadata={wire.LEFT_OUT: True})
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """results: best first. partial: some feature or shard did not answer, so pictures may be missing."""
-
-    results: tuple[SearchResult, ...]
-    features: Mapping[str, PartReport]
-    partial: bool = False
-    missing_shards: tuple[int, ...] = ()
+    results: Annotated[tuple[SearchResult, ...], "best first"]
+    features: Annotated[Mapping[str, PartReport], "how every feature fared"]
+    partial: Annotated[bool, "true: something that should have answered did not"] = False
+    missing_shards: Annotated[tuple[int, ...], "shards that did not answer; their pictures are not in the results"] = ()
     took_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureReport:
-    """role: extractor or annotator. state: ready, loading or unavailable (then reason says why). next_version: of the
-    model that is to take over, while its index is built beside the one in use.
-    """
-
     name: str
-    state: str
-    reason: str = ""
+    state: Annotated[str, "ready, loading or unavailable"]
+    reason: Annotated[str, "why it is not ready, and what fixes it"] = ""
     model: str | None = None
-    version: str | None = None
-    kind: str | None = None
+    version: Annotated[str | None, "changes when the same picture would give other features"] = None
+    kind: Annotated[str | None, "binary, dense or local"] = None
     dim: int | None = None
     metric: str | None = None
     index_kind: str | None = None
     replicas: int = 0
-    role: str = "extractor"
-    next_version: str | None = None
+    role: Literal["extractor", "annotator"] = "extractor"
+    next_version: Annotated[
+        str | None, "of the model that is to take over, while its index is built beside the one in use"
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,32 +127,26 @@ class ShardUsage:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStats:
-    """pending: images waiting for a feature, by feature. missing_shards: down for now, so not counted in the rest."""
-
     images: int
     disk_bytes: int
     memory_bytes: int
-    pending: Mapping[str, int]
+    pending: Annotated[Mapping[str, int], "images that wait for a feature"]
     shards: tuple[ShardUsage, ...]
-    missing_shards: tuple[int, ...] = ()
+    missing_shards: Annotated[tuple[int, ...], "shards that did not answer and are not counted"] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """missing: what keeps the service from answering, one line each."""
-
     ready: bool
-    missing: tuple[str, ...] = ()
+    missing: Annotated[tuple[str, ...], "what keeps the service from answering, one line each"] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ShardCheck:
-    """problems: one line each; empty means that the shard's store and its indexes agree."""
-
     shard: int
     images: int
     checked_rows: int
-    problems: tuple[str, ...]
+    problems: Annotated[tuple[str, ...], "one line each; empty: the store and every index agree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +157,18 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class ShardTraining:
-    """rows: that the shard's trained index holds. lists: that they are sorted into. reason: why it was not trained;
-    empty where it was.
-    """
+    """What became of one shard's index."""
 
     shard: int
-    rows: int = 0
-    lists: int = 0
+    rows: Annotated[int, "that the trained index holds; 0 where it was not trained"] = 0
+    lists: Annotated[int, "that the rows are sorted into"] = 0
     took_s: float = 0.0
-    reason: str = ""
+    reason: Annotated[str, "why it was not trained"] = field(default="", metadata={wire.LEFT_OUT: True})
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
+    """shards: all of them, by number."""
+
     feature: str
     shards: tuple[ShardTraining, ...]

@@ -1,4 +1,7 @@
-"""The client for asyncio and trio."""
+"""The client for asyncio and trio.
+
+Made from `graph.client.blocking` by ``python -m graph.client.generate``: change that file, not this one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from graph.client import answers, calls, job_answers, job_calls
 from graph.client.annotations import Tag
 from graph.client.calls import Call, OnConflict
 from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage
-from graph.client.image_source import ImageSource, image_bytes
+from graph.client.image_source import ImageSource, read_image
 from graph.client.job_calls import IdFrom, OnKnownFile
 from graph.client.session import Outcome, session
 from graph.same_picture import SAME_PICTURE_BITS
@@ -21,7 +24,12 @@ Answer = TypeVar("Answer")
 
 
 class AsyncClient:
-    """`graph.client.Client` with every call awaited: the same names, arguments, answers and errors."""
+    """`graph.client.Client` with every call awaited.
+
+    api_key: needed where the service asks for one. timeout_s: for each request. retries: further attempts of a request
+    that is safe to repeat, when the service is busy or the connection broke. transport: stands in for the network, in
+    tests.
+    """
 
     def __init__(
         self,
@@ -47,28 +55,38 @@ class AsyncClient:
         metadata: Mapping[str, Any] | None = None,
         on_conflict: OnConflict = "error",
     ) -> answers.AddedImage:
-        return await self._send(calls.add(await _read(image), id, metadata, on_conflict))
+        """Store a picture; searchable when this returns. Without an id the service takes the SHA-256 of the bytes.
+
+        Raises `storage.errors.ImageExists` where the id is taken, unless told to skip or replace, and
+        `storage.errors.UnreadableImage` for bytes that are no picture.
+        """
+        return await self._send(calls.add(await read_image(image), id, metadata, on_conflict))
 
     async def replace(
         self, id: str, image: ImageSource, *, metadata: Mapping[str, Any] | None = None
     ) -> answers.AddedImage:
-        return await self._send(calls.replace(id, await _read(image), metadata))
+        """Store a picture under this id, in the place of what was there, if anything was."""
+        return await self._send(calls.replace(id, await read_image(image), metadata))
 
     async def get(self, id: str) -> answers.ImageRow:
+        """A picture's row. Raises `storage.errors.ImageNotFound`, as do all calls that name one."""
         return await self._send(calls.get(id))
 
     async def delete(self, id: str) -> None:
+        """Remove a picture from everywhere at once."""
         await self._send(calls.delete(id))
 
     async def page(self, limit: int = 100, cursor: str | None = None) -> answers.ImagePage:
+        """One page of all rows, in the order of their ids."""
         return await self._send(calls.page(limit, cursor))
 
     async def images(self, page_size: int = 100) -> AsyncIterator[answers.ImageRow]:
+        """All rows, asked for page by page."""
         cursor: str | None = None
         while True:
             page = await self.page(page_size, cursor)
-            for row in page.images:
-                yield row
+            for one in page.images:
+                yield one
             cursor = page.next_cursor
             if cursor is None:
                 return
@@ -76,24 +94,32 @@ class AsyncClient:
     async def duplicate_page(
         self, threshold: int = SAME_PICTURE_BITS, limit: int = 100, cursor: str | None = None
     ) -> DuplicatePage:
+        """One page of the groups of `duplicates`; one without groups may have a following page."""
         return await self._send(calls.duplicates(threshold, limit, cursor))
 
     async def duplicates(
         self, threshold: int = SAME_PICTURE_BITS, page_size: int = 100
     ) -> AsyncIterator[DuplicateGroup]:
+        """All groups of the same picture, asked for page by page: the one to keep, and those within so many bits.
+
+        What is added or deleted while this goes on may be in it or not. Raises `storage.errors.UnknownFeature` where
+        the service computes no hashes.
+        """
         cursor: str | None = None
         while True:
             page = await self.duplicate_page(threshold, page_size, cursor)
-            for group in page.groups:
-                yield group
+            for one in page.groups:
+                yield one
             cursor = page.next_cursor
             if cursor is None:
                 return
 
     async def thumbnail(self, id: str) -> bytes:
+        """A JPEG whose long side is at most 256."""
         return await self._send(calls.thumbnail(id))
 
     async def original(self, id: str) -> bytes:
+        """The picture's file, where the service can still read it."""
         return await self._send(calls.original(id))
 
     async def search(
@@ -109,8 +135,14 @@ class AsyncClient:
         max_distance: Mapping[str, float] | None = None,
         params: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> answers.SearchAnswer:
+        """Pictures like this one: a file, a stored id, a sentence, or several of them together.
+
+        text_not: sentences to keep away from. features: those to ask; None asks all that can answer. weights: how much
+        each counts, 1 unless said. max_distance: leaves out what is farther, by feature. params: each feature's own
+        settings, such as ``{"phash": {"orientations": "all"}}``.
+        """
         call = calls.search(
-            None if image is None else await _read(image),
+            None if image is None else await read_image(image),
             id=id,
             text=text,
             text_not=text_not,
@@ -123,30 +155,45 @@ class AsyncClient:
         return await self._send(call)
 
     async def similar(self, id: str, *, features: Sequence[str] | None = None, k: int = 20) -> answers.SearchAnswer:
+        """Pictures like a stored one."""
         return await self._send(calls.similar(id, features, k))
 
     async def tags(self, image: ImageSource) -> tuple[Tag, ...]:
-        return await self._send(calls.tags(await _read(image)))
+        """What the service sees in a picture, best first.
+
+        Raises `storage.errors.NotFound` where the configuration has no such annotator, and
+        `storage.errors.ExtractorUnavailable` where its model is missing.
+        """
+        return await self._send(calls.tags(await read_image(image)))
 
     async def caption(self, image: ImageSource) -> str:
-        return await self._send(calls.caption(await _read(image)))
+        """A picture in a sentence. Raises as `tags` does."""
+        return await self._send(calls.caption(await read_image(image)))
 
     async def features(self) -> tuple[answers.FeatureReport, ...]:
+        """The service's extractors and annotators."""
         return await self._send(calls.features())
 
     async def stats(self) -> answers.ServiceStats:
         return await self._send(calls.stats())
 
     async def verify(self) -> answers.Verification:
+        """Compare every shard's store with its indexes; takes long on much data."""
         return await self._send(calls.verify())
 
     async def train(self, feature: str) -> answers.Training:
+        """Train the index of a local feature in every shard now; takes long on much data.
+
+        Raises `storage.errors.InvalidRequest` where there is nothing to train.
+        """
         return await self._send(calls.train(feature))
 
     async def health(self) -> None:
+        """Raises `storage.errors.ServiceUnreachable` unless the service is alive."""
         await self._send(calls.health())
 
     async def ready(self) -> answers.Readiness:
+        """Whether the service can answer, and what is missing."""
         return await self._send(calls.ready())
 
     async def submit_index(
@@ -157,9 +204,19 @@ class AsyncClient:
         on_conflict: OnKnownFile = "replace",
         watch: bool = False,
     ) -> str:
+        """Start indexing files and folders, absolute paths on the service's machine; returns the job's id.
+
+        on_conflict: what to do with a file that changed since it was indexed. watch: go on with files that appear
+        later.
+        """
         return await self._send(job_calls.submit_index(paths, id_from, on_conflict, watch))
 
     async def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
+        """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
+
+        allow_missing: move over to a model that has changed even where pictures of the old index are left behind.
+        Raises `storage.errors.UnknownFeature`.
+        """
         return await self._send(job_calls.submit_backfill(feature, allow_missing))
 
     async def submit_import(
@@ -171,18 +228,27 @@ class AsyncClient:
         keypoint_ranges: str | None = None,
         features: Mapping[str, str] | None = None,
     ) -> str:
+        """Start importing the data folders of an original installation; returns the job's id.
+
+        Paths are absolute, on the service's machine. photos: the folder of its pictures. dry_run: write nothing, and
+        report the same. keypoint_ranges: a CSV file of the table img_points, or a connection string. features: what
+        the vectors of a folder are. Raises `storage.errors.UnknownFeature`.
+        """
         return await self._send(job_calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
 
     async def jobs(self) -> tuple[job_answers.Job, ...]:
         return await self._send(job_calls.jobs())
 
     async def job(self, id: str) -> job_answers.Job:
+        """A job's progress. Raises `storage.errors.JobNotFound`."""
         return await self._send(job_calls.job(id))
 
     async def stop_job(self, id: str) -> job_answers.Job:
+        """Stop a job; what it has done stays, and the same job submitted again goes on from there."""
         return await self._send(job_calls.stop_job(id))
 
     async def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> job_answers.JobFailures:
+        """A page of what the job failed at."""
         return await self._send(job_calls.job_failures(id, offset, limit))
 
     async def aclose(self) -> None:
@@ -216,12 +282,3 @@ class AsyncClient:
             return await self._http.request(**self._session.request(call))
         except httpx.HTTPError as error:
             return error
-
-
-async def _read(image: ImageSource) -> bytes:
-    """A file is read in a thread, since reading it would hold up everything else on the loop."""
-    if isinstance(image, bytes):
-        return image
-    from anyio import to_thread
-
-    return await to_thread.run_sync(image_bytes, image)

@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 import httpx
 
-from graph.client import answers, duplicate_answers, parsing
+from graph.client import answers, parsing
 from graph.client.annotations import Tag
+from graph.client.duplicate_answers import DuplicatePage
 from storage.errors import InvalidField
 
 Answer = TypeVar("Answer")
@@ -48,16 +49,16 @@ def add(
     image: bytes, id: str | None, metadata: Mapping[str, Any] | None, on_conflict: OnConflict
 ) -> Call[answers.AddedImage]:
     form = _present(id=id, metadata=_json(metadata), on_conflict=on_conflict)
-    return Call("POST", "/v1/images", parsing.added_image, form=form, image=image, headers=_once())
+    return Call("POST", "/v1/images", parsing.one(answers.AddedImage), form=form, image=image, headers=_once())
 
 
 def replace(id: str, image: bytes, metadata: Mapping[str, Any] | None) -> Call[answers.AddedImage]:
     form = _present(metadata=_json(metadata))
-    return Call("PUT", _image_path(id), parsing.added_image, form=form, image=image, headers=_once())
+    return Call("PUT", _image_path(id), parsing.one(answers.AddedImage), form=form, image=image, headers=_once())
 
 
 def get(id: str) -> Call[answers.ImageRow]:
-    return Call("GET", _image_path(id), parsing.image_row)
+    return Call("GET", _image_path(id), parsing.one(answers.ImageRow))
 
 
 def delete(id: str) -> Call[None]:
@@ -66,12 +67,12 @@ def delete(id: str) -> Call[None]:
 
 def page(limit: int, cursor: str | None) -> Call[answers.ImagePage]:
     params: dict[str, str | int] = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
-    return Call("GET", "/v1/images", parsing.image_page, params=params)
+    return Call("GET", "/v1/images", parsing.one(answers.ImagePage), params=params)
 
 
-def duplicates(threshold: int, limit: int, cursor: str | None) -> Call[duplicate_answers.DuplicatePage]:
+def duplicates(threshold: int, limit: int, cursor: str | None) -> Call[DuplicatePage]:
     params = _present(threshold=threshold, limit=limit, cursor=cursor)
-    return Call("GET", "/v1/duplicates", parsing.duplicate_page, params=params)
+    return Call("GET", "/v1/duplicates", parsing.one(DuplicatePage), params=params)
 
 
 def thumbnail(id: str) -> Call[bytes]:
@@ -108,7 +109,7 @@ def search(
             max_distance=_json(max_distance),
             params=_json(params),
         )
-        return Call("POST", "/v1/search", parsing.search_answer, form=form, image=image)
+        return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), form=form, image=image)
     body = _present(
         id=id,
         text=text,
@@ -119,24 +120,24 @@ def search(
         max_distance=max_distance,
         params=params,
     )
-    return Call("POST", "/v1/search", parsing.search_answer, json=body)
+    return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), json=body)
 
 
 def similar(id: str, features: Sequence[str] | None, k: int) -> Call[answers.SearchAnswer]:
     params = _present(features=_listed(features), k=k)
-    return Call("GET", f"{_image_path(id)}/similar", parsing.search_answer, params=params)
+    return Call("GET", f"{_image_path(id)}/similar", parsing.one(answers.SearchAnswer), params=params)
 
 
 def tags(image: bytes) -> Call[tuple[Tag, ...]]:
-    return Call("POST", "/v1/tags", parsing.tags, image=image)
+    return Call("POST", "/v1/tags", parsing.listed("tags", Tag), image=image)
 
 
 def caption(image: bytes) -> Call[str]:
-    return Call("POST", "/v1/caption", parsing.caption, image=image)
+    return Call("POST", "/v1/caption", parsing.text("caption"), image=image)
 
 
 def features() -> Call[tuple[answers.FeatureReport, ...]]:
-    return Call("GET", "/v1/features", parsing.feature_reports)
+    return Call("GET", "/v1/features", parsing.listed("features", answers.FeatureReport))
 
 
 def stats() -> Call[answers.ServiceStats]:
@@ -144,13 +145,15 @@ def stats() -> Call[answers.ServiceStats]:
 
 
 def verify() -> Call[answers.Verification]:
-    return Call("POST", "/v1/verify", parsing.verification, timeout_s=VERIFY_TIMEOUT_S)
+    return Call("POST", "/v1/verify", parsing.one(answers.Verification), timeout_s=VERIFY_TIMEOUT_S)
 
 
 def train(feature: str) -> Call[answers.Training]:
     """Not repeatable: what the service began goes on after a connection broke, and would be done once more."""
     body = {"feature": feature}
-    return Call("POST", "/v1/train", parsing.training, json=body, repeatable=False, timeout_s=TRAIN_TIMEOUT_S)
+    return Call(
+        "POST", "/v1/train", parsing.one(answers.Training), json=body, repeatable=False, timeout_s=TRAIN_TIMEOUT_S
+    )
 
 
 def health() -> Call[None]:

@@ -1,41 +1,34 @@
-"""Groups of the same picture, as a client sees them."""
+"""Groups of the same picture, declared as the other `answers` are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePicture:
-    """One of a group. path: of the file that it was indexed from, on the service's machine. distance: bits of 576 that
-    it differs by from the one that is kept; None of that one itself.
-    """
+    """One of a group."""
 
     id: str
-    width: int
-    height: int
-    byte_size: int
-    sha256: str
-    path: str | None = None
-    distance: int | None = None
+    width: Annotated[int, "pixels, EXIF orientation applied; 0 where it was imported without its file"]
+    height: Annotated[int, "likewise"]
+    byte_size: Annotated[int, "size of the file"]
+    sha256: Annotated[str, "of the file's bytes, hexadecimal"]
+    path: Annotated[str | None, "the file it was indexed from, on the service's machine"] = None
+    distance: Annotated[int | None, "bits of 576 that it differs by from the picture that is kept"] = None
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """duplicates: of ``keep``, nearest first. left_out: further pictures near to it that were too many to look at."""
-
-    keep: DuplicatePicture
-    duplicates: tuple[DuplicatePicture, ...]
-    left_out: int = 0
+    keep: Annotated[DuplicatePicture, "the largest: by pixels, then by bytes, then the one of the smallest id"]
+    duplicates: Annotated[tuple[DuplicatePicture, ...], "nearest first; each within the threshold of keep"]
+    left_out: Annotated[int, "further pictures near to keep, that were too many to look at"] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePage:
-    """next_cursor: what asks for the following page, behind an empty page, too; None on the last one. looked_at:
-    pictures that the page walked over. undecided: those of them of which it could not be told in time.
-    """
-
-    groups: tuple[DuplicateGroup, ...]
-    next_cursor: str | None
-    looked_at: int = 0
-    undecided: int = 0
+    groups: Annotated[tuple[DuplicateGroup, ...], "may be empty on a page that is not the last"]
+    next_cursor: Annotated[str | None, "for the next page; null on the last"]
+    looked_at: Annotated[int, "pictures that the page walked over"] = 0
+    undecided: Annotated[int, "of these, left alone because it took too long to tell what they are copies of"] = 0

@@ -1,40 +1,41 @@
-"""What the service answers of batch jobs: the field names are those of the JSON."""
+"""What the service answers of batch jobs, declared as the other `answers` are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 FINISHED_STATES = frozenset({"succeeded", "failed", "stopped"})
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A batch job's progress. state: queued, running, succeeded, failed or stopped.
-
-    The counts are of files. Of a backfill: total of images with something to compute, added of features filled in,
-    failed of images that could not be. Of an import: of images, replaced of those that were there and were added to,
-    failed of everything that did not fit; report says what each folder held.
-    """
+    """A batch job's progress."""
 
     id: str
-    kind: str
-    state: str
-    submitted_at: datetime
-    updated_at: datetime
+    kind: Annotated[str, "index, backfill or import"]
+    state: Annotated[str, "queued, running, succeeded, failed or stopped"]
+    submitted_at: Annotated[datetime, "ISO 8601, UTC"]
+    updated_at: Annotated[datetime, "ISO 8601, UTC"]
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    total: int = 0
+    total: Annotated[int, "files; of a backfill (those with something to compute) or an import, images"] = 0
     done: int = 0
-    added: int = 0
-    replaced: int = 0
+    added: Annotated[int, "images; of a backfill, features filled in"] = 0
+    replaced: Annotated[int, "images; of an import, those that were there and were added to"] = 0
     unchanged: int = 0
     skipped: int = 0
-    failed: int = 0
+    failed: Annotated[
+        int,
+        "files that could not be taken; of a backfill, images that could not be filled in; of an import, all that did "
+        "not fit",
+    ] = 0
     message: str = ""
-    started_at: datetime | None = None
-    report: Mapping[str, Any] = field(default_factory=dict)
+    started_at: Annotated[datetime | None, "when work on the first file began"] = None
+    report: Annotated[Mapping[str, Any], "of an import: what each folder held, and what did not fit"] = field(
+        default_factory=dict
+    )
 
     @property
     def finished(self) -> bool:
@@ -52,7 +53,5 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class JobFailures:
-    """One page of what a job failed at. next_offset: where the following page begins; None on the last one."""
-
     failures: tuple[JobFailure, ...]
-    next_offset: int | None
+    next_offset: Annotated[int | None, "for the next page; null on the last"]

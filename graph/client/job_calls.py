@@ -14,7 +14,7 @@ IdFrom = Literal["path", "stem", "sha256", "int"]
 
 def submit_index(paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile, watch: bool) -> Call[str]:
     body = {"kind": "index", "paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
-    return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
+    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
 
 
 def submit_backfill(feature: str | None, allow_missing: bool) -> Call[str]:
@@ -23,7 +23,7 @@ def submit_backfill(feature: str | None, allow_missing: bool) -> Call[str]:
         body["feature"] = feature
     if allow_missing:
         body["allow_missing"] = True
-    return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
+    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
 
 
 def submit_import(
@@ -36,21 +36,21 @@ def submit_import(
     body: dict[str, Any] = {"kind": "import", "paths": list(paths), "dry_run": dry_run}
     given = {"photos": photos, "keypoint_ranges": keypoint_ranges, "features": dict(features or {})}
     body |= {name: value for name, value in given.items() if value}
-    return Call("POST", "/v1/jobs", parsing.job_id, json=body, repeatable=False)
+    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
 
 
 def jobs() -> Call[tuple[job_answers.Job, ...]]:
-    return Call("GET", "/v1/jobs", parsing.jobs)
+    return Call("GET", "/v1/jobs", parsing.listed("jobs", job_answers.Job))
 
 
 def job(id: str) -> Call[job_answers.Job]:
-    return Call("GET", f"/v1/jobs/{segment(id)}", parsing.job)
+    return Call("GET", f"/v1/jobs/{segment(id)}", parsing.one(job_answers.Job))
 
 
 def stop_job(id: str) -> Call[job_answers.Job]:
-    return Call("POST", f"/v1/jobs/{segment(id)}/stop", parsing.job)
+    return Call("POST", f"/v1/jobs/{segment(id)}/stop", parsing.one(job_answers.Job))
 
 
 def job_failures(id: str, offset: int, limit: int) -> Call[job_answers.JobFailures]:
     params = {"offset": offset, "limit": limit}
-    return Call("GET", f"/v1/jobs/{segment(id)}/failures", parsing.job_failures, params=params)
+    return Call("GET", f"/v1/jobs/{segment(id)}/failures", parsing.one(job_answers.JobFailures), params=params)

@@ -5,18 +5,19 @@ What does not parse raises KeyError, TypeError or ValueError; `graph.client.sess
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import cache
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import httpx
 
-from graph.client import answers, job_answers
-from graph.client.annotations import Tag
-from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage, DuplicatePicture
+from graph.client import answers, wire
 
 T = TypeVar("T")
+Reader = Callable[[Any], Any]  # from a value of JSON
 
 
 def nothing(_response: httpx.Response) -> None:
@@ -27,55 +28,28 @@ def content(response: httpx.Response) -> bytes:
     return response.content
 
 
-def added_image(response: httpx.Response) -> answers.AddedImage:
-    return _build(answers.AddedImage, response.json())
+def one(kind: type[T]) -> Callable[[httpx.Response], T]:
+    """Reads a body that is one of them."""
+    read: Callable[[Any], T] = reader(kind)
+    return lambda response: read(response.json())
 
 
-def image_row(response: httpx.Response) -> answers.ImageRow:
-    return _image_row(response.json())
+def listed(name: str, kind: type[T]) -> Callable[[httpx.Response], tuple[T, ...]]:
+    """Reads the list of them that stands in the body under this name."""
+    return lambda response: tuple(map(reader(kind), response.json()[name]))
 
 
-def image_page(response: httpx.Response) -> answers.ImagePage:
-    body = response.json()
-    return answers.ImagePage(images=tuple(_image_row(row) for row in body["images"]), next_cursor=body["next_cursor"])
-
-
-def duplicate_page(response: httpx.Response) -> DuplicatePage:
-    body = response.json()
-    return _build(DuplicatePage, body, groups=tuple(_duplicate_group(group) for group in body["groups"]))
-
-
-def search_answer(response: httpx.Response) -> answers.SearchAnswer:
-    body = response.json()
-    return _build(
-        answers.SearchAnswer,
-        body,
-        results=tuple(_build(answers.SearchResult, result) for result in body["results"]),
-        features={name: _build(answers.PartReport, part) for name, part in body["features"].items()},
-        missing_shards=tuple(body.get("missing_shards", ())),
-    )
-
-
-def feature_reports(response: httpx.Response) -> tuple[answers.FeatureReport, ...]:
-    return tuple(_build(answers.FeatureReport, report) for report in response.json()["features"])
+def text(name: str) -> Callable[[httpx.Response], str]:
+    return lambda response: str(response.json()[name])
 
 
 def service_stats(response: httpx.Response) -> answers.ServiceStats:
     body = response.json()
-    return _build(
-        answers.ServiceStats,
-        body,
-        shards=tuple(_shard_usage(shard) for shard in body["shards"]),
-        missing_shards=tuple(body.get("missing_shards", ())),
-    )
-
-
-def tags(response: httpx.Response) -> tuple[Tag, ...]:
-    return tuple(_build(Tag, tag) for tag in response.json()["tags"])
-
-
-def caption(response: httpx.Response) -> str:
-    return str(response.json()["caption"])
+    for shard in body["shards"]:
+        of_features = (feature.get("memory_bytes", 0) for feature in shard.get("features", {}).values())
+        shard.setdefault("memory_bytes", sum(of_features))
+    stats: answers.ServiceStats = reader(answers.ServiceStats)(body)
+    return stats
 
 
 def readiness(response: httpx.Response) -> answers.Readiness:
@@ -84,63 +58,30 @@ def readiness(response: httpx.Response) -> answers.Readiness:
     return answers.Readiness(ready=response.is_success, missing=tuple(missing))
 
 
-def job_id(response: httpx.Response) -> str:
-    return str(response.json()["id"])
+def reader(kind: Any) -> Reader:
+    """Builds dataclasses and what holds them, times and booleans; takes everything else as it is."""
+    arguments = get_args(kind)
+    if is_dataclass(kind):
+        return _builder(kind)  # type: ignore[arg-type]
+    if kind in (bool, datetime):
+        return bool if kind is bool else _moment
+    if get_origin(kind) is tuple:
+        return lambda values: tuple(map(reader(arguments[0]), values))
+    if get_origin(kind) is Mapping and is_dataclass(arguments[1]):
+        return lambda values: {name: reader(arguments[1])(value) for name, value in values.items()}
+    if get_origin(kind) is UnionType:
+        return lambda value: None if value is None else reader(arguments[0])(value)
+    return lambda value: value
 
 
-def job(response: httpx.Response) -> job_answers.Job:
-    return _job(response.json())
-
-
-def jobs(response: httpx.Response) -> tuple[job_answers.Job, ...]:
-    return tuple(_job(body) for body in response.json()["jobs"])
-
-
-def job_failures(response: httpx.Response) -> job_answers.JobFailures:
-    body = response.json()
-    failures = tuple(_build(job_answers.JobFailure, row) for row in body["failures"])
-    return job_answers.JobFailures(failures, next_offset=body["next_offset"])
-
-
-def verification(response: httpx.Response) -> answers.Verification:
-    body = response.json()
-    checks = (_build(answers.ShardCheck, shard, problems=tuple(shard["problems"])) for shard in body["shards"])
-    return answers.Verification(ok=bool(body["ok"]), shards=tuple(checks))
-
-
-def training(response: httpx.Response) -> answers.Training:
-    body = response.json()
-    return answers.Training(body["feature"], tuple(_build(answers.ShardTraining, shard) for shard in body["shards"]))
-
-
-def _build(kind: type[T], body: Mapping[str, Any], **given: Any) -> T:
-    known = {field.name: body[field.name] for field in fields(kind) if field.name in body}  # type: ignore[arg-type]
-    return kind(**(known | given))
-
-
-def _duplicate_group(body: Mapping[str, Any]) -> DuplicateGroup:
-    duplicates = tuple(_build(DuplicatePicture, one) for one in body["duplicates"])
-    return _build(DuplicateGroup, body, keep=_build(DuplicatePicture, body["keep"]), duplicates=duplicates)
-
-
-def _image_row(body: Mapping[str, Any]) -> answers.ImageRow:
-    return _build(answers.ImageRow, body, byte_size=body.get("bytes"), added_at=_moment(body["added_at"]))
-
-
-def _job(body: Mapping[str, Any]) -> job_answers.Job:
-    started = body.get("started_at")
-    return _build(
-        job_answers.Job,
-        body,
-        submitted_at=_moment(body["submitted_at"]),
-        updated_at=_moment(body["updated_at"]),
-        started_at=None if started is None else _moment(started),
+@cache
+def _builder(kind: Any) -> Reader:
+    hints = get_type_hints(kind)
+    always = {field.name: field.metadata[wire.ALWAYS] for field in fields(kind) if wire.ALWAYS in field.metadata}
+    parts = [(field.name, wire.json_name(field), reader((hints | always)[field.name])) for field in fields(kind)]
+    return lambda body: kind(
+        **{name: read(body[json_name]) for name, json_name, read in parts if json_name in body or name in always}
     )
-
-
-def _shard_usage(body: Mapping[str, Any]) -> answers.ShardUsage:
-    of_features = sum(feature.get("memory_bytes", 0) for feature in body.get("features", {}).values())
-    return _build(answers.ShardUsage, body, memory_bytes=body.get("memory_bytes", of_features))
 
 
 def _moment(text: str) -> datetime:

@@ -1,15 +1,32 @@
-"""What the catalogue is asked and what it answers: the inside twins of the HTTP schemas."""
+"""What the catalogue is asked and what it answers. An answer that is the same over HTTP is the client's own class."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from graph.client.answers import FeatureReport, PartReport, PartStatus, Readiness, ShardTraining
+from graph.client.answers import Training as TrainingAnswer
 from storage.types.mutations import OnConflict, Outcome
 from storage.types.pictures import ImageRecord
 
-PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pending"]
+__all__ = [
+    "AddAnswer",
+    "AddFeaturesRequest",
+    "AddRequest",
+    "FeatureReport",
+    "ImagePage",
+    "PartReport",
+    "PartStatus",
+    "Readiness",
+    "SearchAnswer",
+    "SearchRequest",
+    "SearchResult",
+    "ServiceStats",
+    "ShardTraining",
+    "TrainingAnswer",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +93,6 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PartReport:
-    """How one feature fared in a search. took_ms: extraction plus the slowest shard. reason: why it is not "ok", or
-    what it left out.
-    """
-
-    status: PartStatus
-    took_ms: float = 0.0
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class SearchAnswer:
     results: tuple[SearchResult, ...]
     features: Mapping[str, PartReport]
@@ -99,53 +105,6 @@ class SearchAnswer:
 class ImagePage:
     images: tuple[ImageRecord, ...]
     next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ShardTraining:
-    """What became of one shard's index. reason: why it was not trained; empty where it was."""
-
-    shard: int
-    rows: int = 0
-    lists: int = 0
-    took_s: float = 0.0
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingAnswer:
-    """shards: all of them, by number."""
-
-    feature: str
-    shards: tuple[ShardTraining, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """missing: what keeps the service from answering, one line each."""
-
-    ready: bool
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureReport:
-    """One line of ``/v1/features``. role: "extractor" or "annotator". next_version: of the model that is to take over,
-    while its index is built beside the one in use.
-    """
-
-    name: str
-    role: str
-    state: str
-    reason: str
-    model: str | None
-    version: str | None
-    kind: str | None
-    dim: int | None
-    metric: str | None
-    index_kind: str | None
-    replicas: int
-    next_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

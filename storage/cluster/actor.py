@@ -110,6 +110,8 @@ class ShardActor:
                 )
                 logger.exception("shard %d cannot be opened", self._plan.index)
                 self._closing.wait(REOPEN_PAUSE_S)
+        if self._closing.is_set():  # while it was being opened
+            self.close()
         settings, last_saved = self._plan.settings, time.monotonic()
         while not self._closing.wait(min(TRAINING_PAUSE_S, settings.snapshot_interval_s)):
             self._keep(ForgetExpired())

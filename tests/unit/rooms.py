@@ -72,11 +72,11 @@ ROOMS: dict[str, frozenset[str]] = {
             "storage/tables"
         ),
         "graph/requests": (
-            "graph/ports deployments/extractor deployments/pictures storage/encoding storage/operations "
-            "storage/shard"
+            "graph/client graph/ports deployments/extractor deployments/pictures storage/encoding "
+            "storage/operations storage/shard"
         ),
         "graph/http/forms": "graph/ambience_data graph/config graph/requests",
-        "graph/http/replies": "graph/duplicates graph/requests storage/duplicates",
+        "graph/http/replies": "graph/client graph/duplicates graph/requests",
         "graph/search": (
             "graph/ports graph/requests deployments/extractor deployments/pictures storage/index "
             "storage/operations storage/shard storage/words"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -84,7 +83,7 @@ def _add_progress_routes(router: APIRouter, catalog: CatalogProvider, limits: Li
         found = await catalog().jobs.failures(job_id, fields.offset, fields.limit + 1)
         more = len(found) > fields.limit
         body = {
-            "failures": [asdict(failure) for failure in found[: fields.limit]],
+            "failures": found[: fields.limit],
             "next_offset": fields.offset + fields.limit if more else None,
         }
         return json_response(body)

@@ -14,7 +14,7 @@ from graph.config.settings import AppSettings
 from graph.http.forms.bodies import read_image_form, train_fields
 from graph.http.forms.fields import Fields, TrainFields
 from graph.http.guards.limits import PACE
-from graph.http.replies.answers import feature_report, json_response, service_stats, training_answer, verify_report
+from graph.http.replies.answers import json_response, training_answer
 from graph.http.replies.errors import REQUEST_ID, RETRY_AFTER_S
 from graph.http.replies.openapi import documented, form_body, json_body, request_body
 from graph.http.replies.schemas import Alive, Caption, FeatureList, Ready, Stats, Tags, Trained, Verified
@@ -65,7 +65,7 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
         "/v1/features", summary="Extractors and annotators", responses=documented({200: ("each of them", FeatureList)})
     )
     async def features() -> Response:
-        return json_response({"features": [feature_report(report) for report in await catalog().service.features()]})
+        return json_response({"features": await catalog().service.features()})
 
     @router.get(
         "/v1/stats",
@@ -73,7 +73,7 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
         responses=documented({200: ("the figures", Stats)}),
     )
     async def stats() -> Response:
-        return json_response(service_stats(await catalog().service.stats()))
+        return json_response(await catalog().service.stats())
 
     @router.post(
         "/v1/verify",
@@ -84,7 +84,7 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
         request.scope[PACE].allow(settings.limits.verify_timeout_s)
         reports = await catalog().service.verify()
         ok = not any(report.problems for report in reports)
-        return json_response({"ok": ok, "shards": [verify_report(report) for report in reports]})
+        return json_response({"ok": ok, "shards": reports})
 
 
 def _add_train_route(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:

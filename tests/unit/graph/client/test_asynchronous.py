@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from graph.client import AsyncClient, Client
+from graph.client.generate import ASYNCHRONOUS, BLOCKING, asynchronous
 from tests.suites.client_suite import ROW, URL, ClientSuite, Service, reply
 
 
@@ -31,3 +32,8 @@ def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
         }
 
     assert signatures(Client) == signatures(AsyncClient)
+
+
+def test_it_is_what_the_blocking_client_makes() -> None:
+    made = asynchronous(BLOCKING.read_text("utf-8"))
+    assert ASYNCHRONOUS.read_text("utf-8") == made, "run python -m graph.client.generate, or make format"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import pytest
 
-from graph.client import parsing
+from graph.client import calls, job_calls
+from graph.client.calls import Call
 from graph.http.replies import answers as written
 from graph.requests import messages as requests
 from storage.types.jobs import JobRecord
 from storage.types.pictures import ImageRecord, SourceFile
 from storage.types.reports import FeatureStats, ShardStats, VerifyReport
+
+T = TypeVar("T")
 
 RECORD = ImageRecord(
     id="søndag/橋.jpg",
@@ -30,25 +34,25 @@ RECORD = ImageRecord(
 )
 
 
-def sent(body: Any) -> httpx.Response:
-    answer = written.json_response(body)
-    return httpx.Response(200, content=bytes(answer.body))
+def read(call: Call[T], body: Any) -> T:
+    """What the client makes of this body where it asked so."""
+    return call.parse(httpx.Response(200, content=bytes(written.json_response(body).body)))
 
 
 def test_a_row() -> None:
-    row = parsing.image_row(sent(written.image_row(RECORD)))
+    row = read(calls.get("x"), written.image_row(RECORD))
     assert (row.id, row.byte_size, row.path, row.features) == (RECORD.id, 1500, "/photos/橋.jpg", RECORD.features)
     assert row.annotations == RECORD.annotations
     assert row.added_at == datetime.fromtimestamp(RECORD.added_at, UTC)
 
 
 def test_a_page_of_rows() -> None:
-    page = parsing.image_page(sent(written.image_page(requests.ImagePage((RECORD, RECORD), "x"))))
+    page = read(calls.page(2, None), written.image_page(requests.ImagePage((RECORD, RECORD), "x")))
     assert ([row.id for row in page.images], page.next_cursor) == ([RECORD.id] * 2, "x")
 
 
 def test_an_added_picture() -> None:
-    added = parsing.added_image(sent(written.added(requests.AddAnswer("skipped", RECORD))))
+    added = read(calls.replace("x", b"", None), written.added(requests.AddAnswer("skipped", RECORD)))
     assert (added.id, added.outcome, added.created) == (RECORD.id, "skipped", False)
 
 
@@ -59,43 +63,58 @@ def test_a_search_answer() -> None:
         "color": requests.PartReport("timeout", 9.0, "late"),
     }
     answer = requests.SearchAnswer((found,), parts, True, (1,), 18.4)
-    assert asdict(parsing.search_answer(sent(written.search_answer(answer)))) == asdict(answer)
+    assert asdict(read(calls.similar("x", None, 2), written.search_answer(answer))) == asdict(answer)
 
 
 def test_a_feature_report() -> None:
     report = requests.FeatureReport(
-        "phash", "extractor", "ready", "", None, "v1", "binary", 576, "hamming", "flat", 2, "v2"
+        "phash", "ready", "", None, "v1", "binary", 576, "hamming", "flat", 2, next_version="v2"
     )
-    body = {"features": [written.feature_report(report)]}
-    assert [asdict(read) for read in parsing.feature_reports(sent(body))] == [asdict(report)]
+    assert read(calls.features(), {"features": [report]}) == (report,)
 
 
 def test_the_figures_of_a_service() -> None:
     shard = ShardStats(
         0, 2, 7, 100, {"phash": FeatureStats(2, 2, 1, "flat", 40), "color": FeatureStats(2, 2, 0, "flat", 2)}
     )
-    stats = parsing.service_stats(
-        sent(written.service_stats(requests.ServiceStats(2, 100, 42, {"phash": 1}, (asdict(shard),), (1,))))
-    )
+    stats = read(calls.stats(), requests.ServiceStats(2, 100, 42, {"phash": 1}, (asdict(shard),), (1,)))
     assert (stats.images, stats.disk_bytes, stats.memory_bytes, stats.pending) == (2, 100, 42, {"phash": 1})
     assert (stats.shards[0].shard, stats.shards[0].memory_bytes, stats.missing_shards) == (0, 42, (1,))
 
 
 def test_a_verification() -> None:
-    body = {"ok": False, "shards": [written.verify_report(VerifyReport(1, 3, 6, ("color: 2 rows",)))]}
-    verification = parsing.verification(sent(body))
+    report = VerifyReport(1, 3, 6, ("color: 2 rows",))
+    verification = read(calls.verify(), {"ok": False, "shards": [report]})
     assert not verification.ok
-    assert asdict(verification.shards[0]) == written.verify_report(VerifyReport(1, 3, 6, ("color: 2 rows",)))
+    assert [asdict(shard) for shard in verification.shards] == [asdict(report)]
 
 
 def test_a_training() -> None:
     shards = (requests.ShardTraining(0, 31000, 352, 0.9), requests.ShardTraining(1, reason="no rows"))
     answer = requests.TrainingAnswer("local", shards)
-    assert asdict(parsing.training(sent(written.training_answer(answer)))) == asdict(answer)
+    assert read(calls.train("local"), written.training_answer(answer)) == answer
 
 
 def test_a_job() -> None:
     record = JobRecord("j", "index", "running", 1_700_000_000.0, 1_700_000_001.0, {"paths": ["/p"]}, total=3, failed=1)
-    job = parsing.job(sent(written.job_row(record)))
+    job = read(job_calls.job("j"), written.job_row(record))
     assert (job.id, job.total, job.failed, job.arguments) == ("j", 3, 1, {"paths": ["/p"]})
     assert job.submitted_at.timestamp() == record.submitted_at
+
+
+@pytest.mark.parametrize("missing", ["id", "width", "height", "sha256", "features", "added_at"])
+def test_a_row_that_lacks_what_every_row_has_is_not_read(missing: str) -> None:
+    body = written.image_row(RECORD)
+    with pytest.raises((KeyError, TypeError)):
+        read(calls.get("x"), without(body, missing))
+    with pytest.raises((KeyError, TypeError)):
+        read(calls.page(1, None), {"images": [without(body, missing)], "next_cursor": None})
+
+
+@pytest.mark.parametrize("missing", ["metadata", "format", "bytes", "path", "annotations"])
+def test_a_row_of_an_older_service_may_lack_what_came_later(missing: str) -> None:
+    assert read(calls.get("x"), without(written.image_row(RECORD), missing)).id == RECORD.id
+
+
+def without(body: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key != name}

@@ -227,8 +227,10 @@ class FakeCatalog:
         return ANNOTATIONS[annotator]
 
     async def features(self) -> list[FeatureReport]:
-        phash = FeatureReport("phash", "extractor", "ready", "", None, "1", "binary", 576, "hamming", "exact", 1)
-        tags = FeatureReport("tags", "annotator", "ready", "", "a/model", "1", None, None, None, None, 1, "2")
+        phash = FeatureReport("phash", "ready", "", None, "1", "binary", 576, "hamming", "exact", 1)
+        tags = FeatureReport(
+            "tags", "ready", model="a/model", version="1", replicas=1, role="annotator", next_version="2"
+        )
         return [phash, tags]
 
     async def stats(self) -> ServiceStats:
