@@ -154,6 +154,9 @@ class LostOwnership(StorageFailure):
 class CorruptData(StorageFailure):
     code = "corrupt_data"
 
+    def __init__(self, message: str, hint: str = "put a copy of the data folder in its place, or index anew") -> None:
+        super().__init__(message, hint)
+
 
 class ServiceUnreachable(LookalikeError, ConnectionError):
     code = "service_unreachable"

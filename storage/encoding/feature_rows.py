@@ -77,7 +77,7 @@ def _encode_array(array: AnyArray) -> tuple[int, bytes]:
 def decode_rows(value: bytes) -> FeatureRows:
     """Inverse of `encode_rows`. Raises `CorruptData` for anything else."""
     if len(value) < _START.size + _CHECKSUM.size or zlib.crc32(value[:-4]) != _CHECKSUM.unpack(value[-4:])[0]:
-        raise CorruptData(f"feature rows of {len(value)} bytes fail their checksum", "restore a backup")
+        raise CorruptData(f"feature rows of {len(value)} bytes fail their checksum")
     version, count = _START.unpack_from(value)
     if version != VERSION:
         raise CorruptData(
@@ -86,7 +86,7 @@ def decode_rows(value: bytes) -> FeatureRows:
     try:
         return _decode_body(value, count)
     except (struct.error, ValueError, IndexError, KeyError, UnicodeDecodeError) as failure:
-        raise CorruptData(f"feature rows do not decode: {failure}", "restore a backup") from failure
+        raise CorruptData(f"feature rows do not decode: {failure}") from failure
 
 
 def _decode_body(value: bytes, count: int) -> FeatureRows:

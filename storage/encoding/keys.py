@@ -54,6 +54,6 @@ def number_key(number: int) -> bytes:
 def number_of(key: bytes) -> int:
     """Inverse of `number_key`. Raises `CorruptData`."""
     if len(key) != _NUMBER.size:
-        raise CorruptData(f"a number of {len(key)} bytes instead of {_NUMBER.size}", "restore a backup")
+        raise CorruptData(f"a number of {len(key)} bytes instead of {_NUMBER.size}")
     number: int = _NUMBER.unpack(key)[0]
     return number

@@ -17,7 +17,6 @@ from storage.types.pictures import ImageRecord, SourceFile
 Json = dict[str, Any]
 T = TypeVar("T", JobRecord, JobFailure)
 
-RESTORE = "restore a backup"
 _OUTCOMES: Mapping[bytes, Outcome] = {outcome.encode(): outcome for outcome in get_args(Outcome)}
 _DECODER = json.JSONDecoder()
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
@@ -50,7 +49,7 @@ def decode_record(value: bytes) -> ImageRecord:
         source = fields["source"]
         return ImageRecord(**{**fields, "source": None if source is None else SourceFile(*source)})
     except (KeyError, TypeError) as failure:
-        raise CorruptData(f"an image's row does not decode: {failure!r}", RESTORE) from failure
+        raise CorruptData(f"an image's row does not decode: {failure!r}") from failure
 
 
 def encode_result(outcome: Outcome, encoded_record: bytes | None) -> bytes:
@@ -63,7 +62,7 @@ def decode_result(value: bytes) -> MutationResult:
     name, _, encoded = value.partition(b"\0")
     outcome = _OUTCOMES.get(name)
     if outcome is None:
-        raise CorruptData(f"a mutation's outcome is {name[:40]!r}", RESTORE)
+        raise CorruptData(f"a mutation's outcome is {name[:40]!r}")
     return MutationResult(outcome, decode_record(encoded) if encoded else None)
 
 
@@ -76,7 +75,7 @@ def decode_job(value: bytes, kind: type[T]) -> T:
     try:
         return kind(**decode_fields(value))
     except TypeError as failure:
-        raise CorruptData(f"a job's row does not decode: {failure}", RESTORE) from failure
+        raise CorruptData(f"a job's row does not decode: {failure}") from failure
 
 
 def encode_fields(fields: Mapping[str, Any]) -> bytes:
@@ -93,7 +92,7 @@ def decode_fields(value: bytes) -> Json:
     try:
         fields = _DECODER.decode(value.decode("ascii"))
     except (ValueError, RecursionError) as failure:
-        raise CorruptData(f"a stored row is not JSON: {failure}", RESTORE) from failure
+        raise CorruptData(f"a stored row is not JSON: {failure}") from failure
     if not isinstance(fields, dict):
-        raise CorruptData("a stored row is not a JSON object", RESTORE)
+        raise CorruptData("a stored row is not a JSON object")
     return fields

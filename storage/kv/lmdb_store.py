@@ -202,9 +202,9 @@ def check_file(directory: Path) -> None:
     try:
         problems = lmdb_verify.verify(str(directory))  # type: ignore[no-untyped-call]  # lmdb has no stub for it
     except (lmdb_verify.VerifyError, OSError) as failure:
-        raise CorruptData(f"{directory} is not a readable store: {failure}", "restore a backup") from None
+        raise CorruptData(f"{directory} is not a readable store: {failure}") from None
     if problems:
-        raise CorruptData(f"{directory}: {'; '.join(problems[:3])}", "restore a backup")
+        raise CorruptData(f"{directory}: {'; '.join(problems[:3])}")
 
 
 @contextmanager
@@ -212,7 +212,7 @@ def _our_errors(directory: Path) -> Iterator[None]:
     try:
         yield
     except (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.VersionMismatchError) as failure:
-        raise CorruptData(f"{directory}: {failure}", "restore a backup") from failure
+        raise CorruptData(f"{directory}: {failure}") from failure
     except lmdb.MapFullError:
         raise
     except lmdb.Error as failure:

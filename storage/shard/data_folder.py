@@ -40,10 +40,10 @@ def read_manifest(data_dir: Path) -> DataManifest | None:
         manifest = DataManifest(int(fields["format"]), int(fields["shards"]), dict(fields["fingerprints"]))
     except FileNotFoundError:
         if any(data_dir.glob("shard-*")):
-            raise CorruptData(f"{data_dir} has shards but no {MANIFEST_NAME}", "restore a backup") from None
+            raise CorruptData(f"{data_dir} has shards but no {MANIFEST_NAME}") from None
         return None
     except (ValueError, KeyError, TypeError) as failure:
-        raise CorruptData(f"{path} cannot be read: {failure!r}", "restore it from a backup") from failure
+        raise CorruptData(f"{path} cannot be read: {failure!r}") from failure
     if manifest.format != FORMAT:
         hint = "use the version that wrote it"
         raise CorruptData(f"{path} has format {manifest.format}, this program reads {FORMAT}", hint)
@@ -60,7 +60,7 @@ def check_data_folder(data_dir: Path, shards: int, features: Sequence[FeatureSpe
     if manifest.shards != shards:
         raise Misconfigured(
             f"{data_dir} holds {manifest.shards} shards, the configuration says {shards}",
-            f"set shards: {manifest.shards}, or spread the data anew with `lookalike reshard {shards}`",
+            f"set shards: {manifest.shards}, or index the pictures anew into another data folder",
         )
     for spec in features:
         if spec.name in manifest.fingerprints:

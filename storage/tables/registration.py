@@ -78,7 +78,7 @@ def _check_identity(transaction: WriteTransaction, shard: int, shard_count: int)
     if found != mine:
         raise Misconfigured(
             f"the folder holds shard {found['shard']} of {found['shard_count']}, not {shard} of {shard_count}",
-            f"set shards: {found['shard_count']}, or spread the data anew with `lookalike reshard`",
+            f"set shards: {found['shard_count']}, or index the pictures anew into another data folder",
         )
 
 

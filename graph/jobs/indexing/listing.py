@@ -31,7 +31,6 @@ IMAGE_SUFFIXES = frozenset(
         ".mpo",
     ]
 )
-ID_SOURCES = ("path", "stem", "sha256", "int")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def test_a_new_folder_is_fine_and_is_written_once(tmp_path: Path) -> None:
 
 def test_another_number_of_shards_is_refused_with_the_command_that_helps(tmp_path: Path) -> None:
     ensure_manifest(tmp_path, 2, [PHASH])
-    with pytest.raises(Misconfigured, match="reshard 3"):
+    with pytest.raises(Misconfigured, match="set shards: 2"):
         check_data_folder(tmp_path, 3, [PHASH])
 
 

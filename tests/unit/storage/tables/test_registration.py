@@ -50,7 +50,7 @@ def test_a_shard_that_cannot_be_opened_leaves_its_folder_free(tmp_path: Path) ->
 @pytest.mark.parametrize(("index", "shard_count"), [(1, 2), (0, 3)])
 def test_the_folder_of_another_shard_is_refused(reopen: Reopen, index: int, shard_count: int) -> None:
     reopen(index=0, shard_count=2)
-    with pytest.raises(Misconfigured, match="reshard"):
+    with pytest.raises(Misconfigured, match="set shards"):
         reopen(index=index, shard_count=shard_count)
 
 
