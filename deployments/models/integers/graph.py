@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,6 @@ from numpy.typing import NDArray
 
 from storage.errors import ExtractorUnavailable
 
-MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
-LARGEST_WEIGHT = 64  # two products with 255 stay below 2**15
 SMALLEST_SIDE = 128  # of a matrix: below, quantising its input costs what it saves
 ELEMENTWISE = frozenset({"Add", "Div", "Erf", "LayerNormalization", "Mul", "Pow", "Sigmoid", "Sub", "Tanh"})
 
@@ -26,26 +25,27 @@ def optional_module(name: str) -> Any:
 
 
 def quantised(exported: bytes) -> bytes | None:
-    """The ONNX model with its matrix products in integers; None where it has none worth it."""
+    """The ONNX model with its matrix products in integers; None where it has none worth it.
+
+    y = x W + b: W as int8 of 7 bits, a scale a column; x as uint8, one scale. Raises `OSError` where the folder for
+    temporary files takes no copy of the model.
+    """
     onnx = optional_module("onnx")
+    library = optional_module("onnxruntime.quantization")
     model = onnx.shape_inference.infer_shapes(onnx.load_model_from_string(exported))
     graph = _Graph(onnx, model.graph)
     graph.drop_unused_tokens()
-    if not graph.quantise():
+    graph.store()
+    products = graph.large_products()
+    if not products:
         return None
     del model.graph.value_info[:]
-    model.opset_import.append(onnx.helper.make_opsetid(MICROSOFT, 1))
-    whole: bytes = model.SerializeToString(deterministic=True)
-    return whole
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Product:
-    """nodes: the product, and the sum with its bias where that is one. weights: (K, M); bias: (M,)."""
-
-    nodes: list[Any]
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    library.quant_utils.add_pre_process_metadata(model)  # else it warns that its own optimiser did not run
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "quantised.onnx")
+        options = {"per_channel": True, "reduce_range": True, "op_types_to_quantize": ["MatMul"]}
+        library.quantize_dynamic(model, file, nodes_to_quantize=products, **options)
+        return file.read_bytes()
 
 
 class _Graph:
@@ -83,49 +83,20 @@ class _Graph:
                 inside.add(node.output[0])
         self._pick_before(inside - {pick.output[0]}, int(self._array(pick.input[1])))
 
-    def quantise(self) -> int:
-        """How many products there were. Those of one input become one, which is quicker than three small ones."""
-        users = self._users()
-        groups: dict[str, list[_Product]] = {}
-        for node in self.nodes:
-            if node.op_type == "MatMul" and min(self._matrix_shape(node.input[1])) >= SMALLEST_SIDE:
-                groups.setdefault(node.input[0], []).append(self._product(node, users.get(node.output[0], [])))
-        replacement = {id(group[0].nodes[0]): self._integer_nodes(name, group) for name, group in groups.items()}
-        gone = {id(node) for group in groups.values() for product in group for node in product.nodes}
-        nodes: list[Any] = []
-        for node in self.nodes:
-            nodes += replacement.get(id(node), [] if id(node) in gone else [node])
-        self._store(nodes)
-        return len(groups)
+    def large_products(self) -> list[str]:
+        """The names of the nodes."""
+        products = [node for node in self.nodes if node.op_type == "MatMul"]
+        return [node.name for node in products if self._smaller_side(node.input[1]) >= SMALLEST_SIDE]
 
-    def _product(self, node: Any, users: list[Any]) -> _Product:
-        weights = self._array(node.input[1]).astype(np.float32)
-        if len(users) == 1 and users[0].op_type == "Add":
-            bias = next((name for name in users[0].input if name != node.output[0]), "")
-            if bias in self.constants and list(self.constants[bias].dims) == [weights.shape[1]]:
-                return _Product([node, users[0]], weights, self._array(bias).astype(np.float32))
-        return _Product([node], weights, np.zeros(weights.shape[1], np.float32))
-
-    def _integer_nodes(self, source: str, products: list[_Product]) -> list[Any]:
-        """y = x W + b of the same x, side by side: W as int8 of 7 bits, a scale a column; x as uint8, one scale."""
-        node = self._onnx.helper.make_node
-        weights = np.concatenate([product.weights for product in products], axis=1)
-        scales = np.maximum(np.abs(weights).max(axis=0), np.float32(1e-12)) / np.float32(LARGEST_WEIGHT)
-        w = self._constant(f"{source}/w", np.rint(weights / scales).astype(np.int8))
-        s = self._constant(f"{source}/s", scales)
-        z = self._constant(f"{source}/z", np.zeros(len(scales), np.int8))
-        b = self._constant(f"{source}/b", np.concatenate([product.bias for product in products]))
-        x, xs, xz = (f"{source}/{part}" for part in ("x", "xs", "xz"))
-        outputs = [product.nodes[-1].output[0] for product in products]
-        joint = outputs[0] if len(outputs) == 1 else f"{source}/y"
-        nodes = [
-            node("DynamicQuantizeLinear", [source], [x, xs, xz]),
-            node("MatMulIntegerToFloat", [x, w, xs, s, xz, z, b], [joint], domain=MICROSOFT),
-        ]
-        if len(outputs) > 1:
-            widths = self._constant(f"{source}/n", np.array([len(product.bias) for product in products], np.int64))
-            nodes.append(node("Split", [joint, widths], outputs, axis=-1))
-        return nodes
+    def store(self) -> None:
+        """Puts nodes and constants back into the model."""
+        used = {name for node in self.nodes for name in node.input}
+        del self._graph.node[:]
+        self._graph.node.extend(self.nodes)
+        del self._graph.initializer[:]
+        for name in sorted(used & self.constants.keys()):
+            self._graph.initializer.append(self.constants[name])
+            self._graph.initializer[-1].name = name
 
     def _pick_before(self, inside: set[str], token: int) -> None:
         nodes: list[Any] = []
@@ -162,9 +133,10 @@ class _Graph:
         alone = all(len(dims) < 2 for dims in fixed) and all(_is_rows(size, tokens) for size in sizes)
         return node.op_type in ELEMENTWISE and alone
 
-    def _matrix_shape(self, name: str) -> tuple[int, ...]:
-        dims = tuple(self.constants[name].dims) if name in self.constants else ()
-        return dims if len(dims) == 2 else (0,)
+    def _smaller_side(self, name: str) -> int:
+        """Of a constant matrix; 0 for anything else."""
+        dims = self.constants[name].dims if name in self.constants else ()
+        return min(dims) if len(dims) == 2 else 0
 
     def _users(self) -> dict[str, list[Any]]:
         users: dict[str, list[Any]] = {}
@@ -180,15 +152,6 @@ class _Graph:
     def _constant(self, name: str, array: NDArray[Any]) -> str:
         self.constants[name] = self._onnx.numpy_helper.from_array(array, name)
         return name
-
-    def _store(self, nodes: list[Any]) -> None:
-        used = {name for node in nodes for name in node.input}
-        del self._graph.node[:]
-        self._graph.node.extend(nodes)
-        del self._graph.initializer[:]
-        for name in sorted(used & self.constants.keys()):
-            self._graph.initializer.append(self.constants[name])
-            self._graph.initializer[-1].name = name
 
 
 def _is_rows(size: list[int], tokens: int) -> bool:

@@ -110,7 +110,7 @@ def integer_tower(
     if known is not None:
         return IntegerTower(known, count)
     _refuse_without_products(module)
-    for package in ("torch", "onnx"):  # of which no verdict is kept: it may come
+    for package in ("torch", "onnx", "onnxruntime.quantization"):  # of which no verdict is kept: it may come
         optional_module(package)
     try:
         model = _exported(module, samples[:1])
@@ -179,7 +179,7 @@ class _CannotExport(Exception):
 
 
 def _exported(module: ImageModule, example: NormalisedPixels) -> bytes:
-    """Raises `_CannotExport`."""
+    """Raises `_CannotExport`; `ExtractorUnavailable` where it may go better another time."""
     torch = optional_module("torch")
     buffer = io.BytesIO()
     try:
@@ -189,6 +189,8 @@ def _exported(module: ImageModule, example: NormalisedPixels) -> bytes:
                 module, (torch.from_numpy(example),), buffer, dynamo=False, input_names=["pixels"], opset_version=OPSET
             )
         model = quantised(buffer.getvalue())
+    except OSError as error:  # no space for a moment, say: no verdict
+        raise _refusal(f"its files cannot be written: {error}") from error
     except Exception as error:  # whatever an unforeseen architecture makes of the exporter
         raise _CannotExport(f"it cannot be exported ({type(error).__name__}: {str(error)[:200]})") from error
     if model is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +44,8 @@ UNWANTED: Mapping[str, bytes] = {
 
 @dataclass
 class FakeHub:
-    """files: of the one model it has. cut_at: answers end after so many bytes of a file, and the connection with them.
+    """files: of the one model it has. cut_at: answers end after so many bytes of a file, and the connection with them;
+    resets: without an orderly end, as where a router has forgotten it.
 
     refusal: status and X-Error-Code of every file. damage: what is sent differs from what is listed. page: what answers
     in place of the listing.
@@ -53,6 +55,7 @@ class FakeHub:
     url: str = ""
     commit: str = COMMIT
     cut_at: int | None = None
+    resets: bool = False
     takes_ranges: bool = True
     damage: bool = False
     page: bytes | None = None
@@ -136,6 +139,9 @@ def _send_file(hub: FakeHub, handler: BaseHTTPRequestHandler, data: bytes) -> No
     handler.end_headers()
     sent = data[start:end]
     handler.wfile.write(bytes(len(sent)) if hub.damage else sent)
+    if hub.resets and end < len(data):
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        socket.close(handler.connection.detach())
 
 
 def _send(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:

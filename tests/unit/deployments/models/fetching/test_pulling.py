@@ -111,10 +111,11 @@ def test_a_download_that_was_cut_short_is_no_model_yet(
         model_folder(MODEL)
 
 
+@pytest.mark.parametrize("resets", [False, True])
 def test_a_connection_that_breaks_is_taken_up_again_at_once(
-    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resets: bool
 ) -> None:
-    hub.cut_at = 100_000
+    hub.cut_at, hub.resets = 100_000, resets
 
     def heal(_seconds: float) -> None:
         hub.cut_at = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 SIDE = 64
@@ -82,6 +83,32 @@ def test_a_picture_has_the_same_vector_alone_in_a_batch_and_from_several_threads
     assert all(np.array_equal(answer, batch[2:5]) for answer in answers)
     assert len(answers) == len(threads)
     assert all(np.array_equal(tower(samples[i : i + 1])[0], batch[i]) for i in range(len(samples)))
+
+
+def test_weights_have_seven_bits_and_a_scale_for_each_output(
+    module: Any, samples: NDArray[np.float32], tmp_path: Path
+) -> None:
+    integer_tower(module, samples, digest=WEIGHTS, cache=tmp_path)
+    (file,) = tmp_path.iterdir()
+    graph = onnx.load_model_from_string(file.read_bytes()[tower_module.DIGEST_BYTES :]).graph
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    names = [node.input[1] for node in graph.node if node.op_type == "MatMulInteger"]
+    floats = [layer.weight.detach().numpy().T for layer in module.modules() if isinstance(layer, torch.nn.Linear)]
+    assert len(names) == len(floats)
+    for name, weights in zip(names, floats, strict=True):
+        scales = np.abs(weights).max(axis=0) / 64
+        assert np.array_equal(constants[name], np.rint(weights / scales))
+        assert np.array_equal(constants[name.replace("_quantized", "_scale")], scales)
+
+
+def test_a_full_disk_is_not_held_against_the_model(
+    module: Any, samples: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(tower_module, "quantised", Mock(side_effect=full))
+    with pytest.raises(ExtractorUnavailable, match="No space left on device"):
+        integer_tower(module, samples, digest=WEIGHTS, cache=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_number_of_threads_changes_no_vector(
