@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from storage.kv.lmdb_store import LmdbStore
-from storage.kv.store import KeyValueStore, MemoryStore
 from storage.shard.shard import Shard
 from storage.types.features import FeatureRows, FeatureSpec, Vectors
 from storage.types.mutations import DeleteImage, FillFeatures, MutationResult, OnConflict, PutImage
@@ -20,8 +18,6 @@ from storage.types.searches import FeatureQuery, Hit, ShardQuery
 PHASH = FeatureSpec("phash", "binary", 576, "hamming", "phash-1")
 COLOR = FeatureSpec("color", "dense", 512, "l1", "color-1")
 SPECS = (PHASH, COLOR)
-
-OpenStore = Callable[[Path, Sequence[str]], KeyValueStore]
 
 
 def picture_rows(seed: str) -> dict[str, FeatureRows]:
@@ -89,20 +85,3 @@ def outcomes(results: Sequence[MutationResult]) -> list[str]:
 
 def open_shard(directory: Path, specs: Sequence[FeatureSpec] = SPECS, **options: Any) -> Shard:
     return Shard.open(directory, **{"index": 0, "shard_count": 1, "features": specs, "lock_timeout_s": 5.0, **options})
-
-
-class MemoryFolders:
-    """Opens in-memory stores that are found again under their folder, as files would be."""
-
-    def __init__(self) -> None:
-        self._stores: dict[Path, MemoryStore] = {}
-
-    def __call__(self, directory: Path, tables: Sequence[str]) -> KeyValueStore:
-        known = self._stores.get(directory)
-        store = MemoryStore() if known is None else known.reopened()
-        store.add_tables(tables)
-        self._stores[directory] = store
-        return store
-
-
-STORES: Mapping[str, Callable[[], OpenStore]] = {"memory": MemoryFolders, "lmdb": lambda: LmdbStore}

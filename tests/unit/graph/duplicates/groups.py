@@ -1,4 +1,4 @@
-"""Groups of the same picture, from shards in memory and by choosing them one by one from every pair."""
+"""Groups of the same picture, from shards of a moment and by choosing them one by one from every pair."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from graph.ports.in_process import LocalShardPort
 from storage.shard.placement import shard_of
 from storage.shard.shard import Shard
 from tests.unit.storage.duplicates.near_collection import SPECS, Made, neighbours
-from tests.unit.storage.samples import MemoryFolders
 
 MOST = 64
 Groups = dict[str, dict[str, int]]  # id of the kept picture -> id of each duplicate -> distance
@@ -23,12 +22,11 @@ Groups = dict[str, dict[str, int]]  # id of the kept picture -> id of each dupli
 
 @contextmanager
 def shards_of(pictures: Sequence[Made], count: int = 2) -> Iterator[list[ShardPort]]:
-    folders = MemoryFolders()
     with ExitStack() as resources:
         ports: list[ShardPort] = []
         for index in range(count):
             folder = Path(resources.enter_context(_folder()))
-            shard = Shard.open(folder, index=index, shard_count=count, features=SPECS, open_store=folders)
+            shard = Shard.open(folder, index=index, shard_count=count, features=SPECS)
             resources.callback(shard.close)
             shard.apply([one.put() for one in pictures if shard_of(one.id, count) == index])
             ports.append(LocalShardPort(index, shard))

@@ -14,7 +14,7 @@ from storage.duplicates.messages import NearAnswer, NearQuestions
 from storage.errors import InvalidRequest, UnknownFeature
 from storage.shard.shard import Shard
 from tests.unit.storage.duplicates.near_collection import SPECS, Made, made_up, neighbours
-from tests.unit.storage.samples import COLOR, STORES, delete, open_shard, put
+from tests.unit.storage.samples import COLOR, delete, open_shard, put
 
 MOST = 64
 
@@ -24,9 +24,9 @@ def pictures() -> list[Made]:
     return made_up(1, 120)
 
 
-@pytest.fixture(params=list(STORES))
-def shard(request: pytest.FixtureRequest, tmp_path: Path, pictures: Sequence[Made]) -> Iterator[Shard]:
-    opened = open_shard(tmp_path / "shard", SPECS, open_store=STORES[request.param]())
+@pytest.fixture
+def shard(tmp_path: Path, pictures: Sequence[Made]) -> Iterator[Shard]:
+    opened = open_shard(tmp_path / "shard", SPECS)
     opened.apply([picture.put() for picture in pictures])
     yield opened
     opened.close()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from storage.errors import DataFolderInUse, FingerprintMismatch, LostOwnership, Misconfigured
-from storage.kv.lmdb_store import LmdbStore
 from storage.shard.shard import Shard
 from storage.tables.registration import take_ownership
 from tests.unit.storage.samples import COLOR, PHASH, delete, fill, find, found_ids, open_shard, outcomes, put
@@ -43,16 +42,9 @@ def test_every_opening_is_a_new_epoch(reopen: Reopen) -> None:
     assert [reopen().epoch for _ in range(3)] == [1, 2, 3]
 
 
-def test_a_shard_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
-    stores: list[LmdbStore] = []
-
-    def open_store(directory: Path, tables: object) -> LmdbStore:
-        stores.append(LmdbStore(directory, tables))  # type: ignore[arg-type]
-        return stores[-1]
-
-    shard = open_shard(tmp_path, open_store=open_store)
+def test_a_shard_that_was_taken_over_writes_nothing_more(shard: Shard) -> None:
     shard.apply([put("a")])
-    take_ownership(stores[0], 0, 1)
+    take_ownership(shard._store, 0, 1)
     for write in (lambda: shard.apply([put("b")]), shard.snapshot, lambda: shard.add_job_failures("j", [])):
         with pytest.raises(LostOwnership):
             write()
