@@ -1,12 +1,36 @@
-"""Fixtures for every test: where the real photos are, and that unit tests never start Ray."""
+"""For every test: where the real photos are, and how tests are shared out where they run in two processes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+# How long an example takes says nothing while another process has the same cores.
+settings.register_profile("shared cores", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared cores")
+
+
+class ServicesInOneProcess(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """Whole files to whoever is free; all that start services to one process, one after the other, from the start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return "services" if scope.startswith(("tests/cluster/", "tests/e2e/")) else scope
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ServicesInOneProcess | None:
+    """For ``--dist loadfile``. In the order of collection, which begins with the services."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # else it is by their number
+    return ServicesInOneProcess(config, log)
 
 
 @pytest.fixture(scope="session")

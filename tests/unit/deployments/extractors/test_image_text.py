@@ -141,6 +141,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_shapes_clip(tmp_path_factory.mktemp("shapes-clip"), seed=0)
 
 
+@pytest.mark.slow
 def test_words_find_the_pictures_that_they_describe(shapes: Path) -> None:
     extractor = loaded(shapes)
     kinds = [(color, shape) for color in COLORS for shape in SHAPES for _ in range(15)]
