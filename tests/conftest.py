@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
@@ -39,3 +40,16 @@ def shared_dir() -> Path:
     if not (SHARED / "photos").is_dir():
         pytest.skip("no ../shared with the real photos")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def shapes_clip(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The checkpoint of `train_shapes_clip`, made once a run: the process that needs it first makes it for both."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "shapes-clip"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            from tests.unit.deployments.models.shapes_clip import train_shapes_clip
+
+            train_shapes_clip(folder.with_suffix(".unfinished")).rename(folder)
+    return folder
