@@ -13,8 +13,8 @@ from storage.errors import InvalidRequest, ShardUnavailable
 from storage.index.whitening import Whitening
 from storage.shard.shard import Shard
 from storage.types.reports import TrainingReport
-from tests.e2e.running_service import wait_for
 from tests.unit.graph.local_catalog import SHARDS, LocalService, local_service, photo
+from tests.unit.waiting import wait_for
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from graph.jobs.running.fleet_shards import CALL_TIMEOUT_S, ShardCalls
 from storage.cluster.actor import ShardActor
 from storage.cluster.plan import ShardPlan
 from storage.errors import LookalikeError
-from tests.e2e.running_service import wait_for
+from tests.unit.waiting import wait_for
 
 
 class LocalFleet(ShardCalls):

@@ -17,8 +17,8 @@ from storage.duplicates.picture_facts import NearMemory
 from storage.encoding.mutation_messages import encode_mutations
 from storage.errors import UnknownFeature
 from storage.types.pictures import PendingPage
-from tests.e2e.running_service import wait_for
 from tests.unit.storage.samples import COLOR, SPECS, put
+from tests.unit.waiting import wait_for
 
 
 @pytest.fixture
