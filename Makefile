@@ -27,7 +27,7 @@ PIP := $(BIN)/python -m pip
 
 BENCHMARKS := decode_simd batch_index http_search local_features local_codes local_index vision_models meaning_quality text_search words duplicates
 
-.PHONY: help setup demo serve test lint check format bench clean
+.PHONY: help setup demo serve test lint check quick-tests format bench clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@# Pillow and Pillow-SIMD share the folder PIL/, the two faiss wheels the folder faiss/: the old one goes before the new one comes.
 	@$(PIP) uninstall --quiet --yes pillow-simd $(if $(filter 1,$(GPU)),faiss-cpu,faiss-gpu) 2>/dev/null || true
 	@echo "installing the dependencies into $(VENV) (the first time takes a few minutes)"
-	@$(PIP) install --quiet --no-compile -c constraints.txt -e '.[$(if $(filter 1,$(GPU)),gpu,cpu),semantic,int8,ocr,dev]'
+	@$(PIP) install --quiet --no-compile -c constraints.txt -e '.[$(if $(filter 1,$(GPU)),gpu,cpu),semantic,int8,ocr,heif,learned-descriptors,dev]'
 	@$(if $(filter 1,$(SIMD)),$(install_simd))
 	@# With every core, once, rather than by each process that imports a package; some packages hold files of other Pythons.
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib/python3*/site-packages >/dev/null 2>&1 || true
@@ -87,15 +87,18 @@ serve: setup ## start the service on PORT with the data in DATA, until Ctrl-C
 	@$(BIN)/lookalike serve --data "$$DATA" --port "$$PORT"
 
 test: setup ## the whole test suite (ARGS: arguments for pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-check: lint ## format, lint, types and the quick unit tests
-	@$(BIN)/python -m pytest --quiet -m "not slow" tests/unit
+check: setup ## format, lint, types and the quick unit tests, the types beside the tests
+	@$(MAKE) --jobs 2 --output-sync=target lint quick-tests
+
+quick-tests: setup
+	@$(BIN)/python -m pytest --quiet -n 2 --dist worksteal -m "not slow" tests/unit
 
 format: setup ## put the code into the project's format, and make the async client anew from the blocking one
 	@$(BIN)/python -m graph.client.generate

@@ -23,10 +23,11 @@ from deployments.pictures.images import decode
 from deployments.pictures.prepare import prepare
 from graph.search.vector_query import expanded_query
 from storage.index.query_expansion import expanded
-from storage.index.vector_index import ExactIndex, VectorIndex
+from storage.index.vector_index import VectorIndex
 from storage.index.whitening import SHRINKAGE, WhitenedIndex, train_whitening
 from storage.types.features import FloatVectors, Handles
 from storage.types.searches import FeatureQuery, Hit
+from tests.suites.exact_index import ExactIndex
 
 MODEL = BESIDE.parent / "models" / "mobilenet-v2-imagenet"
 COMPONENTS = (16, 32, 64, 128, None)

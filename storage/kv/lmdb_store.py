@@ -16,7 +16,7 @@ from lmdb import verify as lmdb_verify
 from storage.errors import CorruptData, StorageFailure
 from storage.files import sync_path
 from storage.kv.read_gate import ReadGate
-from storage.kv.store import DRAIN_TIMEOUT_S, ReadTransaction, WriteTransaction, check_key
+from storage.kv.store import ReadTransaction, WriteTransaction, check_key
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,6 +25,7 @@ ENGINE = 0  # LMDB 0.9, whose file format every other tool reads; the package bu
 INITIAL_MAP_BYTES = 64 << 30  # address space, not disk
 MAX_READERS = 1024
 MAX_TABLES = 256
+DRAIN_TIMEOUT_S = 60.0
 
 
 class LmdbStore:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,13 +15,19 @@ from tests.suites.extractor_suite import make_pictures
 
 
 class AnnotatorSuite(ABC):
+    _shared: ClassVar[Annotator]
+
     @abstractmethod
     def make_annotator(self) -> Annotator:
         """A new one, as the registry makes it."""
 
     @pytest.fixture
     def annotator(self) -> Annotator:
-        return self.make_annotator()
+        """One for all tests of the class, as it serves request after request: loading some takes a while."""
+        mine = type(self)
+        if "_shared" not in vars(mine):
+            mine._shared = self.make_annotator()
+        return mine._shared
 
     def test_annotations_are_what_json_can_hold(self, annotator: Annotator) -> None:
         annotations = annotator.annotate(make_pictures(annotator, 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -43,13 +44,19 @@ def with_words(picture: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 class ExtractorSuite(ABC):
+    _shared: ClassVar[Extractor]
+
     @abstractmethod
     def make_extractor(self) -> Extractor:
         """A new one, as the registry makes it."""
 
     @pytest.fixture
     def extractor(self) -> Extractor:
-        return self.make_extractor()
+        """One for all tests of the class, as it serves request after request: loading some takes a while."""
+        mine = type(self)
+        if "_shared" not in vars(mine):
+            mine._shared = self.make_extractor()
+        return mine._shared
 
     def test_rows_are_as_the_spec_says(self, extractor: Extractor) -> None:
         spec = extractor.spec
@@ -66,8 +73,8 @@ class ExtractorSuite(ABC):
         assert extractor.spec.name in extractor.spec.fingerprint
 
     def test_a_batch_gives_what_one_by_one_gives(self, extractor: Extractor) -> None:
-        pictures = make_pictures(extractor, 7)
-        alone = [self.make_extractor().extract([picture])[0] for picture in pictures]
+        pictures, other = make_pictures(extractor, 7), self.make_extractor()
+        alone = [other.extract([picture])[0] for picture in pictures]
         for together, single in zip(extractor.extract(pictures), alone, strict=True):
             assert_same_features(together, single)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storage.errors import StorageFailure
-from storage.kv.store import MAX_KEY_BYTES, KeyValueStore, WriteTransaction
+from storage.kv.store import MAX_KEY_BYTES, KeyValueStore, ReadTransaction, WriteTransaction
 
 
 def put(store: KeyValueStore, table: str, **values: bytes) -> None:
@@ -23,7 +26,62 @@ def get(store: KeyValueStore, table: str, key: str) -> bytes | None:
         return transaction.get(table, key.encode())
 
 
+def assert_holds(transaction: ReadTransaction, model: dict[str, dict[bytes, bytes]], start: bytes) -> None:
+    """Exactly this, whichever way it is read, from the beginning and from ``start``."""
+    for table, values in model.items():
+        ordered = sorted(values.items())
+        assert list(transaction.items(table)) == ordered
+        assert list(transaction.items(table, start)) == [(key, value) for key, value in ordered if key >= start]
+        assert list(transaction.keys(table, start)) == [key for key, _ in ordered if key >= start]
+        assert transaction.count(table) == len(values)
+        assert transaction.get(table, start) == values.get(start)
+        assert transaction.has(table, start) == (start in values)
+
+
+TABLES = ("a", "b")
+KEYS = st.binary(min_size=1, max_size=3)
+Change = tuple[str, bytes, bytes | None]  # table, key, value; None deletes
+CHANGES: st.SearchStrategy[Change] = st.tuples(st.sampled_from(TABLES), KEYS, st.none() | st.binary(max_size=9))
+
+
 class KeyValueStoreSuite:
+    # Each example begins with empty tables, so one store serves all of them.
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(writes=st.lists(st.tuples(st.lists(CHANGES, max_size=12), st.booleans()), max_size=6), start=KEYS)
+    def test_any_writes_leave_what_they_leave_in_dictionaries(
+        self, store: KeyValueStore, writes: Sequence[tuple[Sequence[Change], bool]], start: bytes
+    ) -> None:
+        store.drop_tables(TABLES)
+        store.add_tables(TABLES)
+        model: dict[str, dict[bytes, bytes]] = {table: {} for table in TABLES}
+        for changes, is_kept in writes:
+            wanted = {table: dict(values) for table, values in model.items()}
+
+            def work(
+                transaction: WriteTransaction,
+                changes: Sequence[Change] = changes,
+                wanted: dict[str, dict[bytes, bytes]] = wanted,
+                is_kept: bool = is_kept,
+            ) -> None:
+                for table, key, value in changes:
+                    if value is None:
+                        assert transaction.delete(table, key) == (wanted[table].pop(key, None) is not None)
+                    else:
+                        transaction.put(table, key, value)
+                        wanted[table][key] = value
+                assert_holds(transaction, wanted, start)
+                if not is_kept:
+                    raise KeyboardInterrupt
+
+            if is_kept:
+                store.write(work)
+                model = wanted
+            else:
+                with pytest.raises(KeyboardInterrupt):
+                    store.write(work)
+            with store.read() as transaction:
+                assert_holds(transaction, model, start)
+
     def test_what_was_put_is_read_back_from_its_table_only(self, store: KeyValueStore) -> None:
         put(store, "a", x=b"1", y=b"")
         assert (get(store, "a", "x"), get(store, "a", "y"), get(store, "b", "x")) == (b"1", b"", None)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage.index.vector_index import ExactIndex, Neighbors, VectorIndex, row_width
+from storage.index.vector_index import Neighbors, VectorIndex, row_width
 from storage.types.features import FeatureSpec, Handles, Vectors
+from tests.suites.exact_index import ExactIndex
 
 SPECS = (
     FeatureSpec("bits", "binary", 576, "hamming", "v1"),

@@ -1,18 +1,21 @@
-"""Shards over the store that the product opens."""
+"""Shards and stores in the test's own folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from storage.kv.lmdb_store import LmdbStore
 from storage.shard.shard import Shard
 from storage.types.features import FeatureSpec
 from tests.unit.storage.samples import SPECS, open_shard
 
 Reopen = Callable[..., Shard]
+MakeStore = Callable[[Sequence[str]], LmdbStore]
 
 
 @pytest.fixture
@@ -35,3 +38,10 @@ def reopen(tmp_path: Path) -> Iterator[Reopen]:
 @pytest.fixture
 def shard(reopen: Reopen) -> Shard:
     return reopen()
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Iterator[MakeStore]:
+    """Makes the test's store with the tables named; it is closed at the end."""
+    with ExitStack() as made:
+        yield lambda tables: made.enter_context(closing(LmdbStore(tmp_path / "store", tables)))

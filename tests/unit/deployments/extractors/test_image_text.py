@@ -17,7 +17,7 @@ from storage.errors import Misconfigured
 from storage.index.unit_vectors import unit_rows
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
 from tests.unit.deployments.models import tiny_models
-from tests.unit.deployments.models.shapes_clip import COLORS, SHAPES, shape_picture, train_shapes_clip
+from tests.unit.deployments.models.shapes_clip import COLORS, SHAPES, shape_picture
 from tests.unit.deployments.models.tiny_models import quiet
 
 
@@ -136,13 +136,9 @@ def test_pictures_are_those_of_the_extractor_global(clip: Path) -> None:
         np.testing.assert_array_equal(one.rows, other.rows)
 
 
-@pytest.fixture(scope="session")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_shapes_clip(tmp_path_factory.mktemp("shapes-clip"), seed=0)
-
-
-def test_words_find_the_pictures_that_they_describe(shapes: Path) -> None:
-    extractor = loaded(shapes)
+@pytest.mark.slow
+def test_words_find_the_pictures_that_they_describe(shapes_clip: Path) -> None:
+    extractor = loaded(shapes_clip)
     kinds = [(color, shape) for color in COLORS for shape in SHAPES for _ in range(15)]
     pictures = [shape_picture(color, shape, seed) for seed, (color, shape) in enumerate(kinds)]
     forms = [prepare(WorkingImage(picture, 160, 160, "png"), extractor.image_input) for picture in pictures]

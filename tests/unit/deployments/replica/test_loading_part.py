@@ -10,7 +10,7 @@ import pytest
 from deployments.replica import loading_part
 from deployments.replica.loading_part import LoadingPart
 from storage.errors import ExtractorUnavailable
-from tests.e2e.running_service import wait_for
+from tests.unit.waiting import wait_for
 
 
 class Files:

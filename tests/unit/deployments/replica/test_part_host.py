@@ -14,7 +14,7 @@ from deployments.replica.extractor_wire import ExtractorCall
 from deployments.replica.part_host import PartHost
 from storage.errors import ExtractorFailed, ExtractorUnavailable, InvalidField
 from storage.types.features import FeatureRows
-from tests.e2e.running_service import wait_for
+from tests.unit.waiting import wait_for
 
 GRAY = np.arange(64, dtype=np.uint8).reshape(8, 8)
 

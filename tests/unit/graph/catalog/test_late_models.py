@@ -10,8 +10,8 @@ import pytest
 from deployments.replica import loading_part
 from graph.requests.messages import AddRequest, FeatureReport, SearchAnswer, SearchRequest
 from storage.errors import ExtractorUnavailable, InvalidField
-from tests.e2e.running_service import wait_for
 from tests.unit.graph.local_catalog import LocalService, local_service, photo
+from tests.unit.waiting import wait_for
 
 
 @pytest.fixture

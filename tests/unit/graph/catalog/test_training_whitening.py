@@ -14,8 +14,8 @@ from storage.operations.indexes import Whiten
 from storage.operations.reports import Stats
 from storage.shard.open_shard import OpenShard
 from storage.types.reports import TrainingReport
-from tests.e2e.running_service import wait_for
 from tests.unit.graph.local_catalog import SHARDS, LocalService, local_service, photo
+from tests.unit.waiting import wait_for
 
 
 @pytest.fixture

@@ -41,18 +41,13 @@ def test_without_a_command_it_shows_what_there_is(run: Run) -> None:
     assert "\n  pull " in run(None, "models").stdout
 
 
-def test_client_commands_load_neither_ray_nor_the_numeric_libraries() -> None:
+def test_help_does_not_load_the_http_client_and_client_commands_neither_ray_nor_the_numeric_libraries() -> None:
     code = (
-        "import sys, graph.cli.main, graph.client, rich.progress\n"
+        "import sys, graph.cli.main; print('httpx' in sys.modules, 'rich.table' in sys.modules)\n"
+        "import graph.client, rich.progress\n"
         "heavy = {'ray', 'numpy', 'faiss', 'pandas', 'cv2', 'PIL', 'pydantic', 'fastapi', 'lmdb'}\n"
         "heavy |= {'huggingface_hub', 'torch', 'transformers'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_help_does_not_load_the_http_client() -> None:
-    code = "import sys, graph.cli.main; print('httpx' in sys.modules, 'rich.table' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False False\n"
+    assert done.stdout == "False False\n[]\n"

@@ -16,7 +16,7 @@ from storage.errors import LookalikeError
 from storage.shard.operation import Operation
 from storage.shard.plan import ShardPlan
 from storage.types.mutations import Mutation
-from tests.e2e.running_service import wait_for
+from tests.unit.waiting import wait_for
 
 Answer = TypeVar("Answer")
 

@@ -23,8 +23,8 @@ from storage.operations.process import SearchAddress
 from storage.shard.plan import ShardPlan, ShardSettings
 from storage.types.mutations import MutationResult
 from storage.types.pictures import PendingPage
-from tests.e2e.running_service import wait_for
 from tests.unit.storage.samples import COLOR, SPECS, delete, inside, open_shard, put
+from tests.unit.waiting import wait_for
 
 
 @pytest.fixture

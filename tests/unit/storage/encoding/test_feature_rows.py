@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from storage.encoding.feature_rows import decode_rows, encode_rows
 from storage.errors import CorruptData, InvalidRequest
 from storage.types.features import FeatureRows
 
-shapes = arrays.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=80)
+shapes = arrays.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=40)
 floats = arrays.arrays(np.float32, shapes, elements=st.floats(width=32, allow_nan=True), fill=st.just(np.float32(0)))
 codes = arrays.arrays(np.uint8, shapes)
 extras = st.dictionaries(
@@ -34,6 +34,7 @@ def assert_equal(found: NDArray[Any], wanted: NDArray[Any]) -> None:
     assert (found.dtype, found.shape, found.tobytes()) == (wanted.dtype, wanted.shape, wanted.tobytes())
 
 
+@settings(max_examples=60)
 @given(features)
 def test_rows_come_back_bit_by_bit(feature: FeatureRows) -> None:
     found = decode_rows(encode_rows(feature))
@@ -46,6 +47,7 @@ def test_rows_come_back_bit_by_bit(feature: FeatureRows) -> None:
         assert_equal(found.extras[name], array)
 
 
+@settings(max_examples=60)
 @given(features, st.data())
 def test_a_changed_byte_is_noticed(feature: FeatureRows, data: st.DataObject) -> None:
     value = bytearray(encode_rows(feature))
@@ -54,6 +56,7 @@ def test_a_changed_byte_is_noticed(feature: FeatureRows, data: st.DataObject) ->
         decode_rows(bytes(value))
 
 
+@settings(max_examples=60)
 @given(features, st.data())
 def test_a_cut_value_is_noticed(feature: FeatureRows, data: st.DataObject) -> None:
     value = encode_rows(feature)

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from storage.index.descriptor_codes import packed, quantized, unpacked
-from storage.index.vector_index import plain_distances
+from tests.suites.exact_index import plain_distances
 
 LEVELS = arrays.arrays(
     np.uint8, st.tuples(st.integers(0, 5), st.integers(1, 8).map(lambda half: 2 * half)), elements=st.integers(0, 15)

@@ -14,8 +14,9 @@ from storage.index.descriptor_codes import unpacked
 from storage.index.inverted_file import DescriptorIndex, empty_descriptor_index, nearest_centroids
 from storage.index.inverted_lists import FIRST_PAGES, PAGE_ROWS
 from storage.index.kmeans import Partition, sorted_anew
-from storage.index.vector_index import ExactIndex, VectorIndex
+from storage.index.vector_index import VectorIndex
 from storage.types.features import FeatureSpec, Handles, Vectors
+from tests.suites.exact_index import ExactIndex
 from tests.suites.vector_index_suite import LOCAL_SPECS, VectorIndexSuite, add, make_rows, numbers, of_local, remove
 
 (SPEC,) = LOCAL_SPECS

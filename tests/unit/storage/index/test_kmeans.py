@@ -10,13 +10,13 @@ from storage.index.descriptor_codes import packed, unpacked
 from storage.index.inverted_file import NO_HANDLES, DescriptorIndex, empty_descriptor_index, nearest_centroids
 from storage.index.kmeans import LISTS_RANGE, Partition, lists_for, sorted_anew, train_partition
 from storage.index.vector_index import VectorIndex
-from storage.kv.store import MemoryStore
 from storage.tables.schema import META
 from storage.tables.trained import put_partition, stored_partition
 from storage.types.features import FloatVectors, Vectors
 from storage.upkeep.factory import IndexConfig, KindChoice
 from storage.upkeep.training import training_is_due
 from tests.suites.vector_index_suite import numbers
+from tests.unit.storage.conftest import MakeStore
 
 DIM = 32
 CONFIG = IndexConfig(train_after_rows=100)
@@ -123,8 +123,8 @@ def test_an_index_that_is_to_be_exact_is_never_due(kind: KindChoice, due: bool) 
     assert training_is_due(index, IndexConfig(kind, 100), 0) == due
 
 
-def test_a_partition_is_kept_for_each_feature_of_its_own() -> None:
-    store = MemoryStore([META])
+def test_a_partition_is_kept_for_each_feature_of_its_own(make_store: MakeStore) -> None:
+    store = make_store([META])
     centroids = np.random.default_rng(0).random((5, DIM), dtype=np.float32)
     store.write(lambda transaction: put_partition(transaction, "local", Partition(centroids, 77)))
     with store.read() as transaction:

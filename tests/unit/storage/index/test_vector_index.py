@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from storage.index.vector_index import ExactIndex, VectorIndex, plain_distances, row_dtype, row_width
+from storage.index.vector_index import VectorIndex, row_dtype, row_width
 from storage.types.features import FeatureSpec
+from tests.suites.exact_index import ExactIndex, plain_distances
 from tests.suites.vector_index_suite import LOCAL_SPECS, SPECS, VectorIndexSuite, of_every
 
 

@@ -13,9 +13,7 @@ import pytest
 
 from storage.errors import InvalidRequest, UnknownFeature
 from storage.index.unit_vectors import unit_rows
-from storage.index.vector_index import ExactIndex
 from storage.index.whitening import LEAST_ROWS, ROWS_AT_ONCE, SHRINKAGE, WhitenedIndex, Whitening, train_whitening
-from storage.kv.store import MemoryStore
 from storage.operations.features import SampleRows
 from storage.operations.indexes import SaveIndexes, Whiten
 from storage.operations.models import AdoptModel, BeginModel, DropReplaced, SwitchModel
@@ -28,8 +26,9 @@ from storage.types.searches import Hit
 from storage.upkeep.factory import IndexConfig, build_index
 from storage.upkeep.loading import scanned
 from storage.upkeep.snapshots import load_snapshot, save_snapshot
+from tests.suites.exact_index import ExactIndex
 from tests.suites.vector_index_suite import NOTHING, add, assert_same_answer, numbers, remove
-from tests.unit.storage.conftest import Reopen
+from tests.unit.storage.conftest import MakeStore, Reopen
 from tests.unit.storage.models import ONE, TWO, ask_seen, fill_seen, put_seen, seen_by
 from tests.unit.storage.samples import SPECS, applied, delete, inside
 
@@ -117,8 +116,8 @@ def test_too_few_rows_or_too_many_components_are_refused() -> None:
             train_whitening(rows, components)
 
 
-def test_a_whitening_comes_out_of_the_store_as_it_went_in() -> None:
-    store = MemoryStore([META])
+def test_a_whitening_comes_out_of_the_store_as_it_went_in(make_store: MakeStore) -> None:
+    store = make_store([META])
     store.write(lambda transaction: put_whitening(transaction, "global@2", OTHER))
     with store.read() as transaction:
         found = stored_whitening(transaction, "global@2")

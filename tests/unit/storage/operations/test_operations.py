@@ -29,11 +29,11 @@ from storage.shard.operation import Operation, ThreadGroup
 from storage.shard.plan import ShardPlan, ShardSettings
 from storage.shard.shard import Shard
 from storage.types.jobs import JobRecord
-from tests.e2e.running_service import wait_for
 from tests.twins.in_process import LocalShardPort
 from tests.unit.storage.models import ONE
 from tests.unit.storage.operations.examples import EXAMPLES, all_operations, full_shard
 from tests.unit.storage.samples import SPECS, applied, put
+from tests.unit.waiting import wait_for
 
 OPERATIONS = sorted(all_operations(), key=lambda kind: kind.__name__)
 INCOMPARABLE = (Near,)  # its questions hold arrays

@@ -14,9 +14,9 @@ import pytest
 from storage.cluster.actor import ShardActor
 from storage.shard.plan import ShardPlan, ShardSettings
 from storage.shard.shard import Shard
-from tests.e2e.running_service import wait_for
 from tests.twins.in_process import LocalShardPort
 from tests.unit.storage.samples import SPECS, applied, put
+from tests.unit.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[4]
 PIXELS = 640 * 480

@@ -10,7 +10,7 @@ import pytest
 
 from storage.errors import StorageFailure
 from storage.kv.lmdb_store import LmdbStore
-from storage.kv.store import KeyValueStore, WriteTransaction
+from storage.kv.store import WriteTransaction
 from storage.operations.pictures import Page
 from storage.operations.reports import Verify
 from storage.shard.shard import Shard
@@ -99,37 +99,29 @@ def test_many_writers_lose_nothing(shard: Shard) -> None:
 
 
 class SlowCommit:
-    """A store whose commits can be held up, or fail after they were made."""
+    """What is done around each commit: it can be held up, or fail after it was made."""
 
-    def __init__(self, store: KeyValueStore) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self.before_commit: Callable[[], None] = lambda: None
         self.after_commit: Callable[[], None] = lambda: None
-
-    def write(self, work: Callable[[WriteTransaction], object]) -> object:
-        def held(transaction: WriteTransaction) -> object:
-            result = work(transaction)
-            self.before_commit()
-            return result
-
-        result = self._store.write(held)
-        self.after_commit()
-        return result
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
 
 
 @pytest.fixture
 def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Shard, SlowCommit]:
-    stores: list[SlowCommit] = []
+    commits, write = SlowCommit(), LmdbStore.write
 
-    def open_store(directory: Path, tables: list[str]) -> SlowCommit:
-        stores.append(SlowCommit(LmdbStore(directory, tables)))
-        return stores[-1]
+    def write_slowly(store: LmdbStore, work: Callable[[WriteTransaction], object]) -> object:
+        def held(transaction: WriteTransaction) -> object:
+            result = work(transaction)
+            commits.before_commit()
+            return result
 
-    monkeypatch.setattr("storage.shard.open_shard.LmdbStore", open_store)
-    return open_shard(tmp_path), stores[0]
+        result = write(store, held)
+        commits.after_commit()
+        return result
+
+    monkeypatch.setattr(LmdbStore, "write", write_slowly)
+    return open_shard(tmp_path), commits
 
 
 def test_a_search_does_not_wait_for_a_commit(slow: tuple[Shard, SlowCommit]) -> None:

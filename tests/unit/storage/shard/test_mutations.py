@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from storage.kv.store import MemoryStore, WriteTransaction
+import pytest
+
+from storage.kv.lmdb_store import LmdbStore
+from storage.kv.store import WriteTransaction
 from storage.shard.mutations import MutationBatch, prepare_mutation
 from storage.tables.change_log import log_entries, trim_log
 from storage.tables.schema import LOG, LOG_START, OPERATION_ORDER, OPERATIONS, TABLES, feature_table, meta_number
 from storage.types.mutations import Mutation, MutationResult
+from tests.unit.storage.conftest import MakeStore
 from tests.unit.storage.samples import delete, outcomes, put
 
 FEATURES = ("color", "phash")
 
 
-def make_store() -> MemoryStore:
-    return MemoryStore([*TABLES, *map(feature_table, FEATURES)])
+@pytest.fixture
+def store(make_store: MakeStore) -> LmdbStore:
+    return make_store([*TABLES, *map(feature_table, FEATURES)])
 
 
-def run(store: MemoryStore, mutations: Sequence[Mutation], **bounds: Any) -> list[MutationResult]:
+def run(store: LmdbStore, mutations: Sequence[Mutation], **bounds: Any) -> list[MutationResult]:
     def work(transaction: WriteTransaction) -> list[MutationResult]:
         batch = MutationBatch(transaction, FEATURES, **bounds)
         results = [batch.apply(prepare_mutation(mutation, FEATURES)) for mutation in mutations]
@@ -29,8 +34,7 @@ def run(store: MemoryStore, mutations: Sequence[Mutation], **bounds: Any) -> lis
     return store.write(work)
 
 
-def test_only_the_newest_operations_are_known() -> None:
-    store = make_store()
+def test_only_the_newest_operations_are_known(store: LmdbStore) -> None:
     run(store, [put(f"i{number}") for number in range(10)], operations_kept=10)
     run(store, [put("last")], operations_kept=10)
     assert outcomes(run(store, [put("i1"), put("i0")], operations_kept=10)) == ["created", "conflict"]
@@ -38,8 +42,7 @@ def test_only_the_newest_operations_are_known() -> None:
         assert (transaction.count(OPERATIONS), transaction.count(OPERATION_ORDER)) == (10, 10)
 
 
-def test_the_log_keeps_the_newest_changes_and_says_from_where() -> None:
-    store = make_store()
+def test_the_log_keeps_the_newest_changes_and_says_from_where(store: LmdbStore) -> None:
     for number in range(8):
         run(store, [put(f"i{number}")], log_kept=5)
     with store.read() as transaction:
@@ -47,8 +50,7 @@ def test_the_log_keeps_the_newest_changes_and_says_from_where() -> None:
         assert meta_number(transaction, LOG_START) == 4
 
 
-def test_the_log_tells_what_came_and_went() -> None:
-    store = make_store()
+def test_the_log_tells_what_came_and_went(store: LmdbStore) -> None:
     run(store, [put("a"), put("b", pending=["color"])])
     run(store, [delete("a"), put("c"), delete("c", "gone")])
     run(store, [delete("absent")])

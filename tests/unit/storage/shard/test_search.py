@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from storage.index.vector_index import plain_distances
 from storage.keypoints.keypoint_rows import keypoint_feature
 from storage.operations.pictures import Records
 from storage.operations.reports import Stats, Verify
@@ -15,6 +14,7 @@ from storage.types.features import FeatureRows, FeatureSpec
 from storage.types.mutations import PutImage
 from storage.types.searches import FeatureQuery, ImageSummary, ShardQuery
 from storage.upkeep.factory import build_index
+from tests.suites.exact_index import plain_distances
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.samples import PHASH, applied, ask, find, picture_rows, put, record
 

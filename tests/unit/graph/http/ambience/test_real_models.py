@@ -11,11 +11,11 @@ import pytest
 
 from graph.config.settings import app_settings
 from graph.http.app import create_http_app
-from tests.e2e.running_service import wait_for
 from tests.unit.deployments.models.tiny_models import tiny_clip, tiny_dinov2
 from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.http.conftest import BASE_URL
 from tests.unit.graph.local_catalog import LocalService, local_service, photo
+from tests.unit.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
