@@ -28,7 +28,7 @@ from storage.index.descriptor_codes import unpacked
 from storage.index.inverted_file import NO_HANDLES, DescriptorIndex, empty_descriptor_index
 from storage.index.kmeans import sorted_anew, train_partition
 from storage.index.vector_index import Neighbors
-from storage.keypoints.alignment import View, align, match
+from storage.keypoints.alignment import DescribedKeypoints, align, match
 from storage.keypoints.keypoint_rows import Side, sides
 from storage.keypoints.search import CANDIDATES, MIN_INLIERS, NEIGHBORS, Votes, most_voted
 from storage.types.features import FeatureRows, FloatVectors
@@ -155,12 +155,14 @@ def _inliers(
     votes = Votes.of(neighbors, np.zeros(len(side.codes), np.intp), 0.0)
     candidates = most_voted([votes], CANDIDATES)
     in_floats = way == "float32, exact"
-    view = View(vectors if in_floats else unpacked(side.codes), side.points, side.sigmas, side.angles)
+    view = DescribedKeypoints(vectors if in_floats else unpacked(side.codes), side.points, side.sigmas, side.angles)
     best = {}
     for number, _ in candidates:
         feature, floats = stored[number]
         other = next(sides(feature.rows, feature.extras))
-        candidate = View(floats if in_floats else unpacked(other.codes), other.points, other.sigmas, other.angles)
+        candidate = DescribedKeypoints(
+            floats if in_floats else unpacked(other.codes), other.points, other.sigmas, other.angles
+        )
         alignment = align(view, candidate, match(view, candidate))
         best[number] = 0 if alignment is None else alignment.inliers
     first = max(best, key=lambda number: best[number], default=-1)

@@ -18,8 +18,8 @@ def feature_reports(statuses: Sequence[ExtractorStatus], shards: Sequence[ShardS
 
 def _feature_report(status: ExtractorStatus, shards: Sequence[ShardStats]) -> FeatureReport:
     spec = status.spec
-    generations = [one for shard in shards for one in shard.generations.get(status.name, ())]
-    following = [one.spec.fingerprint for one in generations if one.role == "following"]
+    versions = [one for shard in shards for one in shard.versions.get(status.name, ())]
+    following = [one.spec.fingerprint for one in versions if one.role == "following"]
     kinds = [shard.features[status.name].index_kind for shard in shards if status.name in shard.features]
     return FeatureReport(
         name=status.name,

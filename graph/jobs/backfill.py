@@ -25,7 +25,7 @@ from graph.jobs.filling.take_over import TakeOver
 from graph.jobs.indexing.spread import own_cores
 from graph.jobs.indexing.worker import settle
 from graph.jobs.indexing.worker_parts import WorkerParts, load_parts
-from graph.jobs.running.fleet_shards import GenerationBuilder, ShardCalls
+from graph.jobs.running.fleet_shards import NewVersions, ShardCalls
 from graph.jobs.running.job import run_job
 from graph.jobs.running.progress import JobProgress
 from storage.errors import ExtractorUnavailable, InvalidRequest, LookalikeError
@@ -53,7 +53,7 @@ class BackfillJob:
         warm_up()
         self._settings = settings
         self._shards = shards
-        self._builder = GenerationBuilder(shards)
+        self._builder = NewVersions(shards)
         self.progress = JobProgress(shards, record)
         parts = load_asked_parts(settings, record.arguments.get("feature"), self._builder)
         self._work = PendingWork(parts, DecodeLimits(max_pixels=settings.limits.max_pixels), self._kept_original)
@@ -136,7 +136,7 @@ class BackfillJob:
             self._fail([JobFailure(image_id, "no_file", why) for image_id in found])
 
 
-def load_asked_parts(settings: AppSettings, feature: str | None, builder: GenerationBuilder) -> WorkerParts:
+def load_asked_parts(settings: AppSettings, feature: str | None, builder: NewVersions) -> WorkerParts:
     """The models of one feature or annotator, or of all. Raises `ExtractorUnavailable` where the one is not there."""
     extractors = {name: options for name, options in settings.extractors.items() if feature in (None, name)}
     stored = {name: settings.annotators[name] for name in stored_annotators(settings)}

@@ -19,13 +19,13 @@ from storage.errors import ExtractorUnavailable, FingerprintMismatch, LookalikeE
 from storage.operations.models import AdoptModel
 from storage.operations.reports import Stats
 from storage.types.features import FeatureSpec
-from storage.types.reports import FeatureGeneration
+from storage.types.reports import ModelVersion
 
 logger = logging.getLogger(__name__)
 
 ANSWERED_S = 10.0  # for which a replica without the model does not speak for all
 Options = Mapping[str, Any]
-Generations = Sequence[Sequence[FeatureGeneration]]  # of one feature, by shard, the one in use first
+ModelVersions = Sequence[Sequence[ModelVersion]]  # of one feature, by shard, the one in use first
 
 
 class ModelKeeper:
@@ -54,21 +54,21 @@ class ModelKeeper:
         stats = await asyncio.gather(*(shard.ask(Stats(), timeout_s=self._timeout_s) for shard in self._shards))
         for port in self._ports:
             try:
-                port.served = await self._served(port, [one.generations.get(port.name, ()) for one in stats])
+                port.served = await self._served(port, [one.versions.get(port.name, ()) for one in stats])
             except LookalikeError as failure:  # of this feature alone; it is looked at again
                 logger.warning("the model of %s: %s", port.name, failure)
 
-    async def _served(self, port: ExtractorPort, generations: Generations) -> ServedModel:
-        configured, used = await port.report(), next((known[0] for known in generations if known), None)
+    async def _served(self, port: ExtractorPort, versions: ModelVersions) -> ServedModel:
+        configured, used = await port.report(), next((known[0] for known in versions if known), None)
         if configured.spec is not None:
             self._answered[port.name] = time.monotonic()
         refusal: LookalikeError | None = None
         if configured.spec is not None:
             ours = ServedModel(configured.spec, configured.image_input)
-            if all(known and known[0].spec.fingerprint == configured.spec.fingerprint for known in generations):
+            if all(known and known[0].spec.fingerprint == configured.spec.fingerprint for known in versions):
                 return ours
             try:
-                are_empty = all(one.images == 0 for known in generations for one in known)
+                are_empty = all(one.images == 0 for known in versions for one in known)
                 if await self._adopt(port.name, configured.spec, replaces_empty=are_empty) == {"in_use"}:
                     return ours
             except FingerprintMismatch as mismatch:
@@ -79,9 +79,9 @@ class ModelKeeper:
             return port.served
         if configured.spec is None and (configured.state == "loading" or used.origin == self._options[port.name]):
             return ServedModel(used.spec)
-        return await self._older(port, used, refusal or _awaited(configured), _progress(generations))
+        return await self._older(port, used, refusal or _awaited(configured), _progress(versions))
 
-    def _has_it_elsewhere(self, port: ExtractorPort, used: FeatureGeneration) -> bool:
+    def _has_it_elsewhere(self, port: ExtractorPort, used: ModelVersion) -> bool:
         """Whether another replica than the one that was asked answered with the very model a moment ago."""
         last, now = self._answered.get(port.name, -ANSWERED_S), time.monotonic()
         is_it = port.served.spec is not None and port.served.spec.fingerprint == used.spec.fingerprint
@@ -97,9 +97,7 @@ class ModelKeeper:
                 raise failure
         return {str(role) for role in told}
 
-    async def _older(
-        self, port: ExtractorPort, used: FeatureGeneration, why: LookalikeError, progress: str
-    ) -> ServedModel:
+    async def _older(self, port: ExtractorPort, used: ModelVersion, why: LookalikeError, progress: str) -> ServedModel:
         """The model that the index was made with, while a replica can load it; otherwise ``why`` not."""
         old = await port.report(used.origin)
         if old.spec is not None and old.spec.fingerprint == used.spec.fingerprint:
@@ -114,8 +112,8 @@ def _awaited(configured: ReplicaReport) -> LookalikeError:
     return ExtractorUnavailable(configured.reason or "the index for the configured model is being built")
 
 
-def _progress(generations: Generations) -> str:
+def _progress(versions: ModelVersions) -> str:
     """Of the index that is being built, in words; empty where there is none."""
-    built = [one for known in generations for one in known if one.role == "following"]
+    built = [one for known in versions for one in known if one.role == "following"]
     done, left = sum(one.images for one in built), sum(one.pending for one in built)
     return f"the index for the configured one has {done} of {done + left} images" if built else ""

@@ -20,7 +20,7 @@ from storage.index.vector_index import check_rows
 from storage.kv.store import ReadTransaction
 from storage.tables.model_versions import known_key
 from storage.types.features import Handles
-from storage.upkeep.current_indexes import IndexView
+from storage.upkeep.moments import Moment
 
 PAIRS_AT_ONCE = 8_000_000  # pictures times queries: bounds the matches that are held at a time
 QUERIES_AT_ONCE = 64
@@ -30,22 +30,22 @@ Bits = NDArray[np.int32]
 
 
 def walk_pictures(
-    transaction: ReadTransaction, view: IndexView, feature: str, views: int, after: int, limit: int
+    transaction: ReadTransaction, moment: Moment, feature: str, views: int, after: int, limit: int
 ) -> list[NearPicture]:
     """Pictures that have the feature, in the order of their handles, from behind ``after``, with so many views each.
     Raises as `near_pictures`.
     """
-    return NearStore(transaction, _binary_key(view, feature), views, NearMemory()).after(after, limit)
+    return NearStore(transaction, _binary_key(moment, feature), views, NearMemory()).after(after, limit)
 
 
 def near_pictures(
-    transaction: ReadTransaction, view: IndexView, questions: NearQuestions, memory: NearMemory
+    transaction: ReadTransaction, moment: Moment, questions: NearQuestions, memory: NearMemory
 ) -> list[NearAnswer]:
     """One answer a query. Raises `UnknownFeature`, `InvalidRequest` for a feature without binary rows, or bad views."""
-    key = _binary_key(view, questions.feature)
+    key = _binary_key(moment, questions.feature)
     for query in questions.queries:
-        check_rows(f"the query of {query.id!r}", query.views, view.generations.specs[key])
-    index, answers = view.indexes[key], []
+        check_rows(f"the query of {query.id!r}", query.views, moment.versions.specs[key])
+    index, answers = moment.indexes[key], []
     at_once = min(QUERIES_AT_ONCE, max(1, PAIRS_AT_ONCE // max(1, index.rows_count)))
     for first in range(0, len(questions.queries), at_once):
         asked = questions.queries[first : first + at_once]
@@ -55,9 +55,9 @@ def near_pictures(
     return answers
 
 
-def _binary_key(view: IndexView, feature: str) -> str:
-    key = known_key(view.generations, feature)
-    if view.generations.specs[key].kind != "binary":
+def _binary_key(moment: Moment, feature: str) -> str:
+    key = known_key(moment.versions, feature)
+    if moment.versions.specs[key].kind != "binary":
         raise InvalidRequest(f"pictures are not compared bit by bit in {feature!r}", "ask for a hash, such as phash")
     return key
 

@@ -34,7 +34,7 @@ MOST_SKEW = 6.0  # ratio of the largest to the smallest magnification
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class DescribedKeypoints:
     """N keypoints of one picture, seen from one side.
 
     vectors: (N, D) float32 descriptors in any unit. points: (N, 2) pixels. sigmas: (N,) pixels. angles: (N,) radians,
@@ -50,7 +50,7 @@ class View:
 @dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
     """inliers: how many matches it explains. homography: (3, 3), stored to query. pairs: (inliers, 2) rows of the query
-    and the stored view.
+    and the stored keypoints.
     """
 
     inliers: int
@@ -58,7 +58,12 @@ class Alignment:
     pairs: Places
 
 
-def match(query: View, stored: View, squared: NDArray[np.float32] | None = None, ratio: float = RATIO) -> Places:
+def match(
+    query: DescribedKeypoints,
+    stored: DescribedKeypoints,
+    squared: NDArray[np.float32] | None = None,
+    ratio: float = RATIO,
+) -> Places:
     """(M, 2) rows of query and stored that are each other's nearest and pass the ratio test.
 
     squared: (N, M) their squared distances, where those are at hand.
@@ -82,7 +87,7 @@ def squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray
     return products
 
 
-def align(query: View, stored: View, pairs: Places) -> Alignment | None:
+def align(query: DescribedKeypoints, stored: DescribedKeypoints, pairs: Places) -> Alignment | None:
     """The view of the stored picture that explains most of the matches (M, 2); None where too few agree on any."""
     pairs = pairs[_largest_agreement(query, stored, pairs)]
     if len(pairs) < LEAST_MATCHES:
@@ -104,7 +109,7 @@ def align(query: View, stored: View, pairs: Places) -> Alignment | None:
     return Alignment(len(inliers), homography, inliers)
 
 
-def _largest_agreement(query: View, stored: View, pairs: Places) -> Places:
+def _largest_agreement(query: DescribedKeypoints, stored: DescribedKeypoints, pairs: Places) -> Places:
     """Of the matches, those that agree with the one that most agree with. One match says it all: how the picture is
     turned, scaled and moved.
     """
@@ -131,7 +136,7 @@ def _consensus(source: Floats, target: Floats, tolerance: float) -> NDArray[np.b
     return np.zeros(len(source), np.bool_) if found is None else np.asarray(mask, np.bool_).ravel()
 
 
-def _distinct(pairs: Places, query: View, stored: View) -> Places:
+def _distinct(pairs: Places, query: DescribedKeypoints, stored: DescribedKeypoints) -> Places:
     """One match for each place of either picture: a keypoint with two directions is one piece of evidence."""
     for side, view in ((0, query), (1, stored)):
         places = np.rint(view.points[pairs[:, side]]).astype(np.int64)

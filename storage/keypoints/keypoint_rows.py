@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from storage.errors import InvalidRequest
 from storage.index.descriptor_codes import unpacked
-from storage.keypoints.alignment import View
+from storage.keypoints.alignment import DescribedKeypoints
 from storage.keypoints.plane_maps import Floats
 from storage.types.features import FeatureRows, Vectors
 
@@ -47,8 +47,8 @@ class Side:
     sigmas: Floats
     angles: Floats
 
-    def view(self) -> View:
-        return View(unpacked(self.codes), self.points, self.sigmas, self.angles)
+    def described(self) -> DescribedKeypoints:
+        return DescribedKeypoints(unpacked(self.codes), self.points, self.sigmas, self.angles)
 
     @property
     def to_frame(self) -> Floats:

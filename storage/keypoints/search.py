@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from storage.errors import InvalidField
 from storage.index.descriptor_codes import unpacked
 from storage.index.vector_index import Neighbors, VectorIndex
-from storage.keypoints.alignment import RATIO, Alignment, View, align, match, squared_distances
+from storage.keypoints.alignment import RATIO, Alignment, DescribedKeypoints, align, match, squared_distances
 from storage.keypoints.keypoint_rows import Side, sides, stored_side
 from storage.keypoints.plane_maps import Floats, transformed
 from storage.types.features import FeatureRows, Handles, Vectors
@@ -164,7 +164,7 @@ def _checked(
 ) -> list[Located]:
     """Those of the pictures in which the side is found, their keypoints compared in one matrix product."""
     found: list[Located] = []
-    view = side.view()
+    view = side.described()
     for start in range(0, len(handles), CHECKED_AT_ONCE):
         part = handles[start : start + CHECKED_AT_ONCE]
         stored = [(handle, stored_side(feature)) for handle in part if (feature := feature_of(handle)) is not None]
@@ -174,7 +174,7 @@ def _checked(
         squared = squared_distances(view.vectors, vectors)
         ends = np.cumsum([0, *(len(one.codes) for _, one in stored)])
         for (handle, one), first, last in zip(stored, ends[:-1], ends[1:], strict=True):
-            candidate = View(vectors[first:last], one.points, one.sigmas, one.angles)
+            candidate = DescribedKeypoints(vectors[first:last], one.points, one.sigmas, one.angles)
             alignment = align(view, candidate, match(view, candidate, squared[:, first:last], params.ratio))
             if alignment is not None and alignment.inliers >= params.min_inliers:
                 found.append(_located(handle, alignment, side, one))

@@ -18,8 +18,8 @@ class Near(Operation[list[NearAnswer]]):
     questions: NearQuestions
 
     def run(self, shard: OpenShard) -> list[NearAnswer]:
-        with shard.read() as (transaction, view):
-            return near_pictures(transaction, view, self.questions, shard.near_memory)
+        with shard.read() as (transaction, moment):
+            return near_pictures(transaction, moment, self.questions, shard.near_memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Walk(Operation[list[NearPicture]]):
     limit: int
 
     def run(self, shard: OpenShard) -> list[NearPicture]:
-        with shard.read() as (transaction, view):
-            return walk_pictures(transaction, view, self.feature, self.views, self.after, self.limit)
+        with shard.read() as (transaction, moment):
+            return walk_pictures(transaction, moment, self.feature, self.views, self.after, self.limit)
 
 
 @dataclass(frozen=True, slots=True)

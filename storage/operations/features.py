@@ -22,8 +22,8 @@ class Features(Operation[Mapping[str, FeatureRows] | None]):
     names: tuple[str, ...]
 
     def run(self, shard: OpenShard) -> Mapping[str, FeatureRows] | None:
-        with shard.read() as (transaction, view):
-            return reads.features_of(transaction, self.id, self.names, view.generations)
+        with shard.read() as (transaction, moment):
+            return reads.features_of(transaction, self.id, self.names, moment.versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class RowsOfEach(Operation[list[dict[str, Vectors] | None]]):
     names: tuple[str, ...]
 
     def run(self, shard: OpenShard) -> list[dict[str, Vectors] | None]:
-        with shard.read() as (transaction, view):
-            return reads.rows_of_each(transaction, self.ids, self.names, view.generations)
+        with shard.read() as (transaction, moment):
+            return reads.rows_of_each(transaction, self.ids, self.names, moment.versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class SampleRows(Operation[FloatVectors]):
     seed: int = 0  # with the shard's number it chooses the pictures
 
     def run(self, shard: OpenShard) -> FloatVectors:
-        with shard.read() as (transaction, view):
-            spec = spec_of_model(view.generations, self.feature, self.fingerprint)
+        with shard.read() as (transaction, moment):
+            spec = spec_of_model(moment.versions, self.feature, self.fingerprint)
             return reads.sampled_rows(transaction, spec, self.count, self.seed + shard.plan.index)
 
 
@@ -67,6 +67,6 @@ class WhiteningOf(Operation[Whitening | None]):
     fingerprint: str
 
     def run(self, shard: OpenShard) -> Whitening | None:
-        view = shard.view
-        index = view.indexes[spec_of_model(view.generations, self.feature, self.fingerprint).name]
+        moment = shard.moment
+        index = moment.indexes[spec_of_model(moment.versions, self.feature, self.fingerprint).name]
         return index.whitening if isinstance(index, WhitenedIndex) else None

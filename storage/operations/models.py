@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from storage.shard.open_shard import OpenShard
 from storage.shard.operation import Operation, ThreadGroup
 from storage.types.features import FeatureSpec
-from storage.types.reports import GenerationRole
+from storage.types.reports import VersionRole
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptModel(Operation[GenerationRole]):
+class AdoptModel(Operation[VersionRole]):
     """What a running model's rows are here. origin: the options that the model was made with."""
 
     group: ClassVar[ThreadGroup] = "control"
@@ -22,12 +22,12 @@ class AdoptModel(Operation[GenerationRole]):
     origin: Mapping[str, Any]
     replaces_empty: bool = False
 
-    def run(self, shard: OpenShard) -> GenerationRole:
+    def run(self, shard: OpenShard) -> VersionRole:
         return shard.models.adopt(self.spec, self.origin, replaces_empty=self.replaces_empty)
 
 
 @dataclass(frozen=True, slots=True)
-class BeginModel(Operation[GenerationRole]):
+class BeginModel(Operation[VersionRole]):
     """Makes a place for the rows of the model that is to take over."""
 
     group: ClassVar[ThreadGroup] = "upkeep"
@@ -35,7 +35,7 @@ class BeginModel(Operation[GenerationRole]):
     spec: FeatureSpec
     origin: Mapping[str, Any]
 
-    def run(self, shard: OpenShard) -> GenerationRole:
+    def run(self, shard: OpenShard) -> VersionRole:
         return shard.models.begin(self.spec, self.origin)
 
 

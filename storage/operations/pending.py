@@ -28,9 +28,9 @@ class PendingPictures(Operation[PendingPage]):
     limit: int
 
     def run(self, shard: OpenShard) -> PendingPage:
-        with shard.read() as (transaction, view):
-            keys = pending.waiting_keys(view.generations, self.wanted)
-            return pending.pending_page(transaction, view.generations, keys, self.start, self.limit)
+        with shard.read() as (transaction, moment):
+            keys = pending.waiting_keys(moment.versions, self.wanted)
+            return pending.pending_page(transaction, moment.versions, keys, self.start, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class CountPending(Operation[int]):
     wanted: Mapping[str, str]
 
     def run(self, shard: OpenShard) -> int:
-        with shard.read() as (transaction, view):
-            return pending.count_pending(transaction, pending.waiting_keys(view.generations, self.wanted))
+        with shard.read() as (transaction, moment):
+            return pending.count_pending(transaction, pending.waiting_keys(moment.versions, self.wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,6 @@ class PendingWithoutFile(Operation[list[str]]):
     limit: int
 
     def run(self, shard: OpenShard) -> list[str]:
-        with shard.read() as (transaction, view):
-            keys = pending.waiting_keys(view.generations, self.wanted)
+        with shard.read() as (transaction, moment):
+            keys = pending.waiting_keys(moment.versions, self.wanted)
             return pending.pending_without_file(transaction, keys, self.limit)

@@ -18,7 +18,7 @@ class Records(Operation[list[ImageRecord | None]]):
 
     def run(self, shard: OpenShard) -> list[ImageRecord | None]:
         with shard.store.read() as transaction:
-            return reads.records_of(transaction, self.ids, shard.view.generations)
+            return reads.records_of(transaction, self.ids, shard.moment.versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Page(Operation[list[ImageRecord]]):
 
     def run(self, shard: OpenShard) -> list[ImageRecord]:
         with shard.store.read() as transaction:
-            return reads.page_after(transaction, self.after, self.limit, shard.view.generations)
+            return reads.page_after(transaction, self.after, self.limit, shard.moment.versions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from storage.errors import StorageFailure
 from storage.shard.open_shard import STORE_FOLDER, OpenShard
 from storage.shard.operation import Operation, ThreadGroup
-from storage.shard.stats import feature_stats, generation_stats
+from storage.shard.stats import feature_stats, version_stats
 from storage.shard.verify import verify_tables
 from storage.tables.absent_counts import absent_count
 from storage.tables.schema import IMAGES
@@ -23,14 +23,14 @@ class Stats(Operation[ShardStats]):
     group: ClassVar[ThreadGroup] = "control"
 
     def run(self, shard: OpenShard) -> ShardStats:
-        with shard.read() as (transaction, view):
-            in_use = view.generations.in_use
-            features = {name: feature_stats(transaction, key, view.indexes[key]) for name, key in in_use.items()}
-            generations = generation_stats(transaction, view.generations)
+        with shard.read() as (transaction, moment):
+            in_use = moment.versions.in_use
+            features = {name: feature_stats(transaction, key, moment.indexes[key]) for name, key in in_use.items()}
+            versions = version_stats(transaction, moment.versions)
             images = transaction.count(IMAGES)
-            for name in view.generations.awaited:
+            for name in moment.versions.awaited:
                 features[name] = FeatureStats(0, 0, images - absent_count(transaction, name), "", 0)
-        return ShardStats(shard.plan.index, images, view.sequence, shard.disk_bytes(), features, generations)
+        return ShardStats(shard.plan.index, images, moment.sequence, shard.disk_bytes(), features, versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Verify(Operation[VerifyReport]):
     group: ClassVar[ThreadGroup] = "upkeep"
 
     def run(self, shard: OpenShard) -> VerifyReport:
-        with shard.read() as (transaction, view):
-            rows, problems = verify_tables(transaction, view.indexes, keeps_originals=shard.originals_may_stay)
+        with shard.read() as (transaction, moment):
+            rows, problems = verify_tables(transaction, moment.indexes, keeps_originals=shard.originals_may_stay)
             return VerifyReport(shard.plan.index, transaction.count(IMAGES), rows, problems)
 
 

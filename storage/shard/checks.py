@@ -15,7 +15,7 @@ from storage.keypoints.keypoint_rows import check_keypoints
 from storage.keypoints.search import LocalParams
 from storage.shard.mutations import mutation_id
 from storage.shard.placement import shard_of
-from storage.tables.model_versions import Generations, mismatch
+from storage.tables.model_versions import ModelVersions, mismatch
 from storage.types.features import FeatureRows
 from storage.types.mutations import AddFeatures, DeleteImage, FillFeatures, Mutation, PutImage, RemoveFeatures
 from storage.types.searches import FeatureQuery
@@ -24,7 +24,7 @@ from storage.words.word_search import WordParams, check_words
 MAX_OPERATION_ID = 1024
 
 
-def check_mutation(mutation: Mutation, generations: Generations, shard: int, shard_count: int) -> None:
+def check_mutation(mutation: Mutation, versions: ModelVersions, shard: int, shard_count: int) -> None:
     """Raises `InvalidRequest`, saying which image and what is wrong with it."""
     if not 1 <= len(mutation.operation_id) <= MAX_OPERATION_ID:
         raise InvalidField(
@@ -38,24 +38,24 @@ def check_mutation(mutation: Mutation, generations: Generations, shard: int, sha
     if isinstance(mutation, DeleteImage):
         return
     if isinstance(mutation, RemoveFeatures):
-        _check_known(image_id, mutation.features, generations)
+        _check_known(image_id, mutation.features, versions)
         return
-    _check_features(image_id, mutation.features, generations)
+    _check_features(image_id, mutation.features, versions)
     annotations = mutation.annotations if isinstance(mutation, FillFeatures) else mutation.record.annotations
-    _check_annotations(image_id, annotations, generations)
+    _check_annotations(image_id, annotations, versions)
     if not isinstance(mutation, FillFeatures):
-        _check_states(mutation, generations)
+        _check_states(mutation, versions)
 
 
-def _check_features(image_id: str, features: Mapping[str, FeatureRows], generations: Generations) -> None:
-    """Rows of a generation that is not kept here are left out later, so they are not looked at."""
+def _check_features(image_id: str, features: Mapping[str, FeatureRows], versions: ModelVersions) -> None:
+    """Rows of a version that is not kept here are left out later, so they are not looked at."""
     for name, feature in features.items():
-        if name not in generations.names or name in generations.annotations:
-            raise _unknown(image_id, name, generations)
-        key = generations.key_of(name, feature.fingerprint)
+        if name not in versions.names or name in versions.annotations:
+            raise _unknown(image_id, name, versions)
+        key = versions.key_of(name, feature.fingerprint)
         if key is None:
             continue
-        spec = generations.specs[key]
+        spec = versions.specs[key]
         where = f"feature {name!r} of image {image_id!r}"
         check_rows(where, feature.rows, spec)
         if feature.query_rows is not None:
@@ -68,22 +68,22 @@ def _check_features(image_id: str, features: Mapping[str, FeatureRows], generati
             raise InvalidRequest(f"{where} has no row", "leave it pending instead")
 
 
-def _check_annotations(image_id: str, annotations: Mapping[str, Any], generations: Generations) -> None:
-    unknown = sorted(set(annotations) - generations.annotations)
+def _check_annotations(image_id: str, annotations: Mapping[str, Any], versions: ModelVersions) -> None:
+    unknown = sorted(set(annotations) - versions.annotations)
     if unknown:
-        kept = ", ".join(sorted(generations.annotations)) or "none"
+        kept = ", ".join(sorted(versions.annotations)) or "none"
         raise UnknownFeature(f"image {image_id!r}: no annotation {unknown[0]!r} here", f"this shard keeps {kept}")
 
 
-def _check_known(image_id: str, names: Iterable[str], generations: Generations) -> None:
-    unknown = sorted(set(names) - set(generations.names))
+def _check_known(image_id: str, names: Iterable[str], versions: ModelVersions) -> None:
+    unknown = sorted(set(names) - set(versions.names))
     if unknown:
-        raise _unknown(image_id, unknown[0], generations)
+        raise _unknown(image_id, unknown[0], versions)
 
 
-def _check_states(mutation: PutImage | AddFeatures, generations: Generations) -> None:
+def _check_states(mutation: PutImage | AddFeatures, versions: ModelVersions) -> None:
     record = mutation.record
-    _check_known(record.id, record.features, generations)
+    _check_known(record.id, record.features, versions)
     ready = {name for name, state in record.features.items() if state == "ok"}
     brought = {*mutation.features, *record.annotations}
     if ready != brought:
@@ -93,17 +93,17 @@ def _check_states(mutation: PutImage | AddFeatures, generations: Generations) ->
         )
 
 
-def _unknown(image_id: str, name: str, generations: Generations) -> UnknownFeature:
-    kept = ", ".join(generations.names) or "none"
+def _unknown(image_id: str, name: str, versions: ModelVersions) -> UnknownFeature:
+    kept = ", ".join(versions.names) or "none"
     return UnknownFeature(f"image {image_id!r}: no feature {name!r} here", f"this shard keeps {kept}")
 
 
-def check_query(query: FeatureQuery, generations: Generations) -> str | None:
+def check_query(query: FeatureQuery, versions: ModelVersions) -> str | None:
     """Why this shard cannot answer the query, or None where it can."""
-    key = generations.key_of(query.feature, query.fingerprint)
+    key = versions.key_of(query.feature, query.fingerprint)
     if key is None:
-        return _no_generation(query, generations)
-    spec = generations.specs[key]
+        return _no_version(query, versions)
+    spec = versions.specs[key]
     if query.k < 1:
         return f"k is {query.k}, not at least 1"
     try:
@@ -127,10 +127,10 @@ def check_query(query: FeatureQuery, generations: Generations) -> str | None:
     return None
 
 
-def _no_generation(query: FeatureQuery, generations: Generations) -> str:
-    if query.feature in generations.awaited:
+def _no_version(query: FeatureQuery, versions: ModelVersions) -> str:
+    if query.feature in versions.awaited:
         return f"nothing is stored of {query.feature!r} yet: its model has not been loaded here"
-    if query.feature not in generations.in_use:
+    if query.feature not in versions.in_use:
         return f"this shard has no feature {query.feature!r}"
-    stored = generations.specs[generations.in_use[query.feature]].fingerprint
+    stored = versions.specs[versions.in_use[query.feature]].fingerprint
     return str(mismatch(query.feature, stored, query.fingerprint))

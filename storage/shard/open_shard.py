@@ -18,11 +18,11 @@ from storage.shard.search import SummaryCache
 from storage.tables.model_version_records import stored_fingerprints
 from storage.tables.registration import note_originals, register_features, take_ownership
 from storage.tables.schema import SEQUENCE, TABLES, check_owner, meta_number
-from storage.upkeep.current_indexes import IndexView, IndexViews
 from storage.upkeep.live_indexes import LiveIndexes
 from storage.upkeep.loading import load_indexes
 from storage.upkeep.model_removal import finish_removals
-from storage.upkeep.model_switch import GenerationKeeper
+from storage.upkeep.model_switch import ModelSwitch
+from storage.upkeep.moments import Moment, Moments
 from storage.upkeep.rebuilding import IndexUpkeep
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class OpenShard:
 
     plan: ShardPlan
     live: LiveIndexes
-    models: GenerationKeeper
+    models: ModelSwitch
     upkeep: IndexUpkeep
     other_features: frozenset[str]
     originals_may_stay: bool
@@ -53,11 +53,11 @@ class OpenShard:
         return self.live.store
 
     @property
-    def view(self) -> IndexView:
+    def moment(self) -> Moment:
         """The indexes as they are now."""
-        return self.live.views.current
+        return self.live.moments.current
 
-    def read(self) -> AbstractContextManager[tuple[ReadTransaction, IndexView]]:
+    def read(self) -> AbstractContextManager[tuple[ReadTransaction, Moment]]:
         """A transaction and the indexes of its very moment. Raises `LostOwnership`."""
         return self.live.read()
 
@@ -90,23 +90,21 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
         resources.callback(store.close)
         ownership = take_ownership(store, plan.index, plan.shard_count)
         originals_may_stay = note_originals(store, ownership, keeps_originals=settings.keeps_originals)
-        generations = register_features(
+        versions = register_features(
             store, settings.features, ownership, late=settings.late, annotations=settings.annotations
         )
-        finish_removals(
-            store, snapshots, ownership, settings.late, generations, keeps_originals=settings.keeps_originals
-        )
+        finish_removals(store, snapshots, ownership, settings.late, versions, keeps_originals=settings.keeps_originals)
         with store.read() as transaction:
             stored = stored_fingerprints(transaction)
-            indexes = load_indexes(transaction, snapshots, generations, settings.index_configs)
-            view = IndexView(meta_number(transaction, SEQUENCE), indexes, generations)
-        live = LiveIndexes(store, IndexViews(view), snapshots, ownership, settings.index_configs)
+            indexes = load_indexes(transaction, snapshots, versions, settings.index_configs)
+            moment = Moment(meta_number(transaction, SEQUENCE), indexes, versions)
+        live = LiveIndexes(store, Moments(moment), snapshots, ownership, settings.index_configs)
         return OpenShard(
             plan=plan,
             live=live,
-            models=GenerationKeeper(live, keeps_originals=settings.keeps_originals),
+            models=ModelSwitch(live, keeps_originals=settings.keeps_originals),
             upkeep=IndexUpkeep(plan.index, live),
-            other_features=frozenset(stored) - generations.specs.keys(),
+            other_features=frozenset(stored) - versions.specs.keys(),
             originals_may_stay=originals_may_stay,
             search_address=search_address,
             resources=resources.pop_all(),

@@ -18,11 +18,11 @@ from storage.index.vector_index import Neighbors, VectorIndex
 from storage.keypoints.search import Located, locate
 from storage.kv.store import ReadTransaction
 from storage.shard.checks import check_query
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import feature_table, record_by_handle
 from storage.types.features import FeatureRows, Handles, Vectors
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
-from storage.upkeep.current_indexes import IndexView
+from storage.upkeep.moments import Moment
 from storage.words.word_index import WordIndex
 from storage.words.word_search import FoundWords, find_words
 
@@ -95,25 +95,25 @@ class _Draft:
 
 def answer_queries(
     transaction: ReadTransaction,
-    view: IndexView,
+    moment: Moment,
     queries: Sequence[ShardQuery],
     cache: SummaryCache,
 ) -> list[ShardAnswer]:
-    """One answer a query. The view must be of the transaction's moment. What cannot be searched is in ``errors``."""
-    generations = view.generations
+    """One answer a query. The moment must be the transaction's. What cannot be searched is in ``errors``."""
+    versions = moment.versions
     drafts = [_Draft() for _ in queries]
     by_key: dict[str, list[tuple[_Draft, FeatureQuery]]] = {}
     for draft, query in zip(drafts, queries, strict=True):
         for part in query.features:
-            reason = check_query(part, generations)
-            key = generations.key_of(part.feature, part.fingerprint)
+            reason = check_query(part, versions)
+            key = versions.key_of(part.feature, part.fingerprint)
             if reason is None and key is not None:
                 by_key.setdefault(key, []).append((draft, part))
             else:
                 draft.errors[part.feature] = reason or ""
-    pictures = _Pictures(transaction, cache, generations)
+    pictures = _Pictures(transaction, cache, versions)
     for key, asked in by_key.items():
-        _ANSWERERS.get(generations.specs[key].kind, _answer_feature)(key, view.indexes[key], asked, pictures)
+        _ANSWERERS.get(versions.specs[key].kind, _answer_feature)(key, moment.indexes[key], asked, pictures)
     return [draft.finished() for draft in drafts]
 
 
@@ -217,10 +217,10 @@ class SummaryCache:
 class _Pictures:
     """The pictures of one moment of the store."""
 
-    def __init__(self, transaction: ReadTransaction, cache: SummaryCache, generations: Generations) -> None:
+    def __init__(self, transaction: ReadTransaction, cache: SummaryCache, versions: ModelVersions) -> None:
         self._transaction = transaction
         self._cache = cache
-        self._annotations = generations.annotations
+        self._annotations = versions.annotations
 
     def summary(self, handle: int) -> tuple[str, ImageSummary]:
         known = self._cache.get(handle)

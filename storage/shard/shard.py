@@ -20,7 +20,7 @@ from storage.shard.open_shard import OpenShard, open_shard
 from storage.shard.operation import Operation
 from storage.shard.plan import ShardPlan
 from storage.shard.search import answer_queries
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import SEQUENCE, check_owner, meta_number
 from storage.types.mutations import Mutation, MutationResult
 from storage.types.searches import ShardAnswer, ShardQuery
@@ -58,40 +58,40 @@ class Shard:
         repeat them with the same operation ids.
         """
         live = self._inside.live
-        checked = live.views.current.generations
+        checked = live.moments.current.versions
         prepared = [self._prepared(mutation, checked) for mutation in mutations]
         if all(isinstance(one, InvalidRequest) for one in prepared):
             return [one for one in prepared if isinstance(one, InvalidRequest)]
         with live.write_lock:
-            generations = live.views.current.generations
-            if generations is not checked:  # rows without a place may have one now
-                prepared = [self._prepared(mutation, generations) for mutation in mutations]
+            versions = live.moments.current.versions
+            if versions is not checked:  # rows without a place may have one now
+                prepared = [self._prepared(mutation, versions) for mutation in mutations]
             accepted = [one for one in prepared if isinstance(one, PreparedMutation)]
             try:
-                made = live.store.write(lambda transaction: self._apply(transaction, accepted, generations))
+                made = live.store.write(lambda transaction: self._apply(transaction, accepted, versions))
             finally:
-                live.views.settle(self._stored_sequence)
+                live.moments.settle(self._stored_sequence)
         results = iter(made)
-        return [one if isinstance(one, InvalidRequest) else _shown(next(results), generations) for one in prepared]
+        return [one if isinstance(one, InvalidRequest) else _shown(next(results), versions) for one in prepared]
 
-    def _prepared(self, mutation: Mutation, generations: Generations) -> PreparedMutation | InvalidRequest:
+    def _prepared(self, mutation: Mutation, versions: ModelVersions) -> PreparedMutation | InvalidRequest:
         """The mutation as it is written, or why it cannot be."""
         plan = self._inside.plan
         try:
-            check_mutation(mutation, generations, plan.index, plan.shard_count)
-            return prepare_mutation(generations.keyed(mutation), generations.kept)
+            check_mutation(mutation, versions, plan.index, plan.shard_count)
+            return prepare_mutation(versions.keyed(mutation), versions.kept)
         except InvalidRequest as refusal:
             return refusal
 
     def _apply(
-        self, transaction: WriteTransaction, prepared: Sequence[PreparedMutation], generations: Generations
+        self, transaction: WriteTransaction, prepared: Sequence[PreparedMutation], versions: ModelVersions
     ) -> list[MutationResult]:
         check_owner(transaction, self._inside.live.ownership)
         batch = MutationBatch(
             transaction,
-            sorted({*self._inside.other_features, *generations.specs}),
-            kept=generations.kept,
-            annotations=generations.annotations,
+            sorted({*self._inside.other_features, *versions.specs}),
+            kept=versions.kept,
+            annotations=versions.annotations,
             keeps_originals=self._inside.plan.settings.keeps_originals,
         )
         results = [batch.apply(one) for one in prepared]
@@ -99,12 +99,12 @@ class Shard:
         return results
 
     def _stage(self, sequence: int, batch: MutationBatch) -> None:
-        views = self._inside.live.views
-        current = views.current
+        moments = self._inside.live.moments
+        current = moments.current
         if sequence != current.sequence:
-            specs = current.generations.specs
+            specs = current.versions.specs
             indexes = {key: batch.changes.applied(specs[key], index) for key, index in current.indexes.items()}
-            views.stage(replace(current, sequence=sequence, indexes=indexes))
+            moments.stage(replace(current, sequence=sequence, indexes=indexes))
 
     def _stored_sequence(self) -> int:
         with self._inside.store.read() as transaction:
@@ -114,8 +114,8 @@ class Shard:
         """One answer a query, all from the same moment. A feature that cannot be searched is in the answer's
         ``errors``.
         """
-        with self._inside.read() as (transaction, view):
-            return answer_queries(transaction, view, queries, self._inside.summaries)
+        with self._inside.read() as (transaction, moment):
+            return answer_queries(transaction, moment, queries, self._inside.summaries)
 
     def ask(self, operation: Operation[Answer]) -> Answer:
         """Answers any other question: see `storage.operations` for what can be asked."""
@@ -130,5 +130,5 @@ class Shard:
         self._inside.close()
 
 
-def _shown(result: MutationResult, generations: Generations) -> MutationResult:
-    return result if result.record is None else replace(result, record=generations.shown(result.record))
+def _shown(result: MutationResult, versions: ModelVersions) -> MutationResult:
+    return result if result.record is None else replace(result, record=versions.shown(result.record))

@@ -9,9 +9,9 @@ from storage.index.vector_index import VectorIndex
 from storage.index.whitening import WhitenedIndex
 from storage.kv.store import ReadTransaction
 from storage.tables.absent_counts import absent_count
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import IMAGES, feature_table
-from storage.types.reports import FeatureGeneration, FeatureStats
+from storage.types.reports import FeatureStats, ModelVersion
 
 
 def feature_stats(transaction: ReadTransaction, name: str, index: VectorIndex) -> FeatureStats:
@@ -22,26 +22,22 @@ def feature_stats(transaction: ReadTransaction, name: str, index: VectorIndex) -
     return FeatureStats(images, index.rows_count, pending, index.kind, index.memory_bytes, whitening)
 
 
-def generation_stats(
-    transaction: ReadTransaction, generations: Generations
-) -> dict[str, tuple[FeatureGeneration, ...]]:
-    """What there is of every generation of each feature."""
+def version_stats(transaction: ReadTransaction, versions: ModelVersions) -> dict[str, tuple[ModelVersion, ...]]:
+    """What there is of every version of each feature."""
     images = transaction.count(IMAGES)
-    rows = {key: transaction.count(feature_table(key)) for key in generations.specs}
+    rows = {key: transaction.count(feature_table(key)) for key in versions.specs}
     counts = {key: (count, images - count - absent_count(transaction, key)) for key, count in rows.items()}
-    return {name: _described(generations, name, counts) for name in generations.in_use}
+    return {name: _described(versions, name, counts) for name in versions.in_use}
 
 
-def _described(
-    generations: Generations, name: str, counts: Mapping[str, tuple[int, int]]
-) -> tuple[FeatureGeneration, ...]:
-    """The feature's generations, the one in use first. counts: images with rows and waiting for them, by key."""
+def _described(versions: ModelVersions, name: str, counts: Mapping[str, tuple[int, int]]) -> tuple[ModelVersion, ...]:
+    """The feature's versions, the one in use first. counts: images with rows and waiting for them, by key."""
     return tuple(
-        FeatureGeneration(
-            replace(generations.specs[key], name=name),
-            generations.role_of(name, key),
-            generations.origins.get(key, {}),
+        ModelVersion(
+            replace(versions.specs[key], name=name),
+            versions.role_of(name, key),
+            versions.origins.get(key, {}),
             *counts[key],
         )
-        for key in generations.keys_of(name)
+        for key in versions.keys_of(name)
     )

@@ -15,7 +15,7 @@ _KEY = b"absent:"
 
 
 def absent_count(transaction: ReadTransaction, key: str) -> int:
-    """Pictures whose row says "absent" of the generation's key."""
+    """Pictures whose row says "absent" of the version's key."""
     return meta_number(transaction, _KEY + key.encode())
 
 

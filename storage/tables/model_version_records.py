@@ -1,4 +1,4 @@
-"""Generations of features in the ``meta`` table of a shard: what each was made with, and which role it has.
+"""Versions of the models of features in the ``meta`` table of a shard: what each was made with, and which role it has.
 
 feature:<key>       fingerprint, kind, dim, metric, and the options that it was made with
 generations:<name>  key in use, key of the following one, keys that were replaced and not dropped yet
@@ -11,7 +11,7 @@ from typing import Any
 
 from storage.encoding.records import decode_fields, encode_fields
 from storage.kv.store import ReadTransaction, WriteTransaction
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import META
 from storage.tables.trained import put_partition, put_whitening
 from storage.types.features import FeatureSpec
@@ -21,12 +21,12 @@ _ROLES_KEY = b"generations:"
 
 
 def stored_fingerprints(transaction: ReadTransaction) -> dict[str, str]:
-    """Fingerprint by key of every generation the shard has a table for, configured or not."""
+    """Fingerprint by key of every version the shard has a table for, configured or not."""
     return {key: str(fields["fingerprint"]) for key, fields in _entries(transaction, _FEATURE_KEY)}
 
 
-def stored_generations(transaction: ReadTransaction, names: Iterable[str]) -> Generations:
-    """The generations of these features, as far as the shard has any whose spec it knows."""
+def stored_versions(transaction: ReadTransaction, names: Iterable[str]) -> ModelVersions:
+    """The versions of these features, as far as the shard has any whose spec it knows."""
     fields = dict(_entries(transaction, _FEATURE_KEY))
     specs = {key: _spec(key, one) for key, one in fields.items() if "kind" in one}
     roles = dict(_entries(transaction, _ROLES_KEY))
@@ -39,7 +39,7 @@ def stored_generations(transaction: ReadTransaction, names: Iterable[str]) -> Ge
             following[name] = role["following"]
         replaced[name] = [key for key in role.get("replaced", ()) if key in specs]
     live = {*in_use.values(), *following.values(), *(key for keys in replaced.values() for key in keys)}
-    return Generations(
+    return ModelVersions(
         specs={key: spec for key, spec in specs.items() if key in live},
         in_use=in_use,
         following=following,
@@ -49,31 +49,31 @@ def stored_generations(transaction: ReadTransaction, names: Iterable[str]) -> Ge
 
 
 def put_spec(transaction: WriteTransaction, spec: FeatureSpec, origin: Mapping[str, Any]) -> None:
-    """Keeps what a generation is; the spec's name is its key."""
+    """Keeps what a version is; the spec's name is its key."""
     fields = {"fingerprint": spec.fingerprint, "kind": spec.kind, "dim": spec.dim, "metric": spec.metric}
     transaction.put(META, _FEATURE_KEY + spec.name.encode(), encode_fields({**fields, "origin": dict(origin)}))
 
 
-def forget_generation(transaction: WriteTransaction, key: str) -> None:
+def forget_version(transaction: WriteTransaction, key: str) -> None:
     """What it was made with, and what its index was trained to."""
     put_whitening(transaction, key, None)
     put_partition(transaction, key, None)
     transaction.delete(META, _FEATURE_KEY + key.encode())
 
 
-def roleless_keys(transaction: ReadTransaction, names: Iterable[str], generations: Generations) -> list[str]:
-    """Generations of these features that are not among ``generations``: their removal has not come to its end."""
+def roleless_keys(transaction: ReadTransaction, names: Iterable[str], versions: ModelVersions) -> list[str]:
+    """Versions of these features that are not among ``versions``: their removal has not come to its end."""
     managed = set(names) & dict(_entries(transaction, _ROLES_KEY)).keys()
     stored = stored_fingerprints(transaction)
-    return [key for key in stored if generations.name_of(key) in managed and key not in generations.specs]
+    return [key for key in stored if versions.name_of(key) in managed and key not in versions.specs]
 
 
-def put_roles(transaction: WriteTransaction, generations: Generations, name: str) -> None:
-    """Keeps which of the feature's generations is which."""
+def put_roles(transaction: WriteTransaction, versions: ModelVersions, name: str) -> None:
+    """Keeps which of the feature's versions is which."""
     roles = {
-        "in_use": generations.in_use.get(name),
-        "following": generations.following.get(name),
-        "replaced": list(generations.replaced.get(name, ())),
+        "in_use": versions.in_use.get(name),
+        "following": versions.following.get(name),
+        "replaced": list(versions.replaced.get(name, ())),
     }
     transaction.put(META, _ROLES_KEY + name.encode(), encode_fields(roles))
 

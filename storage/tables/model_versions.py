@@ -1,8 +1,8 @@
 """Which stored features stand for a feature of the service: the one in use, and the one that is to take its place.
 
-When a model changes, the vectors that it made are of no use to the next one. The next *generation* of the feature is
+When a model changes, the vectors that it made are of no use to the next one. The next *version* of the feature is
 then built beside the one in use, with a table and an index of its own, until it takes over. Outside a shard a feature
-has one name, and rows say by their fingerprint which generation they belong to; inside, each generation is a feature
+has one name, and rows say by their fingerprint which version they belong to; inside, each version is a feature
 with a name of its own, its *key*: ``global`` for the first, ``global@2`` for the second, and so on.
 """
 
@@ -16,13 +16,13 @@ from storage.errors import FingerprintMismatch, InvalidRequest, UnknownFeature
 from storage.types.features import FeatureRows, FeatureSpec, FeatureState
 from storage.types.mutations import AddFeatures, FillFeatures, Mutation, PutImage, RemoveFeatures
 from storage.types.pictures import ImageRecord
-from storage.types.reports import GenerationRole
+from storage.types.reports import VersionRole
 
 MARK = "@"
 
 
 @dataclass(frozen=True, slots=True)
-class Generations:
+class ModelVersions:
     """specs: by key; a spec's name is its key. in_use, following: key by feature. replaced: keys that were in use and
     can still be asked, by feature. awaited: features whose spec is not known yet. annotations: what annotators say.
     origins: by key, the options that it was made with, as JSON.
@@ -38,7 +38,7 @@ class Generations:
 
     @classmethod
     def of(cls, specs: Iterable[FeatureSpec]) -> Self:
-        """Features that have one generation each."""
+        """Features that have one version each."""
         by_name = {spec.name: spec for spec in specs}
         return cls(specs=by_name, in_use={name: name for name in by_name})
 
@@ -58,7 +58,7 @@ class Generations:
         return tuple(key for key in found if key is not None)
 
     def key_of(self, name: str, fingerprint: str = "") -> str | None:
-        """The generation that rows with this fingerprint belong to; None where there is none."""
+        """The version that rows with this fingerprint belong to; None where there is none."""
         keys = self.keys_of(name)
         if not fingerprint:
             return self.in_use.get(name)
@@ -69,18 +69,18 @@ class Generations:
         return feature_of_key(key)
 
     def unused_key(self, name: str) -> str:
-        """A key that no generation of the feature has, newer than all of them."""
+        """A key that no version of the feature has, newer than all of them."""
         numbers = [int(key.partition(MARK)[2] or 1) for key in self.specs if self.name_of(key) == name]
         return f"{name}{MARK}{max(numbers, default=1) + 1}"
 
-    def with_generation(self, key: str, spec: FeatureSpec, origin: Mapping[str, Any]) -> Generations:
-        """A generation more, in no role yet."""
+    def with_version(self, key: str, spec: FeatureSpec, origin: Mapping[str, Any]) -> ModelVersions:
+        """A version more, in no role yet."""
         return replace(
             self, specs={**self.specs, key: replace(spec, name=key)}, origins={**self.origins, key: dict(origin)}
         )
 
-    def with_role(self, name: str, key: str, role: Literal["in_use", "following"]) -> Generations:
-        """The generation in this role and in no other. What was in use before is replaced then; so is what followed."""
+    def with_role(self, name: str, key: str, role: Literal["in_use", "following"]) -> ModelVersions:
+        """The version in this role and in no other. What was in use before is replaced then; so is what followed."""
         before = self.in_use.get(name) if role == "in_use" else self.following.get(name)
         others = {
             "in_use": {one: other for one, other in self.in_use.items() if other != key},
@@ -98,14 +98,14 @@ class Generations:
             awaited=self.awaited - {name},
         )
 
-    def role_of(self, name: str, key: str) -> GenerationRole:
+    def role_of(self, name: str, key: str) -> VersionRole:
         """What one of the feature's `keys_of` is there for."""
         if self.in_use.get(name) == key:
             return "in_use"
         return "following" if self.following.get(name) == key else "replaced"
 
-    def without(self, key: str) -> Generations:
-        """Without a generation, whatever its role."""
+    def without(self, key: str) -> ModelVersions:
+        """Without a version, whatever its role."""
         return replace(
             self,
             specs={other: spec for other, spec in self.specs.items() if other != key},
@@ -116,7 +116,7 @@ class Generations:
         )
 
     def shown(self, record: ImageRecord) -> ImageRecord:
-        """The record as the outside knows it: one state a feature, of the generation in use."""
+        """The record as the outside knows it: one state a feature, of the version in use."""
         states = record.features
         moved = {name: key for name, key in self.in_use.items() if key != name}
         if not moved and not any(MARK in key for key in states):
@@ -126,7 +126,7 @@ class Generations:
         return replace(record, features=shown)
 
     def keyed(self, mutation: Mutation) -> Mutation:
-        """The mutation in terms of keys. Rows of a generation that is not kept here are left out: that feature of the
+        """The mutation in terms of keys. Rows of a version that is not kept here are left out: that feature of the
         picture is pending, the picture not refused.
         """
         if isinstance(mutation, PutImage | AddFeatures):
@@ -159,11 +159,11 @@ class Generations:
         return keyed
 
 
-NO_GENERATIONS = Generations()
+NO_VERSIONS = ModelVersions()
 
 
 def feature_of_key(key: str) -> str:
-    """The feature that the generation with this key is one of."""
+    """The feature that the version with this key is one of."""
     return key.partition(MARK)[0]
 
 
@@ -179,21 +179,21 @@ def mismatch(name: str, stored: str, running: str, *, can_move: bool = True) -> 
     return FingerprintMismatch(f"feature {name!r} was written with {stored!r}, but {running!r} is running", hint)
 
 
-def known_key(generations: Generations, feature: str) -> str:
-    """The key of the generation in use. Raises `UnknownFeature` where there is none."""
-    key = generations.key_of(feature)
+def known_key(versions: ModelVersions, feature: str) -> str:
+    """The key of the version in use. Raises `UnknownFeature` where there is none."""
+    key = versions.key_of(feature)
     if key is None:
-        known = ", ".join(sorted(generations.in_use)) or "none"
+        known = ", ".join(sorted(versions.in_use)) or "none"
         raise UnknownFeature(f"no feature is called {feature!r}", f"the features here are {known}")
     return key
 
 
-def spec_of_model(generations: Generations, feature: str, fingerprint: str = "") -> FeatureSpec:
-    """Of the generation that the model's rows belong to, under its key; of the one in use without a fingerprint. Raises
+def spec_of_model(versions: ModelVersions, feature: str, fingerprint: str = "") -> FeatureSpec:
+    """Of the version that the model's rows belong to, under its key; of the one in use without a fingerprint. Raises
     `UnknownFeature`, `InvalidRequest` where the model has none.
     """
-    known_key(generations, feature)
-    key = generations.key_of(feature, fingerprint)
+    known_key(versions, feature)
+    key = versions.key_of(feature, fingerprint)
     if key is None:
         raise InvalidRequest(f"{feature!r} has no index for {fingerprint!r} here", "train it again")
-    return generations.specs[key]
+    return versions.specs[key]

@@ -8,7 +8,7 @@ from itertools import islice
 from storage.encoding.keys import number_key, number_of
 from storage.kv.store import ReadTransaction
 from storage.tables.absent_counts import absent_count
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import (
     IMAGES,
     ORIGINALS,
@@ -23,13 +23,13 @@ from storage.types.pictures import ImageRecord, PendingImage, PendingPage
 MOST_LOOKED_AT = 5000  # waiting pictures a page: some 0.1 s
 
 
-def waiting_keys(generations: Generations, wanted: Mapping[str, str]) -> frozenset[str]:
+def waiting_keys(versions: ModelVersions, wanted: Mapping[str, str]) -> frozenset[str]:
     """Keys of features by name and fingerprint; of annotations, whose fingerprint is empty, the names themselves. What
     no picture is to have is left out.
     """
-    plain = generations.annotations | generations.awaited
-    found = {name if name in plain else generations.key_of(name, fingerprint) for name, fingerprint in wanted.items()}
-    return frozenset(key for key in generations.kept if key in found)
+    plain = versions.annotations | versions.awaited
+    found = {name if name in plain else versions.key_of(name, fingerprint) for name, fingerprint in wanted.items()}
+    return frozenset(key for key in versions.kept if key in found)
 
 
 def count_pending(transaction: ReadTransaction, keys: frozenset[str]) -> int:
@@ -51,10 +51,10 @@ def pending_without_file(transaction: ReadTransaction, keys: frozenset[str], lim
 
 
 def pending_page(
-    transaction: ReadTransaction, generations: Generations, wanted: frozenset[str], start: int, limit: int
+    transaction: ReadTransaction, versions: ModelVersions, wanted: frozenset[str], start: int, limit: int
 ) -> PendingPage:
     """Up to ``limit`` pictures that wait for any of these, oldest first. start: 0, then what the page before says."""
-    keys = _incomplete(transaction, generations, wanted - generations.awaited)
+    keys = _incomplete(transaction, versions, wanted - versions.awaited)
     if not keys:
         return PendingPage((), None)
     images: list[PendingImage] = []
@@ -63,24 +63,24 @@ def pending_page(
             return PendingPage(tuple(images), number_of(key))
         image = image_by_id(transaction, image_id.decode())
         if image is not None and _waits_for(image.record, keys):
-            images.append(_pending_image(image.record, generations, transaction.has(ORIGINALS, key)))
+            images.append(_pending_image(image.record, versions, transaction.has(ORIGINALS, key)))
     return PendingPage(tuple(images), None)
 
 
-def _incomplete(transaction: ReadTransaction, generations: Generations, keys: frozenset[str]) -> frozenset[str]:
+def _incomplete(transaction: ReadTransaction, versions: ModelVersions, keys: frozenset[str]) -> frozenset[str]:
     """Without features that no picture waits for: told by the tables' sizes, without a look at pictures."""
     images = transaction.count(IMAGES)
-    plain = generations.annotations
+    plain = versions.annotations
     settled = {key: transaction.count(feature_table(key)) + absent_count(transaction, key) for key in keys - plain}
     return frozenset(key for key in keys if key in plain or settled[key] < images)
 
 
-def _pending_image(record: ImageRecord, generations: Generations, has_original: bool) -> PendingImage:
+def _pending_image(record: ImageRecord, versions: ModelVersions, has_original: bool) -> PendingImage:
     waiting: dict[str, list[str]] = {}
-    for wanted in generations.kept:
+    for wanted in versions.kept:
         if record.features.get(wanted) == "pending":
-            spec = generations.specs.get(wanted)
-            waiting.setdefault(generations.name_of(wanted), []).extend([] if spec is None else [spec.fingerprint])
+            spec = versions.specs.get(wanted)
+            waiting.setdefault(versions.name_of(wanted), []).extend([] if spec is None else [spec.fingerprint])
     fingerprints = {name: tuple(found) for name, found in waiting.items()}
     source = None if has_original else record.source
     return PendingImage(record.id, record.sha256, tuple(waiting), source, fingerprints)

@@ -13,7 +13,7 @@ from storage.encoding.feature_rows import decode_rows
 from storage.encoding.keys import PREFIX_BYTES, number_key, text_key_start
 from storage.index.vector_index import row_width
 from storage.kv.store import ReadTransaction
-from storage.tables.model_versions import NO_GENERATIONS, Generations
+from storage.tables.model_versions import NO_VERSIONS, ModelVersions
 from storage.tables.schema import (
     FILE_NAMES,
     IMAGES,
@@ -33,20 +33,20 @@ SourceState = Literal["absent", "unchanged", "changed", "other_source"]
 
 
 def records_of(
-    transaction: ReadTransaction, ids: Sequence[str], generations: Generations = NO_GENERATIONS
+    transaction: ReadTransaction, ids: Sequence[str], versions: ModelVersions = NO_VERSIONS
 ) -> list[ImageRecord | None]:
     images = [image_by_id(transaction, image_id) if image_id else None for image_id in ids]
-    return [None if image is None else generations.shown(image.record) for image in images]
+    return [None if image is None else versions.shown(image.record) for image in images]
 
 
 def page_after(
-    transaction: ReadTransaction, after: str | None, limit: int, generations: Generations = NO_GENERATIONS
+    transaction: ReadTransaction, after: str | None, limit: int, versions: ModelVersions = NO_VERSIONS
 ) -> list[ImageRecord]:
     """Up to ``limit`` records whose ids sort after ``after``, in the order of their UTF-8 bytes."""
     start = b"" if after is None else text_key_start(after)
     bound = b"" if after is None else after.encode("utf-8", "surrogatepass")
     ordered = (image.record for image in _by_id(transaction, start) if image.record.id.encode() > bound)
-    return [generations.shown(record) for record in islice(ordered, limit)]
+    return [versions.shown(record) for record in islice(ordered, limit)]
 
 
 def _by_id(transaction: ReadTransaction, start: bytes) -> Iterator[StoredImage]:
@@ -77,26 +77,26 @@ def original_of(transaction: ReadTransaction, image_id: str) -> bytes | None:
 
 
 def features_of(
-    transaction: ReadTransaction, image_id: str, names: Sequence[str], generations: Generations
+    transaction: ReadTransaction, image_id: str, names: Sequence[str], versions: ModelVersions
 ) -> dict[str, FeatureRows] | None:
-    """Those of the features that the image has, of the generation in use; None where there is no such image."""
+    """Those of the features that the image has, of the version in use; None where there is no such image."""
     image = image_by_id(transaction, image_id) if image_id else None
     if image is None:
         return None
     found = {}
     for name in names:
-        key = generations.key_of(name)
+        key = versions.key_of(name)
         value = None if key is None else transaction.get(feature_table(key), number_key(image.handle))
         if key is not None and value is not None:
-            found[name] = replace(decode_rows(value), fingerprint=generations.specs[key].fingerprint)
+            found[name] = replace(decode_rows(value), fingerprint=versions.specs[key].fingerprint)
     return found
 
 
 def rows_of_each(
-    transaction: ReadTransaction, ids: Sequence[str], names: Sequence[str], generations: Generations
+    transaction: ReadTransaction, ids: Sequence[str], names: Sequence[str], versions: ModelVersions
 ) -> list[dict[str, Vectors] | None]:
     """The rows of `features_of`, of each image."""
-    found = (features_of(transaction, image_id, names, generations) for image_id in ids)
+    found = (features_of(transaction, image_id, names, versions) for image_id in ids)
     return [None if one is None else {name: feature.rows for name, feature in one.items()} for one in found]
 
 

@@ -16,8 +16,8 @@ from storage.errors import CorruptData, Misconfigured
 from storage.kv.store import KeyValueStore, ReadTransaction, WriteTransaction
 from storage.tables.absent_counts import absent_in, change_absent
 from storage.tables.feature_states import states_of_new
-from storage.tables.model_version_records import put_spec, stored_fingerprints, stored_generations
-from storage.tables.model_versions import Generations, mismatch
+from storage.tables.model_version_records import put_spec, stored_fingerprints, stored_versions
+from storage.tables.model_versions import ModelVersions, mismatch
 from storage.tables.schema import (
     EPOCH,
     FORMAT,
@@ -89,8 +89,8 @@ def register_features(
     *,
     late: Sequence[str] = (),
     annotations: Sequence[str] = (),
-) -> Generations:
-    """Makes the shard keep these features and annotations, and gives the generations of them that it has.
+) -> ModelVersions:
+    """Makes the shard keep these features and annotations, and gives the versions of them that it has.
 
     late: features whose spec is what the shard has stored, or is not known yet. Images without something that is newly
     configured get it as pending. Raises `FingerprintMismatch` before anything is changed.
@@ -98,21 +98,21 @@ def register_features(
     _check_names([*(spec.name for spec in specs), *late, *annotations])
     with store.read() as transaction:
         fingerprints = stored_fingerprints(transaction)
-        stored = stored_generations(transaction, late)
+        stored = stored_versions(transaction, late)
         configured = _configured(transaction)
     for spec in specs:
         if spec.name in fingerprints:
             check_fingerprint(spec, fingerprints[spec.name])
-    fixed = Generations.of(specs)
-    generations = replace(
+    fixed = ModelVersions.of(specs)
+    versions = replace(
         stored,
         specs={**stored.specs, **fixed.specs},
         in_use={**stored.in_use, **fixed.in_use},
         awaited=frozenset(name for name in late if name not in stored.in_use),
         annotations=frozenset(annotations),
     )
-    store.add_tables([feature_table(key) for key in {*fingerprints, *generations.specs}])
-    new = [key for key in generations.kept if key not in configured]
+    store.add_tables([feature_table(key) for key in {*fingerprints, *versions.specs}])
+    new = [key for key in versions.kept if key not in configured]
     if new:
         mark_pending_everywhere(store, new, ownership)
 
@@ -120,10 +120,10 @@ def register_features(
         check_owner(transaction, ownership)
         for spec in specs:
             put_spec(transaction, spec, {})
-        put_configured(transaction, generations.kept)
+        put_configured(transaction, versions.kept)
 
     store.write(register)
-    return generations
+    return versions
 
 
 def check_fingerprint(spec: FeatureSpec, stored: str) -> None:

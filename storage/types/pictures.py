@@ -48,7 +48,7 @@ class PendingImage:
     """A picture with features or annotations still to be computed, and where its bytes are: in the file
     ``source``, or with its shard where that is None.
 
-    fingerprints: of the generations of each feature that wait; none where any model will do.
+    fingerprints: of the versions of each feature that wait; none where any model will do.
     """
 
     id: str

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from storage.types.features import FeatureSpec
 
-GenerationRole = Literal["in_use", "following", "replaced"]
+VersionRole = Literal["in_use", "following", "replaced"]
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureStats:
-    """Of the generation in use. whitening: checksum of the one that its index has; 0 where it has none."""
+    """Of the version in use. whitening: checksum of the one that its index has; 0 where it has none."""
 
     images: int
     rows: int
@@ -24,7 +24,7 @@ class FeatureStats:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureGeneration:
+class ModelVersion:
     """One of the models that a feature was computed with, and what the shard has of it.
 
     spec: under the feature's own name. origin: the options that it was made with. images, pending: with its rows, and
@@ -32,7 +32,7 @@ class FeatureGeneration:
     """
 
     spec: FeatureSpec
-    role: GenerationRole
+    role: VersionRole
     origin: Mapping[str, Any]
     images: int
     pending: int
@@ -47,7 +47,7 @@ class ShardStats:
     sequence: int
     disk_bytes: int
     features: Mapping[str, FeatureStats]
-    generations: Mapping[str, tuple[FeatureGeneration, ...]] = field(default_factory=dict)
+    versions: Mapping[str, tuple[ModelVersion, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from storage.index.vector_index import VectorIndex
 from storage.index.whitening import WhitenedIndex
 from storage.kv.store import ReadTransaction
 from storage.tables.change_log import IndexChanges, log_entries
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.tables.registration import known_owners
 from storage.tables.schema import LOG_START, SEQUENCE, Ownership, feature_table, meta_number
 from storage.tables.trained import stored_partition, stored_whitening
 from storage.types.features import FeatureSpec, Vectors
-from storage.upkeep.current_indexes import IndexView
 from storage.upkeep.factory import IndexConfig, build_index
+from storage.upkeep.moments import Moment
 from storage.upkeep.snapshots import Snapshot, load_snapshot, partition_checksum, remove_snapshots, save_snapshot
 
 logger = logging.getLogger(__name__)
@@ -33,19 +33,19 @@ RESTORED_AT_ONCE = 1 << 20  # rows
 
 
 def load_indexes(
-    transaction: ReadTransaction, snapshots: Path, generations: Generations, configs: Mapping[str, IndexConfig]
+    transaction: ReadTransaction, snapshots: Path, versions: ModelVersions, configs: Mapping[str, IndexConfig]
 ) -> dict[str, VectorIndex]:
-    """Every generation's index at the transaction's sequence, by key."""
+    """Every version's index at the transaction's sequence, by key."""
     return {
-        key: load_index(transaction, snapshots, spec, configs.get(generations.name_of(key)))
-        for key, spec in generations.specs.items()
+        key: load_index(transaction, snapshots, spec, configs.get(versions.name_of(key)))
+        for key, spec in versions.specs.items()
     }
 
 
-def save_indexes(view: IndexView, snapshots: Path, specs: Mapping[str, FeatureSpec], ownership: Ownership) -> None:
-    """Saves every index of the view. Raises `OSError`."""
-    for name, index in view.indexes.items():
-        save_snapshot(snapshots, specs[name], index, sequence=view.sequence, owner=ownership.owner.hex())
+def save_indexes(moment: Moment, snapshots: Path, specs: Mapping[str, FeatureSpec], ownership: Ownership) -> None:
+    """Saves every index of the moment. Raises `OSError`."""
+    for name, index in moment.indexes.items():
+        save_snapshot(snapshots, specs[name], index, sequence=moment.sequence, owner=ownership.owner.hex())
 
 
 def load_index(

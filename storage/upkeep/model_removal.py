@@ -1,6 +1,6 @@
-"""Removing generations of features: their tables, their snapshots, and every word of them in the rows of pictures.
+"""Removing versions of features: their tables, their snapshots, and every word of them in the rows of pictures.
 
-What a generation was made with is forgotten last, so a removal that was stopped half-way is known at the next opening.
+What a version was made with is forgotten last, so a removal that was stopped half-way is known at the next opening.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from storage.encoding.keys import number_key, text_key
 from storage.encoding.records import encode_record
 from storage.kv.store import KeyValueStore, WriteTransaction
 from storage.tables.absent_counts import forget_absent
-from storage.tables.model_version_records import forget_generation, roleless_keys
-from storage.tables.model_versions import Generations
+from storage.tables.model_version_records import forget_version, roleless_keys
+from storage.tables.model_versions import ModelVersions
 from storage.tables.registration import for_every_image
 from storage.tables.schema import (
     IMAGES,
@@ -29,10 +29,10 @@ from storage.tables.schema import (
 from storage.upkeep.snapshots import remove_snapshots
 
 
-def remove_generations(
+def remove_versions(
     store: KeyValueStore, snapshots: Path, ownership: Ownership, keys: Sequence[str], *, keeps_originals: bool
 ) -> None:
-    """To be called when no reader or writer has the generations in its view any more."""
+    """To be called when no reader or writer has the versions in its moment any more."""
 
     def leave(transaction: WriteTransaction, image: StoredImage) -> None:
         _leave_image(transaction, image, keys, keeps_originals=keeps_originals)
@@ -40,7 +40,7 @@ def remove_generations(
     def forget(transaction: WriteTransaction) -> None:
         check_owner(transaction, ownership)
         for key in keys:
-            forget_generation(transaction, key)
+            forget_version(transaction, key)
             forget_absent(transaction, key)
 
     for_every_image(store, ownership, leave)
@@ -55,15 +55,15 @@ def finish_removals(
     snapshots: Path,
     ownership: Ownership,
     names: Iterable[str],
-    generations: Generations,
+    versions: ModelVersions,
     *,
     keeps_originals: bool,
 ) -> None:
-    """Those that were under way when the shard was last used. names: of features whose generations come and go."""
+    """Those that were under way when the shard was last used. names: of features whose versions come and go."""
     with store.read() as transaction:
-        keys = roleless_keys(transaction, names, generations)
+        keys = roleless_keys(transaction, names, versions)
     if keys:
-        remove_generations(store, snapshots, ownership, keys, keeps_originals=keeps_originals)
+        remove_versions(store, snapshots, ownership, keys, keeps_originals=keeps_originals)
 
 
 def _leave_image(

@@ -41,15 +41,15 @@ class IndexUpkeep:
         many changes since the last time, or since the first.
         """
         with self._live.snapshot_lock:
-            view = self._live.views.current
-            unsaved = view.sequence - max(0, self._saved_sequence)
-            if view.sequence == self._saved_sequence or unsaved < min_changes:
+            moment = self._live.moments.current
+            unsaved = moment.sequence - max(0, self._saved_sequence)
+            if moment.sequence == self._saved_sequence or unsaved < min_changes:
                 return
             with self._live.store.read() as transaction:
                 check_owner(transaction, self._live.ownership)
-            save_indexes(view, self._live.snapshots, view.generations.specs, self._live.ownership)
-            self._live.store.write(lambda transaction: self._forget_log(transaction, view.sequence))
-            self._saved_sequence = view.sequence
+            save_indexes(moment, self._live.snapshots, moment.versions.specs, self._live.ownership)
+            self._live.store.write(lambda transaction: self._forget_log(transaction, moment.sequence))
+            self._saved_sequence = moment.sequence
 
     def snapshot_at_closing(self) -> None:
         """Does its best, in short time."""
@@ -70,8 +70,8 @@ class IndexUpkeep:
 
     def training_due(self) -> list[str]:
         """Features whose index has outgrown what it was trained for, if ever it was."""
-        with self._live.read() as (transaction, view):
-            return features_to_train(transaction, view, self._live.index_configs)
+        with self._live.read() as (transaction, moment):
+            return features_to_train(transaction, moment, self._live.index_configs)
 
     def train(self, feature: str) -> TrainingReport:
         """Trains the index of a local feature on the rows it has and puts the trained one in its place. Searches and
@@ -79,14 +79,14 @@ class IndexUpkeep:
         """
         started = time.perf_counter()
         with self._live.snapshot_lock:
-            view = self._live.views.current
-            index = trainable_index(feature, view, self._live.index_configs)
+            moment = self._live.moments.current
+            index = trainable_index(feature, moment, self._live.index_configs)
             partition = train_partition(index)
             trained: VectorIndex = sorted_anew(index, partition)
-            spec = spec_of_model(view.generations, feature)
+            spec = spec_of_model(moment.versions, feature)
             with self._live.store.read() as transaction:  # most of what came meanwhile, before writes have to wait
                 reached = meta_number(transaction, SEQUENCE)
-                trained = with_logged_changes(transaction, spec, trained, view.sequence)
+                trained = with_logged_changes(transaction, spec, trained, moment.sequence)
             self._publish(spec, trained, reached, lambda transaction: put_partition(transaction, spec.name, partition))
         took_s = round(time.perf_counter() - started, 3)
         return TrainingReport(self._shard, feature, trained.rows_count, len(partition.centroids), took_s)
@@ -97,8 +97,8 @@ class IndexUpkeep:
         """
         started = time.perf_counter()
         with self._live.snapshot_lock:
-            generations = self._live.views.current.generations
-            spec = generations.specs[whitenable_key(generations, feature, fingerprint, whitening)]
+            versions = self._live.moments.current.versions
+            spec = versions.specs[whitenable_key(versions, feature, fingerprint, whitening)]
             index = build_index(spec, self._live.index_configs.get(feature), whitening=whitening)
             with self._live.store.read() as transaction:
                 reached = meta_number(transaction, SEQUENCE)
@@ -120,6 +120,6 @@ class IndexUpkeep:
 
         with self._live.write_lock:
             current = self._live.store.write(work)
-            view = self._live.views.current
-            self._live.views.replace(replace(view, indexes={**view.indexes, spec.name: current}))
+            moment = self._live.moments.current
+            self._live.moments.replace(replace(moment, indexes={**moment.indexes, spec.name: current}))
             self._saved_sequence = -1  # the snapshot there is has other rows

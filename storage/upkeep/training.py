@@ -8,21 +8,21 @@ from storage.errors import InvalidRequest
 from storage.index.inverted_file import DEAD_FRACTION, DescriptorIndex
 from storage.index.whitening import Whitening
 from storage.kv.store import ReadTransaction
-from storage.tables.model_versions import Generations, known_key, spec_of_model
+from storage.tables.model_versions import ModelVersions, known_key, spec_of_model
 from storage.tables.trained import stored_partition
-from storage.upkeep.current_indexes import IndexView
 from storage.upkeep.factory import IndexConfig
+from storage.upkeep.moments import Moment
 
 Configs = Mapping[str, IndexConfig]
 
 RETRAIN_GROWTH = 4  # times the rows that the centroids were trained on
 
 
-def features_to_train(transaction: ReadTransaction, view: IndexView, configs: Configs) -> list[str]:
+def features_to_train(transaction: ReadTransaction, moment: Moment, configs: Configs) -> list[str]:
     """Features whose index in use has outgrown what it was trained for, if ever it was."""
     due = []
-    for name, key in view.generations.in_use.items():
-        index = view.indexes[key]
+    for name, key in moment.versions.in_use.items():
+        index = moment.indexes[key]
         if isinstance(index, DescriptorIndex):
             partition = stored_partition(transaction, key)
             trained_rows = 0 if partition is None else partition.rows
@@ -31,9 +31,9 @@ def features_to_train(transaction: ReadTransaction, view: IndexView, configs: Co
     return due
 
 
-def trainable_index(feature: str, view: IndexView, configs: Configs) -> DescriptorIndex:
+def trainable_index(feature: str, moment: Moment, configs: Configs) -> DescriptorIndex:
     """The feature's index. Raises `InvalidRequest` where there is nothing to train, `UnknownFeature`."""
-    index = view.indexes[known_key(view.generations, feature)]
+    index = moment.indexes[known_key(moment.versions, feature)]
     if not isinstance(index, DescriptorIndex):
         raise InvalidRequest(f"the index of {feature!r} compares every row: there is nothing to train", "leave it")
     if configs.get(feature, IndexConfig()).kind == "exact":
@@ -43,9 +43,9 @@ def trainable_index(feature: str, view: IndexView, configs: Configs) -> Descript
     return index
 
 
-def whitenable_key(generations: Generations, feature: str, fingerprint: str, whitening: Whitening | None) -> str:
-    """The key of the generation that the whitening was trained on. Raises `InvalidRequest` where it does not fit."""
-    spec = spec_of_model(generations, feature, fingerprint)
+def whitenable_key(versions: ModelVersions, feature: str, fingerprint: str, whitening: Whitening | None) -> str:
+    """The key of the version that the whitening was trained on. Raises `InvalidRequest` where it does not fit."""
+    spec = spec_of_model(versions, feature, fingerprint)
     if spec.metric != "cosine" or (whitening is not None and whitening.axes.shape[1] != spec.dim):
         raise InvalidRequest(f"{feature!r} cannot be whitened so", "train it again")
     return spec.name

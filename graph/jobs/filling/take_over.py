@@ -63,7 +63,7 @@ class TakeOver:
     def _refuse_loss(self, name: str, fingerprint: str, stats: Sequence[ShardStats]) -> None:
         left = sum(self._shards.ask_each(CountLeftBehind(name, fingerprint, self._added_before)))
         if left:
-            kept = sum(shard.generations[name][0].images for shard in stats)
+            kept = sum(shard.versions[name][0].images for shard in stats)
             raise InvalidRequest(
                 f"the index for the new model of {name!r} lacks {left} of the {kept} images that the one in use has",
                 "make their files readable or add the images again, then run it again; "
@@ -97,9 +97,9 @@ class TakeOver:
 
 def _roles(stats: Sequence[ShardStats], name: str, fingerprint: str) -> list[str]:
     """Of the model's rows, by shard; empty where they have no place."""
-    known = [{one.spec.fingerprint: one.role for one in shard.generations.get(name, ())} for shard in stats]
+    known = [{one.spec.fingerprint: one.role for one in shard.versions.get(name, ())} for shard in stats]
     return [str(roles.get(fingerprint, "")) for roles in known]
 
 
 def _has_replaced(stats: Sequence[ShardStats], name: str) -> bool:
-    return any(one.role == "replaced" for shard in stats for one in shard.generations.get(name, ()))
+    return any(one.role == "replaced" for shard in stats for one in shard.versions.get(name, ()))

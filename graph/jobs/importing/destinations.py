@@ -17,7 +17,7 @@ from storage.errors import FingerprintMismatch
 from storage.index.vector_index import row_dtype, row_width
 from storage.operations.reports import Stats
 from storage.types.features import FeatureSpec
-from storage.types.reports import FeatureGeneration
+from storage.types.reports import ModelVersion
 
 NUMBER_BYTES = 4
 
@@ -62,7 +62,7 @@ class Destinations:
         a place again.
         """
         spec = self.spec_of(feature)
-        if spec is None or _in_use_of_others(self._generations(feature), spec):
+        if spec is None or _in_use_of_others(self._versions(feature), spec):
             return False
         return self._adopt(spec)
 
@@ -74,20 +74,20 @@ class Destinations:
         own = FeatureSpec(table.feature, "dense", dim, "cosine", f"ambience-{table.feature}-{dim}")
         compared = self._compared.get(table.feature, Comparison())
         spec = compared.spec or own
-        generations = self._generations(table.feature)
+        versions = self._versions(table.feature)
         not_compared = f"; {compared.reason}" if compared.reason else ""
         note = "" if spec is not own else _note(table.feature) + not_compared
-        if all(known and known[0].spec.fingerprint == spec.fingerprint for known in generations):
+        if all(known and known[0].spec.fingerprint == spec.fingerprint for known in versions):
             return Destination(spec, note)
-        images = _in_use_of_others(generations, spec)
+        images = _in_use_of_others(versions, spec)
         if images:
             return Destination(None, _refusal(table.feature, images) + not_compared)
         if not self._dry_run and not self._adopt(spec):
             return Destination(None, f"the service took in rows of another model of {table.feature!r} meanwhile")
         return Destination(spec, note)
 
-    def _generations(self, feature: str) -> list[Sequence[FeatureGeneration]]:
-        return [shard.generations.get(feature, ()) for shard in self._shards.ask_each(Stats())]
+    def _versions(self, feature: str) -> list[Sequence[ModelVersion]]:
+        return [shard.versions.get(feature, ()) for shard in self._shards.ask_each(Stats())]
 
     def _adopt(self, spec: FeatureSpec) -> bool:
         """With the configured options for an origin: no other options would load the original's model."""
@@ -98,9 +98,9 @@ class Destinations:
         return True
 
 
-def _in_use_of_others(generations: Sequence[Sequence[FeatureGeneration]], spec: FeatureSpec) -> int:
+def _in_use_of_others(versions: Sequence[Sequence[ModelVersion]], spec: FeatureSpec) -> int:
     """Pictures with rows of other models."""
-    return sum(one.images for known in generations for one in known if one.spec.fingerprint != spec.fingerprint)
+    return sum(one.images for known in versions for one in known if one.spec.fingerprint != spec.fingerprint)
 
 
 def _note(feature: str) -> str:

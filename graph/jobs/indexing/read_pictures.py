@@ -61,8 +61,7 @@ class PictureReader:
 
     def release(self, pictures: Iterable[ReadPicture]) -> None:
         """They have left: a copy of one is a picture like any other."""
-        with self._under_way_lock:
-            self._under_way.difference_update(picture.image_id for picture in pictures)
+        self._let_go(*(picture.image_id for picture in pictures))
 
     def _read(self, image_id: str | None, source: SourceFile) -> ReadPicture | FileOutcome:
         try:
@@ -70,11 +69,18 @@ class PictureReader:
             prepared = prepare_picture(data, self._inputs, self._limits, with_thumbnail=True)
             facts = prepared.facts
             own_id = facts.sha256 if image_id is None else image_id
-            if image_id is None and self._writer.holds(self._shard_of(own_id), own_id, facts.sha256):
+            if not self._takes(own_id):
                 return FileOutcome(source.path, "unchanged")
+            try:
+                if image_id is None and self._writer.holds(self._shard_of(own_id), own_id, facts.sha256):
+                    self._let_go(own_id)
+                    return FileOutcome(source.path, "unchanged")
+                whole = self._features_of_whole_picture(source, prepared)
+            except BaseException:
+                self._let_go(own_id)
+                raise
             kept = {want: form for want, form in prepared.forms.items() if want.size is not None or want in self._keep}
-            picture = ReadPicture(own_id, source, facts, kept, self._features_of_whole_picture(source, prepared))
-            return picture if self._takes(own_id) else FileOutcome(source.path, "unchanged")
+            return ReadPicture(own_id, source, facts, kept, whole)
         except LookalikeError as failure:
             return FileOutcome(source.path, "failed", failure.code, failure.message)
         except OSError as failure:
@@ -84,12 +90,18 @@ class PictureReader:
             return FileOutcome(source.path, "failed", "internal", f"{type(failure).__name__}: {failure}")
 
     def _takes(self, image_id: str) -> bool:
-        """False while a picture with this id is on its way to the shard: a copy, where ids are made of the contents."""
+        """False while a picture with this id is on its way to the shard: a copy, where ids are made of the contents. To
+        be asked before the shard is: in the other order a copy could come and go between the two.
+        """
         with self._under_way_lock:
             if image_id in self._under_way:
                 return False
             self._under_way.add(image_id)
             return True
+
+    def _let_go(self, *image_ids: str) -> None:
+        with self._under_way_lock:
+            self._under_way.difference_update(image_ids)
 
     def _features_of_whole_picture(self, source: SourceFile, prepared: PreparedPicture) -> dict[str, FeatureRows]:
         """Of the extractors that look at the working image itself: now, while it is in the processor's cache, so that

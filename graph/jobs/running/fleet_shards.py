@@ -106,7 +106,7 @@ class FleetShards(ShardCalls):
         return answer
 
 
-class GenerationBuilder:
+class NewVersions:
     """Makes room for models whose rows have no place in the shards yet, beside the rows of those that are in use.
 
     following: features that such a model is to take over.

@@ -120,12 +120,12 @@ def inside(shard: Shard) -> OpenShard:
 
 
 def index_of(shard: Shard, feature: str) -> VectorIndex:
-    view = inside(shard).view
-    return view.indexes[view.generations.in_use[feature]]
+    moment = inside(shard).moment
+    return moment.indexes[moment.versions.in_use[feature]]
 
 
 def waiting(shard: Shard, limit: int, start: int = 0) -> list[PendingImage]:
     """Pictures that wait for anything at all, oldest first."""
-    with inside(shard).read() as (transaction, view):
-        kept = frozenset(view.generations.kept)
-        return list(pending_page(transaction, view.generations, kept, start, limit).images)
+    with inside(shard).read() as (transaction, moment):
+        kept = frozenset(moment.versions.kept)
+        return list(pending_page(transaction, moment.versions, kept, start, limit).images)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from storage.index.descriptor_codes import packed
 from storage.index.vector_index import VectorIndex
-from storage.keypoints.alignment import View
+from storage.keypoints.alignment import DescribedKeypoints
 from storage.keypoints.keypoint_rows import keypoint_feature
 from storage.keypoints.plane_maps import Floats, transformed
 from storage.keypoints.search import Located, locate
@@ -39,8 +39,8 @@ class Scene:
     def taken(self, which: NDArray[np.intp] | slice) -> Scene:
         return Scene(self.levels[which], self.points[which], self.sigmas[which], self.angles[which], self.size)
 
-    def view(self) -> View:
-        return View(self.levels.astype(np.float32), self.points, self.sigmas, self.angles)
+    def described(self) -> DescribedKeypoints:
+        return DescribedKeypoints(self.levels.astype(np.float32), self.points, self.sigmas, self.angles)
 
 
 def scene(seed: int, count: int = 60, size: tuple[int, int] = SIZE) -> Scene:

@@ -224,7 +224,7 @@ def test_the_real_network_finds_a_photo_mirrored(real_extractor: Local, shared_d
 
 
 def inliers(asked: Side, stored: FeatureRows) -> int:
-    query, found = asked.view(), stored_side(stored).view()
+    query, found = asked.described(), stored_side(stored).described()
     alignment = align(query, found, match(query, found))
     return alignment.inliers if alignment else 0
 

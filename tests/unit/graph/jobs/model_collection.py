@@ -91,9 +91,9 @@ class Collection:
         self.backfill()
         self.weights.write_text(weights)
 
-    def generations(self) -> list[tuple[str, str]]:
+    def versions(self) -> list[tuple[str, str]]:
         """The model's mark and its role, of each shard."""
-        known = [one for shard in self.fleet.ask_each(Stats()) for one in shard.generations["fake_model"]]
+        known = [one for shard in self.fleet.ask_each(Stats()) for one in shard.versions["fake_model"]]
         marks = {self._fingerprint(weights): weights for weights in ("one", "two")}
         return [(marks[one.spec.fingerprint], one.role) for one in known]
 

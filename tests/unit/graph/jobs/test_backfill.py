@@ -60,12 +60,12 @@ def test_another_model_gets_an_index_of_its_own_that_takes_over(collection: Coll
     collection.add(4, upload=True)
     collection.weights.write_text("one")
     collection.backfill()
-    assert collection.generations() == [("one", "in_use")] * 2
+    assert collection.versions() == [("one", "in_use")] * 2
     collection.weights.write_text("two")
     done = collection.backfill("fake_model")
     assert (done.total, done.added, done.failed) == (4, 4, 0)
     assert [collection.found(seed) for seed in (1, 2, 3, 4)] == ["photo-1", "photo-2", "photo-3", "photo-4"]
-    assert collection.generations() == [("two", "in_use")] * 2
+    assert collection.versions() == [("two", "in_use")] * 2
     assert collection.record(2).features == {"phash": "ok", "fake_model": "ok"}
     collection.reopen()
     assert collection.found(4) == "photo-4"

@@ -15,7 +15,7 @@ from storage.operations.indexes import Whiten
 from storage.operations.models import AdoptModel
 from storage.shard.checks import check_query
 from storage.shard.shard import Shard
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.types.features import FloatVectors, Vectors
 from storage.types.searches import FeatureQuery, ShardQuery
 from storage.upkeep.factory import build_index
@@ -110,9 +110,9 @@ def test_queries_with_and_without_weights_in_one_call_give_what_each_gives_alone
     ],
 )
 def test_weights_that_do_not_fit_are_told_of(query: FeatureQuery, problem: str) -> None:
-    generations = Generations.of([ONE, COLOR])
-    assert check_query(weighted(seen(ASKED), WEIGHTS), generations) is None
-    assert problem in (check_query(query, generations) or "")
+    versions = ModelVersions.of([ONE, COLOR])
+    assert check_query(weighted(seen(ASKED), WEIGHTS), versions) is None
+    assert problem in (check_query(query, versions) or "")
 
 
 def test_weights_that_cancel_out_still_give_a_query() -> None:

@@ -269,7 +269,7 @@ def test_what_is_written_meanwhile_is_not_lost(
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saving anything, as a killed process does."""
-    inside(shard).upkeep._saved_sequence = inside(shard).view.sequence
+    inside(shard).upkeep._saved_sequence = inside(shard).moment.sequence
     shard.close()
 
 
@@ -315,7 +315,7 @@ def test_whitening_can_be_switched_off_and_on_by_configuration(late: Callable[..
     assert_nearest(late(), OTHER)
 
 
-def test_each_generation_has_its_own_whitening_and_takes_it_along(late: Callable[..., Shard], full: Shard) -> None:
+def test_each_version_has_its_own_whitening_and_takes_it_along(late: Callable[..., Shard], full: Shard) -> None:
     full.ask(Whiten("global", "net-1", WHITENING))
     full.ask(BeginModel(TWO, {}))
     applied(full, [fill_seen(name, TWO) for name in NAMES])
@@ -333,7 +333,7 @@ def test_each_generation_has_its_own_whitening_and_takes_it_along(late: Callable
     assert_nearest(late(), whitening, model=TWO)
 
 
-def test_a_generation_is_not_dropped_while_it_is_whitened(full: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_is_not_dropped_while_it_is_whitened(full: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
     full.ask(BeginModel(TWO, {}))
     applied(full, [fill_seen(name, TWO) for name in NAMES])
     full.ask(SwitchModel("global", "net-2"))

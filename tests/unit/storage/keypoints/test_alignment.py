@@ -12,8 +12,8 @@ from storage.keypoints.alignment import (
     LEAST_MATCHES,
     RATIO,
     Alignment,
+    DescribedKeypoints,
     Places,
-    View,
     _is_a_view,
     align,
     match,
@@ -37,12 +37,12 @@ def plain_match(query: NDArray[np.float32], stored: NDArray[np.float32], ratio: 
     return found
 
 
-def vectors_only(vectors: NDArray[np.float32]) -> View:
+def vectors_only(vectors: NDArray[np.float32]) -> DescribedKeypoints:
     none = np.zeros(len(vectors))
-    return View(vectors, np.zeros((len(vectors), 2)), none, none)
+    return DescribedKeypoints(vectors, np.zeros((len(vectors), 2)), none, none)
 
 
-def some_alike(seed: int) -> tuple[View, View]:
+def some_alike(seed: int) -> tuple[DescribedKeypoints, DescribedKeypoints]:
     """Thirty vectors of which some resemble some of forty others, more or less."""
     rng = np.random.default_rng(seed)
     stored = rng.normal(0, 1, (40, 8)).astype(np.float32)
@@ -80,9 +80,9 @@ def test_squared_distances_of_levels_are_exact() -> None:
     np.testing.assert_array_equal(squared_distances(a.astype(np.float32), b.astype(np.float32)), wanted)
 
 
-def matched(query: Scene, stored: Scene) -> tuple[View, View, Places]:
+def matched(query: Scene, stored: Scene) -> tuple[DescribedKeypoints, DescribedKeypoints, Places]:
     """The first keypoints of one matched with the first of the other, in order."""
-    return query.view(), stored.view(), np.stack([np.arange(len(query.points))] * 2, axis=1)
+    return query.described(), stored.described(), np.stack([np.arange(len(query.points))] * 2, axis=1)
 
 
 def jittered(picture: Scene, by: float, seed: int = 0) -> Scene:
@@ -151,7 +151,7 @@ def test_a_place_counts_once_whatever_its_directions() -> None:
     twice = np.concatenate([np.arange(30), np.arange(30)])
     for pairs in (np.stack([np.arange(60), twice], axis=1), np.stack([twice, np.arange(60)], axis=1)):
         other = joined([stored, stored])
-        found = align(query.view(), other.view(), pairs)
+        found = align(query.described(), other.described(), pairs)
         assert found is not None
         assert found.inliers == 30
         for side in (0, 1):
@@ -163,7 +163,7 @@ def test_a_place_counts_once_whoever_is_matched_with_it() -> None:
     query = joined([stored, replace(stored, points=stored.points + np.array([1.2, 0.0]))])
     pairs = np.stack([np.arange(60), np.tile(np.arange(30), 2)], axis=1)
     for one, other, matches in ((query, stored, pairs), (stored, query, pairs[:, ::-1])):
-        found = align(one.view(), other.view(), matches)
+        found = align(one.described(), other.described(), matches)
         assert found is not None
         assert found.inliers == 30
 

@@ -15,7 +15,7 @@ from storage.encoding.feature_rows import decode_rows, encode_rows
 from storage.errors import InvalidRequest
 from storage.keypoints.keypoint_rows import check_keypoints, keypoint_feature, sides, stored_side
 from storage.shard.checks import check_mutation, check_query
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.types.features import FeatureRows
 from storage.types.mutations import FillFeatures
 from storage.types.searches import FeatureQuery
@@ -131,7 +131,7 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 def test_extras_that_do_not_fit_the_rows_are_refused_at_every_door(wrong: Callable[[Extras], Extras]) -> None:
     asked = query(scene(6, count=8))
-    specs = Generations.of([LOCAL])
+    specs = ModelVersions.of([LOCAL])
     assert check_query(asked, specs) is None
     extras = wrong(asked.extras)
     with pytest.raises(InvalidRequest, match="here"):

@@ -10,7 +10,7 @@ import pytest
 from storage.errors import InvalidField
 from storage.keypoints.search import CANDIDATES_FOR_K, LocalParams, locate
 from storage.shard.checks import check_query
-from storage.tables.model_versions import Generations
+from storage.tables.model_versions import ModelVersions
 from storage.types.features import FeatureRows
 from tests.unit.storage.scenes import (
     LOCAL,
@@ -98,7 +98,7 @@ def test_a_bad_parameter_is_refused_with_what_is_allowed(params: dict[str, Any],
         LocalParams.of(params)
     assert message in refusal.value.message
     assert allowed in refusal.value.hint
-    assert check_query(query(PICTURES[1], **params), Generations.of([LOCAL])) == refusal.value.message
+    assert check_query(query(PICTURES[1], **params), ModelVersions.of([LOCAL])) == refusal.value.message
 
 
 def test_the_ends_of_every_range_are_allowed() -> None:

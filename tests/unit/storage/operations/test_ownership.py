@@ -64,21 +64,21 @@ def test_an_operation_that_writes_is_refused(
     full: Shard, tmp_path: Path, take_over: Callable[[Shard], None], kind: type[Operation[Any]]
 ) -> None:
     take_over(full)
-    before, view = contents(full, tmp_path), inside(full).view
+    before, moment = contents(full, tmp_path), inside(full).moment
     with pytest.raises(LostOwnership, match="taken this shard over"):
         full.ask(EXAMPLES[kind])
     assert contents(full, tmp_path) == before
-    assert inside(full).view is view
+    assert inside(full).moment is moment
 
 
 @TAKEN_OVER
 def test_changes_are_refused(full: Shard, tmp_path: Path, take_over: Callable[[Shard], None]) -> None:
     take_over(full)
-    before, view = contents(full, tmp_path), inside(full).view
+    before, moment = contents(full, tmp_path), inside(full).moment
     with pytest.raises(LostOwnership):
         full.apply([put("new", pending=["local", "global", "other"])])
     assert contents(full, tmp_path) == before
-    assert inside(full).view is view
+    assert inside(full).moment is moment
     assert [row.id for row in full.ask(Page(None, 9))] == ["a", "b", "s"]
 
 

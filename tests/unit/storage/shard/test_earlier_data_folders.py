@@ -121,7 +121,7 @@ def test_counts_models_and_indexes_are_as_they_were_left(shards: list[Shard]) ->
         kinds = {name: one.index_kind for name, one in stats.features.items()}
         assert kinds == {"phash": "exact", "color": "exact", "local": "inverted_file", "fake_model": "exact"}
         assert stats.features["fake_model"].whitening == 508537798
-        roles = {one.spec.fingerprint: one.role for one in stats.generations["fake_model"]}
+        roles = {one.spec.fingerprint: one.role for one in stats.versions["fake_model"]}
         assert roles == {MODEL.fingerprint: "in_use", NEXT_MODEL.fingerprint: "following"}
     assert (first.features["local"].rows, second.features["local"].rows) == (254, 366)
     assert (first.features["fake_model"].pending, second.features["fake_model"].pending) == (0, 1)

@@ -177,11 +177,11 @@ def test_keypoints_that_do_not_fit_their_rows_are_not_stored(full: Shard) -> Non
 def test_verify_finds_keypoints_that_the_index_has_otherwise(tmp_path: Path) -> None:
     shard = open_shard(tmp_path / "shard", [LOCAL])
     applied(shard, [put_scene("a", PICTURES[1]), put_scene("b", PICTURES[2])])
-    view, handles = inside(shard).view, np.repeat([0, 1, 7], 80)
+    view, handles = inside(shard).moment, np.repeat([0, 1, 7], 80)
     rows = np.concatenate([feature(PICTURES[number]).rows for number in (1, 2, 3)])
     rows[85, 5] ^= 1
     changed = build_index(LOCAL).with_changes(remove=handles[:0], add=handles, rows=rows)
-    inside(shard).live.views.replace(replace(view, indexes={"local": changed}))
+    inside(shard).live.moments.replace(replace(view, indexes={"local": changed}))
     assert shard.ask(Verify()).problems == (
         "local: the index has other rows of handle 1 than the store",
         "local: the index has 80 rows that the store does not",

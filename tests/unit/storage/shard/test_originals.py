@@ -91,11 +91,11 @@ def test_what_was_not_kept_cannot_be_computed_later(reopen: Reopen) -> None:
     applied(shard, [fill_seen("waits", ONE)])
     shard.ask(BeginModel(TWO, {}))
     assert waiting(shard, 9) == []
-    assert shard.ask(Stats()).generations["global"][1].pending == 1
+    assert shard.ask(Stats()).versions["global"][1].pending == 1
     assert shard.ask(Verify()).problems == ()
 
 
-def test_a_generation_that_is_dropped_lets_go_of_the_originals_that_only_it_waited_for(reopen: Reopen) -> None:
+def test_a_version_that_is_dropped_lets_go_of_the_originals_that_only_it_waited_for(reopen: Reopen) -> None:
     shard = reopen(late=["global"])
     shard.ask(AdoptModel(ONE, {}))
     applied(shard, [put_seen("a", TWO, original=b"bytes", source=None)])

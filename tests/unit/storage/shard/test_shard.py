@@ -130,12 +130,12 @@ class TestOperations:
     def test_a_repeated_operation_gives_its_first_outcome_and_changes_nothing(self, shard: Shard) -> None:
         mutation = put("a")
         first = applied(shard, [mutation])
-        sequence = inside(shard).view.sequence
+        sequence = inside(shard).moment.sequence
         assert applied(shard, [mutation]) == first
         applied(shard, [delete("a")])
         assert applied(shard, [mutation]) == first
         assert shard.ask(Records(("a",))) == [None]
-        assert inside(shard).view.sequence == sequence + 1
+        assert inside(shard).moment.sequence == sequence + 1
 
     def test_it_is_known_within_the_batch_and_after_reopening(self, shard: Shard, reopen: Reopen) -> None:
         assert outcomes(applied(shard, [put("a"), put("a"), delete("a"), put("a")])) == [
@@ -216,9 +216,9 @@ class TestLateFeatures:
 class TestRefusals:
     def refused(self, shard: Shard, mutation: Any, error: type[Exception], message: str) -> None:
         """By itself it changes nothing; among others it has its refusal for a result, and they are made."""
-        before = inside(shard).view.sequence
+        before = inside(shard).moment.sequence
         [alone] = shard.apply([mutation])
-        assert inside(shard).view.sequence == before
+        assert inside(shard).moment.sequence == before
         first, refusal, last = shard.apply([put("good"), mutation, put("good too")])
         assert [result for result in (first, last) if isinstance(result, MutationResult)] == [first, last]
         for refused in (alone, refusal):
@@ -226,7 +226,7 @@ class TestRefusals:
                 raise cast(Exception, refused)
         assert [row.id for row in shard.ask(Page(None, 9))] == ["good", "good too"]
         assert (found_ids(shard, "good"), found_ids(shard, "good too")) == (["good"], ["good too"])
-        assert inside(shard).view.sequence == 1
+        assert inside(shard).moment.sequence == 1
         assert_clean(shard)
 
     @pytest.mark.parametrize("image_id", ["", "x" * 257, "a\nb", "\ud800"])

@@ -40,7 +40,7 @@ def answers(shard: Shard) -> list[tuple[Hit, ...]]:
 
 
 def index_of(shard: Shard) -> DescriptorIndex:
-    index = inside(shard).view.indexes["local"]
+    index = inside(shard).moment.indexes["local"]
     assert isinstance(index, DescriptorIndex)
     return index
 
@@ -66,7 +66,7 @@ def saved(tmp_path: Path) -> Path:
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saying anything to the disk, as a killed process does."""
-    inside(shard).upkeep._saved_sequence = inside(shard).view.sequence
+    inside(shard).upkeep._saved_sequence = inside(shard).moment.sequence
     shard.close()
 
 

@@ -65,15 +65,15 @@ def _rows(seed: str) -> bytes:
 
 
 def test_an_index_that_lacks_or_adds_rows_is_found_out(full: Shard) -> None:
-    view = inside(full).view
-    index = view.indexes["phash"]
+    moment = inside(full).moment
+    index = moment.indexes["phash"]
     none = np.zeros(0, np.int64)
     rows = picture_rows("x")["phash"].rows
     for changed, problem in (
         (index.with_changes(remove=np.array([1]), add=none, rows=rows[:0]), "other rows of handle 1"),
         (index.with_changes(remove=none, add=np.array([77]), rows=rows), "1 rows that the store does not"),
     ):
-        inside(full).live.views.replace(replace(view, indexes={**view.indexes, "phash": changed}))
+        inside(full).live.moments.replace(replace(moment, indexes={**moment.indexes, "phash": changed}))
         assert any(problem in line for line in full.ask(Verify()).problems)
 
 

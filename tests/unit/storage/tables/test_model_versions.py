@@ -1,4 +1,4 @@
-"""Names outside, keys inside: which generation of a feature rows, states and queries belong to."""
+"""Names outside, keys inside: which version of a feature rows, states and queries belong to."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import FingerprintMismatch
-from storage.tables.model_versions import Generations, mismatch
+from storage.tables.model_versions import ModelVersions, mismatch
 from storage.types.features import FeatureRows, FeatureSpec, FeatureState
 from storage.types.mutations import DeleteImage, FillFeatures, PutImage
 from tests.unit.storage.samples import PHASH, record
 
 GLOBAL = FeatureSpec("global", "dense", 8, "cosine", "net-1")
 ROW = np.eye(1, 8, dtype=np.float32)
-FIXED = replace(Generations.of([PHASH]), annotations=frozenset(["caption"]))
+FIXED = replace(ModelVersions.of([PHASH]), annotations=frozenset(["caption"]))
 AWAITED = replace(FIXED, awaited=frozenset(["global"]))
-FIRST = AWAITED.with_generation("global", GLOBAL, {"model": "a"}).with_role("global", "global", "in_use")
+FIRST = AWAITED.with_version("global", GLOBAL, {"model": "a"}).with_role("global", "global", "in_use")
 
 
-def followed(generations: Generations, fingerprint: str) -> Generations:
-    key = generations.unused_key("global")
+def followed(versions: ModelVersions, fingerprint: str) -> ModelVersions:
+    key = versions.unused_key("global")
     spec = replace(GLOBAL, fingerprint=fingerprint)
-    return generations.with_generation(key, spec, {}).with_role("global", key, "following")
+    return versions.with_version(key, spec, {}).with_role("global", key, "following")
 
 
 BOTH = followed(FIRST, "net-2")
@@ -42,13 +42,13 @@ def put(states: Mapping[str, FeatureState], **features: FeatureRows) -> PutImage
     return PutImage("op", record("a", states), features, b"")
 
 
-def states_of(generations: Generations, mutation: PutImage) -> Mapping[str, FeatureState]:
-    keyed = generations.keyed(mutation)
+def states_of(versions: ModelVersions, mutation: PutImage) -> Mapping[str, FeatureState]:
+    keyed = versions.keyed(mutation)
     assert isinstance(keyed, PutImage)
     return keyed.record.features
 
 
-def test_a_feature_that_is_awaited_has_a_name_and_no_generation() -> None:
+def test_a_feature_that_is_awaited_has_a_name_and_no_version() -> None:
     assert AWAITED.names == ("caption", "global", "phash")
     assert AWAITED.kept == ("caption", "global", "phash")
     assert AWAITED.keys_of("global") == ()
@@ -56,18 +56,18 @@ def test_a_feature_that_is_awaited_has_a_name_and_no_generation() -> None:
     assert AWAITED.key_of("global", "net-1") is None
 
 
-def test_the_first_generation_is_called_as_the_feature() -> None:
+def test_the_first_version_is_called_as_the_feature() -> None:
     assert (FIRST.names, FIRST.kept, FIRST.awaited) == (AWAITED.names, AWAITED.kept, frozenset())
     assert FIRST.key_of("global") == FIRST.key_of("global", "net-1") == "global"
     assert FIRST.key_of("global", "net-2") is None
     assert FIRST.origins["global"] == {"model": "a"}
 
 
-def test_rows_find_their_generation_by_their_fingerprint() -> None:
-    for generations in (BOTH, TAKEN_OVER):
-        assert generations.key_of("global", "net-1") == "global"
-        assert generations.key_of("global", "net-2") == "global@2"
-        assert generations.key_of("global", "net-3") is None
+def test_rows_find_their_version_by_their_fingerprint() -> None:
+    for versions in (BOTH, TAKEN_OVER):
+        assert versions.key_of("global", "net-1") == "global"
+        assert versions.key_of("global", "net-2") == "global@2"
+        assert versions.key_of("global", "net-3") is None
     assert (BOTH.key_of("global"), TAKEN_OVER.key_of("global")) == ("global", "global@2")
 
 
@@ -77,7 +77,7 @@ def test_new_pictures_wait_for_what_follows_and_no_longer_for_what_was_replaced(
     assert BOTH.names == TAKEN_OVER.names == FIRST.names
 
 
-def test_every_generation_has_one_role() -> None:
+def test_every_version_has_one_role() -> None:
     assert [(key, BOTH.role_of("global", key)) for key in BOTH.keys_of("global")] == [
         ("global", "in_use"),
         ("global@2", "following"),
@@ -99,22 +99,22 @@ def test_one_that_was_replaced_can_follow_again() -> None:
     assert back.with_role("global", "global", "in_use").keys_of("global") == ("global", "global@2")
 
 
-def test_a_generation_that_is_gone_leaves_nothing() -> None:
+def test_a_version_that_is_gone_leaves_nothing() -> None:
     assert SECOND.specs.keys() == {"phash", "global@2"}
     assert SECOND.origins.keys() == {"global@2"}
     assert BOTH.without("global@2").following == {}
 
 
 @pytest.mark.parametrize(
-    ("generations", "key"), [(FIRST, "global@2"), (BOTH, "global@3"), (SECOND, "global@3"), (FIXED, "global@2")]
+    ("versions", "key"), [(FIRST, "global@2"), (BOTH, "global@3"), (SECOND, "global@3"), (FIXED, "global@2")]
 )
-def test_an_unused_key_is_newer_than_all(generations: Generations, key: str) -> None:
-    assert generations.unused_key("global") == key
-    assert generations.name_of(key) == "global"
+def test_an_unused_key_is_newer_than_all(versions: ModelVersions, key: str) -> None:
+    assert versions.unused_key("global") == key
+    assert versions.name_of(key) == "global"
 
 
 @pytest.mark.parametrize(
-    ("generations", "stored", "shown"),
+    ("versions", "stored", "shown"),
     [
         (FIRST, {"global": "ok"}, {"global": "ok"}),
         (BOTH, {"global": "ok", "global@2": "pending"}, {"global": "ok"}),
@@ -124,15 +124,15 @@ def test_an_unused_key_is_newer_than_all(generations: Generations, key: str) -> 
         (SECOND, {"global": "ok"}, {"global": "pending"}),  # the outcome of an operation that was long ago
     ],
 )
-def test_records_show_the_state_of_the_generation_in_use(
-    generations: Generations, stored: dict[str, FeatureState], shown: dict[str, FeatureState]
+def test_records_show_the_state_of_the_version_in_use(
+    versions: ModelVersions, stored: dict[str, FeatureState], shown: dict[str, FeatureState]
 ) -> None:
     others: dict[str, FeatureState] = {"phash": "ok", "caption": "pending", "not_configured": "ok"}
-    found = generations.shown(record("a", {**others, **stored}))
+    found = versions.shown(record("a", {**others, **stored}))
     assert found.features == {**others, **shown}
 
 
-def test_rows_go_to_their_generation_and_the_other_one_waits() -> None:
+def test_rows_go_to_their_version_and_the_other_one_waits() -> None:
     one, other = put({"global": "ok"}, **{"global": rows("net-1")}), put({"global": "ok"}, **{"global": rows("net-2")})
     assert states_of(BOTH, one) == {"global": "ok", "global@2": "pending"}
     assert states_of(BOTH, other) == {"global": "pending", "global@2": "ok"}
@@ -143,10 +143,10 @@ def test_rows_go_to_their_generation_and_the_other_one_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("generations", "fingerprint"), [(AWAITED, "net-1"), (AWAITED, ""), (FIRST, "net-2"), (SECOND, "net-1")]
+    ("versions", "fingerprint"), [(AWAITED, "net-1"), (AWAITED, ""), (FIRST, "net-2"), (SECOND, "net-1")]
 )
-def test_rows_without_a_place_leave_the_feature_pending(generations: Generations, fingerprint: str) -> None:
-    keyed = generations.keyed(put({"global": "ok", "phash": "pending"}, **{"global": rows(fingerprint)}))
+def test_rows_without_a_place_leave_the_feature_pending(versions: ModelVersions, fingerprint: str) -> None:
+    keyed = versions.keyed(put({"global": "ok", "phash": "pending"}, **{"global": rows(fingerprint)}))
     assert isinstance(keyed, PutImage)
     assert keyed.features == {}
     assert set(keyed.record.features.values()) == {"pending"}
@@ -184,54 +184,54 @@ def test_a_mismatch_says_what_to_do() -> None:
 steps = st.lists(st.sampled_from(["begin", "take over", "drop", "back"]), max_size=12)
 
 
-def after(taken: Sequence[str]) -> Generations:
-    """The generations after as many of the steps as make sense."""
-    generations = FIRST
+def after(taken: Sequence[str]) -> ModelVersions:
+    """The versions after as many of the steps as make sense."""
+    versions = FIRST
     for number, step in enumerate(taken):
-        replaced = generations.replaced.get("global", ())
-        if step == "begin" and "global" not in generations.following:
-            generations = followed(generations, f"net-{number + 2}")
-        elif step == "take over" and "global" in generations.following:
-            generations = generations.with_role("global", generations.following["global"], "in_use")
-        elif step == "back" and replaced and "global" not in generations.following:
-            generations = generations.with_role("global", replaced[-1], "following")
+        replaced = versions.replaced.get("global", ())
+        if step == "begin" and "global" not in versions.following:
+            versions = followed(versions, f"net-{number + 2}")
+        elif step == "take over" and "global" in versions.following:
+            versions = versions.with_role("global", versions.following["global"], "in_use")
+        elif step == "back" and replaced and "global" not in versions.following:
+            versions = versions.with_role("global", replaced[-1], "following")
         elif step == "drop":
             for key in replaced:
-                generations = generations.without(key)
-    return generations
+                versions = versions.without(key)
+    return versions
 
 
 @given(steps)
-def test_whatever_happens_each_generation_has_one_role_and_its_fingerprint_leads_to_it(taken: list[str]) -> None:
-    generations = after(taken)
-    keys = generations.keys_of("global")
+def test_whatever_happens_each_version_has_one_role_and_its_fingerprint_leads_to_it(taken: list[str]) -> None:
+    versions = after(taken)
+    keys = versions.keys_of("global")
     assert len(set(keys)) == len(keys)
-    assert set(keys) == generations.specs.keys() - {"phash"} == generations.origins.keys()
+    assert set(keys) == versions.specs.keys() - {"phash"} == versions.origins.keys()
     for key in keys:
-        assert generations.key_of("global", generations.specs[key].fingerprint) == key
-        assert generations.specs[key].name == key
-        assert generations.name_of(key) == "global"
-    assert generations.unused_key("global") not in keys
-    assert generations.names == FIRST.names
-    assert generations.key_of("global") == keys[0] == generations.in_use["global"]
+        assert versions.key_of("global", versions.specs[key].fingerprint) == key
+        assert versions.specs[key].name == key
+        assert versions.name_of(key) == "global"
+    assert versions.unused_key("global") not in keys
+    assert versions.names == FIRST.names
+    assert versions.key_of("global") == keys[0] == versions.in_use["global"]
 
 
 @given(steps, st.data())
-def test_a_put_in_keys_speaks_of_every_kept_generation_and_shows_what_it_brought(
+def test_a_put_in_keys_speaks_of_every_kept_version_and_shows_what_it_brought(
     taken: list[str], data: st.DataObject
 ) -> None:
-    generations = after(taken)
-    key = data.draw(st.sampled_from(generations.keys_of("global")))
-    mutation = put({"global": "ok", "caption": "pending"}, **{"global": rows(generations.specs[key].fingerprint)})
-    keyed = generations.keyed(mutation)
+    versions = after(taken)
+    key = data.draw(st.sampled_from(versions.keys_of("global")))
+    mutation = put({"global": "ok", "caption": "pending"}, **{"global": rows(versions.specs[key].fingerprint)})
+    keyed = versions.keyed(mutation)
     assert isinstance(keyed, PutImage)
-    kept = {one for one in generations.keys_of("global") if generations.role_of("global", one) != "replaced"}
+    kept = {one for one in versions.keys_of("global") if versions.role_of("global", one) != "replaced"}
     assert keyed.record.features.keys() == kept | {"caption"}
     assert (
         {one for one, state in keyed.record.features.items() if state == "ok"} == keyed.features.keys() == kept & {key}
     )
-    shown = generations.shown(keyed.record)
+    shown = versions.shown(keyed.record)
     assert shown.features == {
-        "global": "ok" if key == generations.in_use["global"] else "pending",
+        "global": "ok" if key == versions.in_use["global"] else "pending",
         "caption": "pending",
     }

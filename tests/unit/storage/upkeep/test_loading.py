@@ -28,7 +28,7 @@ def snapshots(tmp_path: Path) -> Path:
 
 def kill(shard: Shard) -> None:
     """Ends the shard without its saying anything to the disk, as a killed process does."""
-    inside(shard).upkeep._saved_sequence = inside(shard).view.sequence
+    inside(shard).upkeep._saved_sequence = inside(shard).moment.sequence
     shard.close()
 
 

@@ -26,7 +26,7 @@ from storage.shard.shard import Shard
 from storage.tables.model_version_records import stored_fingerprints
 from storage.tables.schema import META, PENDING
 from storage.types.features import FeatureRows, FeatureSpec
-from storage.types.reports import FeatureGeneration
+from storage.types.reports import ModelVersion
 from storage.types.searches import FeatureQuery, ShardAnswer, ShardQuery
 from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.models import (
@@ -80,11 +80,9 @@ def with_reopened(shard: Shard, late: Reopen) -> Iterator[Shard]:
     yield late()
 
 
-def generations(shard: Shard) -> list[tuple[str, str, int, int]]:
+def versions(shard: Shard) -> list[tuple[str, str, int, int]]:
     """Fingerprint, role, images with and without rows."""
-    return [
-        (one.spec.fingerprint, one.role, one.images, one.pending) for one in shard.ask(Stats()).generations["global"]
-    ]
+    return [(one.spec.fingerprint, one.role, one.images, one.pending) for one in shard.ask(Stats()).versions["global"]]
 
 
 def keys_in_store(shard: Shard) -> set[str]:
@@ -108,7 +106,7 @@ def test_before_a_model_is_known_its_feature_waits_and_a_search_says_so(late: Re
     assert shard.ask(CountPending({"global": ""})) == 2
     assert "not been loaded" in answer(shard, ONE, "a").errors["global"]
     assert shard.ask(Stats()).features["global"].pending == 2
-    assert "global" not in shard.ask(Stats()).generations
+    assert "global" not in shard.ask(Stats()).versions
     applied(shard, [put("c", pending=["color"])])
     [image] = waiting(shard, 9)
     assert (image.id, image.features) == ("c", ("color", "global"))
@@ -126,8 +124,8 @@ def test_what_was_put_before_the_model_is_filled_and_found_afterwards(late: Reop
     assert outcomes(applied(shard, [fill_seen("a", ONE)])) == ["filled"]
     assert (seen_ids(shard, ONE, "a"), seen_ids(shard, ONE, "b")) == (["a"], [])
     assert states(shard, ["a", "b"]) == ["ok", "pending"]
-    (generation,) = shard.ask(Stats()).generations["global"]
-    assert generation == FeatureGeneration(ONE, "in_use", ORIGIN, 1, 1)
+    (version,) = shard.ask(Stats()).versions["global"]
+    assert version == ModelVersion(ONE, "in_use", ORIGIN, 1, 1)
     assert [image.id for image in waiting(shard, 9)] == ["b"]
     assert sound(shard)
 
@@ -135,8 +133,8 @@ def test_what_was_put_before_the_model_is_filled_and_found_afterwards(late: Reop
 def test_after_reopening_it_is_searchable_before_the_model_says_anything(late: Reopen, first: Shard) -> None:
     shard = late()
     assert seen_ids(shard, ONE, "b") == ["b"]
-    assert generations(shard) == [("net-1", "in_use", 3, 0)]
-    assert shard.ask(Stats()).generations["global"][0].origin == ORIGIN
+    assert versions(shard) == [("net-1", "in_use", 3, 0)]
+    assert shard.ask(Stats()).versions["global"][0].origin == ORIGIN
     assert shard.ask(AdoptModel(ONE, ORIGIN)) == "in_use"
     assert shard.ask(Features("a", ("global",))) is not None
     assert sound(shard)
@@ -153,7 +151,7 @@ def test_another_model_is_refused_where_there_are_rows(first: Shard, replaces_em
     with pytest.raises(FingerprintMismatch, match=r"'net-1'.*'net-2'") as refusal:
         first.ask(AdoptModel(TWO, {}, replaces_empty=replaces_empty))
     assert "lookalike backfill global" in refusal.value.hint
-    assert generations(first) == [("net-1", "in_use", 3, 0)]
+    assert versions(first) == [("net-1", "in_use", 3, 0)]
 
 
 def test_rows_of_another_model_keep_the_picture_with_the_feature_pending(first: Shard) -> None:
@@ -173,7 +171,7 @@ def test_without_rows_yet_another_model_is_simply_adopted(late: Reopen) -> None:
     with pytest.raises(FingerprintMismatch, match=r"'net-1'.*'net-2'"):
         shard.ask(AdoptModel(TWO, {}))
     assert shard.ask(AdoptModel(TWO, {}, replaces_empty=True)) == "in_use"
-    assert generations(shard) == [("net-2", "in_use", 0, 1)]
+    assert versions(shard) == [("net-2", "in_use", 0, 1)]
     assert keys_in_store(shard) == {"global@2"}
     applied(shard, [fill_seen("a", TWO)])
     for again in with_reopened(shard, late):
@@ -190,7 +188,7 @@ def test_a_third_model_is_refused_where_only_the_second_has_rows_yet(late: Reope
     applied(shard, [fill_seen("a", TWO)])
     with pytest.raises(FingerprintMismatch):
         shard.ask(AdoptModel(THREE, {}, replaces_empty=True))
-    assert generations(shard) == [("net-1", "in_use", 0, 1), ("net-2", "following", 1, 0)]
+    assert versions(shard) == [("net-1", "in_use", 0, 1), ("net-2", "following", 1, 0)]
 
 
 def test_a_feature_that_is_not_late_is_none_of_their_business(first: Shard) -> None:
@@ -201,7 +199,7 @@ def test_a_feature_that_is_not_late_is_none_of_their_business(first: Shard) -> N
 
 
 def test_features_that_are_not_late_are_as_before(late: Reopen, first: Shard) -> None:
-    assert [(one.spec, one.role) for one in first.ask(Stats()).generations["phash"]] == [(PHASH, "in_use")]
+    assert [(one.spec, one.role) for one in first.ask(Stats()).versions["phash"]] == [(PHASH, "in_use")]
     assert found_ids(first, "a") == ["a"]
     with pytest.raises(FingerprintMismatch) as refusal:
         late([replace(PHASH, fingerprint="phash-2")])
@@ -223,7 +221,7 @@ def test_while_a_model_is_built_up_both_are_searched_and_records_show_the_one_in
     assert [seen_ids(first, TWO, seed) for seed in ("a", "b", "new", "old")] == [["a"], [], ["new"], []]
     awaited = {image.id: image.fingerprints["global"] for image in waiting(first, 9)}
     assert awaited == {"b": ("net-2",), "c": ("net-2",), "new": ("net-1",), "old": ("net-2",)}
-    assert generations(first) == [("net-1", "in_use", 4, 1), ("net-2", "following", 2, 3)]
+    assert versions(first) == [("net-1", "in_use", 4, 1), ("net-2", "following", 2, 3)]
     features = first.ask(Page(None, 99))[0].features
     assert features.keys() == {"phash", "color", "global"}
     assert sound(first)
@@ -273,7 +271,7 @@ def test_the_old_one_can_be_asked_until_it_is_dropped(late: Reopen, first: Shard
     migrated(first)
     applied(first, [put_seen("late", ONE), put_seen("new", TWO), delete("c")])
     assert states(first, ["a", "late", "new"]) == ["ok", "pending", "ok"]
-    assert generations(first) == [("net-2", "in_use", 3, 1), ("net-1", "replaced", 2, 2)]
+    assert versions(first) == [("net-2", "in_use", 3, 1), ("net-1", "replaced", 2, 2)]
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, ONE, seed) for seed in ("a", "c", "late")] == [["a"], [], []]
         assert [seen_ids(shard, TWO, seed) for seed in ("a", "c", "new")] == [["a"], [], ["new"]]
@@ -282,7 +280,7 @@ def test_the_old_one_can_be_asked_until_it_is_dropped(late: Reopen, first: Shard
     shard.ask(SwitchModel("global", "net-2"))
     assert shard.ask(DropReplaced("global")) == 1
     assert shard.ask(DropReplaced("global")) == 0
-    assert generations(shard) == [("net-2", "in_use", 3, 1)]
+    assert versions(shard) == [("net-2", "in_use", 3, 1)]
     assert "'net-1'" in answer(shard, ONE, "a").errors["global"]
     assert sound(shard)
 
@@ -333,14 +331,14 @@ def test_only_the_one_that_follows_takes_over(first: Shard) -> None:
     with pytest.raises(InvalidRequest, match="'net-3'"):
         first.ask(SwitchModel("global", "net-3"))
     first.ask(SwitchModel("global", "net-1"))
-    assert generations(first)[0] == ("net-1", "in_use", 3, 0)
+    assert versions(first)[0] == ("net-1", "in_use", 3, 0)
 
 
 def test_beginning_with_another_model_drops_the_first_attempt(late: Reopen, first: Shard) -> None:
     first.ask(BeginModel(TWO, {}))
     applied(first, [fill_seen("a", TWO), fill_seen("b", TWO)])
     assert first.ask(BeginModel(THREE, {})) == "following"
-    assert generations(first) == [("net-1", "in_use", 3, 0), ("net-3", "following", 0, 3)]
+    assert versions(first) == [("net-1", "in_use", 3, 0), ("net-3", "following", 0, 3)]
     assert len(keys_in_store(first)) == 2
     assert outcomes(applied(first, [fill_seen("a", TWO, operation="too late"), fill_seen("a", THREE)])) == [
         "skipped",
@@ -355,25 +353,25 @@ def test_beginning_with_another_model_drops_the_first_attempt(late: Reopen, firs
 def test_a_first_model_needs_no_beginning(late: Reopen) -> None:
     shard = late()
     assert shard.ask(BeginModel(ONE, {})) == "in_use"
-    assert generations(shard) == [("net-1", "in_use", 0, 0)]
+    assert versions(shard) == [("net-1", "in_use", 0, 0)]
 
 
 def test_the_model_that_was_replaced_can_come_back_with_what_it_has(late: Reopen, first: Shard) -> None:
     migrated(first)
     applied(first, [put_seen("new", TWO)])
     assert first.ask(BeginModel(ONE, {})) == "following"
-    assert generations(first) == [("net-2", "in_use", 4, 0), ("net-1", "following", 3, 1)]
+    assert versions(first) == [("net-2", "in_use", 4, 0), ("net-1", "following", 3, 1)]
     assert [(image.id, image.fingerprints["global"]) for image in waiting(first, 9)] == [("new", ("net-1",))]
     applied(first, [fill_seen("new", ONE)])
     first.ask(SwitchModel("global", "net-1"))
     first.ask(DropReplaced("global"))
     for shard in with_reopened(first, late):
         assert [seen_ids(shard, ONE, seed) for seed in ("a", "new")] == [["a"], ["new"]]
-        assert generations(shard) == [("net-1", "in_use", 4, 0)]
+        assert versions(shard) == [("net-1", "in_use", 4, 0)]
         assert sound(shard)
 
 
-def test_pictures_are_deleted_and_replaced_in_every_generation(late: Reopen, first: Shard) -> None:
+def test_pictures_are_deleted_and_replaced_in_every_version(late: Reopen, first: Shard) -> None:
     first.ask(BeginModel(TWO, {}))
     applied(first, [fill_seen(name, TWO) for name in "abc"])
     applied(first, [delete("a"), put_seen("b", TWO, seed="other", on_conflict="replace")])
@@ -391,7 +389,7 @@ def test_a_second_and_a_third_migration_go_as_the_first(late: Reopen, first: Sha
         migrated(shard, model, number=number).ask(DropReplaced("global"))
         applied(shard, [put_seen(f"new {number}", model)])
         assert sound(shard)
-    assert generations(shard) == [("net-2", "in_use", 7, 0)]
+    assert versions(shard) == [("net-2", "in_use", 7, 0)]
     assert [seen_ids(shard, TWO, seed) for seed in ("a", "new 0", "new 2", "new 3")] == [
         ["a"],
         ["new 0"],
@@ -426,8 +424,8 @@ def test_what_waits_for_a_model_is_counted_where_it_can_be_filled(late: Reopen) 
 def test_every_step_survives_reopening(late: Reopen, first: Shard) -> None:
     first.ask(BeginModel(TWO, ORIGIN))
     shard = late()
-    assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-2", "following", 0, 3)]
-    assert shard.ask(Stats()).generations["global"][1].origin == ORIGIN
+    assert versions(shard) == [("net-1", "in_use", 3, 0), ("net-2", "following", 0, 3)]
+    assert shard.ask(Stats()).versions["global"][1].origin == ORIGIN
     applied(shard, [fill_seen(name, TWO) for name in "ab"])
     shard = late()
     assert [seen_ids(shard, TWO, seed) for seed in "abc"] == [["a"], ["b"], []]
@@ -435,11 +433,11 @@ def test_every_step_survives_reopening(late: Reopen, first: Shard) -> None:
     applied(shard, [fill_seen("c", TWO)])
     shard.ask(SwitchModel("global", "net-2"))
     shard = late()
-    assert generations(shard) == [("net-2", "in_use", 3, 0), ("net-1", "replaced", 3, 0)]
+    assert versions(shard) == [("net-2", "in_use", 3, 0), ("net-1", "replaced", 3, 0)]
     assert sound(shard)
     shard.ask(DropReplaced("global"))
     shard = late()
-    assert generations(shard) == [("net-2", "in_use", 3, 0)]
+    assert versions(shard) == [("net-2", "in_use", 3, 0)]
     assert [seen_ids(shard, TWO, seed) for seed in "abc"] == [["a"], ["b"], ["c"]]
     assert sound(shard)
 
@@ -470,7 +468,7 @@ def test_a_beginning_that_stops_while_pictures_are_marked_is_made_good(
         with pytest.raises(Killed):
             first.ask(BeginModel(TWO, {}))
     shard = late()
-    assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-2", "following", 0, 3)]
+    assert versions(shard) == [("net-1", "in_use", 3, 0), ("net-2", "following", 0, 3)]
     assert [dict(image.fingerprints) for image in waiting(shard, 9)] == [{"global": ("net-2",)}] * 3
     assert sound(shard)
     assert shard.ask(BeginModel(TWO, {})) == "following"
@@ -484,8 +482,8 @@ def test_a_beginning_that_stops_while_pictures_are_marked_is_made_good(
     [
         "storage.upkeep.model_removal.for_every_image",
         "storage.upkeep.model_removal.remove_snapshots",
-        "storage.upkeep.model_removal.forget_generation",
-        "storage.upkeep.model_switch.remove_generations",
+        "storage.upkeep.model_removal.forget_version",
+        "storage.upkeep.model_switch.remove_versions",
     ],
 )
 def test_a_removal_that_stops_half_way_is_finished_at_the_next_opening(
@@ -496,7 +494,7 @@ def test_a_removal_that_stops_half_way_is_finished_at_the_next_opening(
         patched.setattr(step, die)
         with pytest.raises(Killed):
             first.ask(DropReplaced("global"))
-    assert generations(first) == [("net-2", "in_use", 3, 0)]
+    assert versions(first) == [("net-2", "in_use", 3, 0)]
     shard = late()
     assert keys_in_store(shard) == {"global@2"}
     assert not (tmp_path / "shard" / "snapshots" / "global").exists()
@@ -515,9 +513,9 @@ def test_a_second_attempt_after_a_crash_finds_nothing_of_the_first(
         with pytest.raises(Killed):
             first.ask(BeginModel(THREE, {}))
     shard = late()
-    assert generations(shard) == [("net-1", "in_use", 3, 0)]
+    assert versions(shard) == [("net-1", "in_use", 3, 0)]
     assert shard.ask(BeginModel(THREE, {})) == "following"
-    assert generations(shard) == [("net-1", "in_use", 3, 0), ("net-3", "following", 0, 3)]
+    assert versions(shard) == [("net-1", "in_use", 3, 0), ("net-3", "following", 0, 3)]
     assert [dict(image.fingerprints) for image in waiting(shard, 9)] == [{"global": ("net-3",)}] * 3
     assert sound(shard)
 
@@ -539,16 +537,14 @@ def test_another_model_adopted_half_way_is_in_use_after_reopening(
     assert sound(shard)
 
 
-def test_a_late_feature_that_is_not_configured_for_a_while_keeps_all_its_generations(
-    late: Reopen, first: Shard
-) -> None:
+def test_a_late_feature_that_is_not_configured_for_a_while_keeps_all_its_versions(late: Reopen, first: Shard) -> None:
     migrated(first)
     shard = late(late=[])
     assert "global" not in shard.ask(Stats()).features
     applied(shard, [delete("a"), put("d")])
     assert sound(shard)
     shard = late()
-    assert generations(shard) == [("net-2", "in_use", 2, 1), ("net-1", "replaced", 2, 1)]
+    assert versions(shard) == [("net-2", "in_use", 2, 1), ("net-1", "replaced", 2, 1)]
     assert [seen_ids(shard, TWO, seed) for seed in "abc"] == [[], ["b"], ["c"]]
     assert [image.id for image in waiting(shard, 9)] == ["d"]
     assert sound(shard)
@@ -674,10 +670,10 @@ def test_rows_that_no_model_vouched_for_are_checked_once_they_have_a_place(late:
     )
     with pytest.raises(InvalidRequest, match="'global' of image 'a'"):
         applied(shard, [bad])
-    assert generations(shard) == [("net-1", "in_use", 0, 0)]
+    assert versions(shard) == [("net-1", "in_use", 0, 0)]
 
 
-def test_a_damaged_row_of_the_following_generation_is_found_out(first: Shard) -> None:
+def test_a_damaged_row_of_the_following_version_is_found_out(first: Shard) -> None:
     first.ask(BeginModel(TWO, {}))
     applied(first, [fill_seen("a", TWO)])
     inside(first).store.write(

@@ -79,7 +79,7 @@ def test_what_has_nothing_to_train_is_refused(
     assert refusal.value.hint
 
 
-def test_of_a_late_feature_the_generation_in_use_is_trained_under_its_name(reopen: Reopen) -> None:
+def test_of_a_late_feature_the_version_in_use_is_trained_under_its_name(reopen: Reopen) -> None:
     options: dict[str, Any] = {"late": ["local"], "index_configs": {"local": IndexConfig(train_after_rows=500)}}
     shard = reopen([], **options)
     shard.ask(AdoptModel(replace(LOCAL, fingerprint="points of old"), {}))

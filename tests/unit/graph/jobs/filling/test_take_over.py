@@ -29,7 +29,7 @@ def test_an_index_that_lacks_pictures_does_not_take_over(collection: Collection,
     with pytest.raises(InvalidRequest, match=f"lacks {len(lost)} of the 2 images") as refused:
         collection.backfill()
     assert "lookalike backfill fake_model --allow-missing" in str(refused.value)
-    assert ("one", "in_use") in collection.generations()
+    assert ("one", "in_use") in collection.versions()
     collection.weights.write_text("one")
     assert collection.found(2) == "photo-2"
 
@@ -50,12 +50,12 @@ def test_it_takes_over_when_the_file_is_back_or_its_loss_accepted(collection: Co
         collection.backfill()
     (collection.folder / "2.jpg").write_bytes(there)
     collection.backfill()
-    assert collection.generations() == [("two", "in_use")] * 2
+    assert collection.versions() == [("two", "in_use")] * 2
     assert collection.found(2) == "photo-2"
     (collection.folder / "2.jpg").unlink()
     collection.weights.write_text("one")
     collection.backfill(allow_missing=True)
-    assert collection.generations() == [("one", "in_use")] * 2
+    assert collection.versions() == [("one", "in_use")] * 2
     assert collection.record(2).features == {"phash": "ok", "fake_model": "pending"}
 
 
@@ -73,7 +73,7 @@ def test_a_picture_that_is_added_meanwhile_keeps_nothing_back(
 
     monkeypatch.setattr(TakeOver, "run", late)
     collection.backfill()
-    assert set(collection.generations()) == {("two", "in_use")}
+    assert set(collection.versions()) == {("two", "in_use")}
 
 
 def test_what_a_job_that_was_killed_left_behind_is_dropped_by_the_next(
@@ -84,9 +84,9 @@ def test_what_a_job_that_was_killed_left_behind_is_dropped_by_the_next(
         patched.setattr(TakeOver, "_drop_replaced", killed)
         with pytest.raises(KeyboardInterrupt):
             collection.backfill()
-    assert ("one", "replaced") in collection.generations()
+    assert ("one", "replaced") in collection.versions()
     collection.backfill()
-    assert collection.generations() == [("two", "in_use")] * 2
+    assert collection.versions() == [("two", "in_use")] * 2
 
 
 def test_a_job_that_another_was_quicker_than_succeeds(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_a_job_that_another_was_quicker_than_succeeds(collection: Collection, mo
 
     monkeypatch.setattr(TakeOver, "run", after_another)
     collection.backfill()
-    assert collection.generations() == [("two", "in_use")] * 2
+    assert collection.versions() == [("two", "in_use")] * 2
 
 
 def test_a_takeover_that_was_cut_off_between_two_shards_goes_on(
@@ -117,9 +117,9 @@ def test_a_takeover_that_was_cut_off_between_two_shards_goes_on(
         patched.setattr(collection.fleet, "ask", killed_at_second)
         with pytest.raises(KeyboardInterrupt):
             collection.backfill()
-    assert {("two", "in_use"), ("two", "following")} <= set(collection.generations())
+    assert {("two", "in_use"), ("two", "following")} <= set(collection.versions())
     collection.backfill()
-    assert collection.generations() == [("two", "in_use")] * 2
+    assert collection.versions() == [("two", "in_use")] * 2
 
 
 def test_where_the_old_index_was_whitened_the_new_one_is_before_it_takes_over(collection: Collection) -> None:

@@ -43,9 +43,9 @@ def imported(target: Target, **arguments: Any) -> JobRecord:
     return target.run(features={str(target.original): "fake_model"}, **arguments)
 
 
-def generations(target: Target) -> list[list[tuple[str, str, int]]]:
+def versions(target: Target) -> list[list[tuple[str, str, int]]]:
     """Fingerprint, role and pictures, by shard."""
-    known = [shard.generations.get("fake_model", ()) for shard in target.fleet.ask_each(Stats())]
+    known = [shard.versions.get("fake_model", ()) for shard in target.fleet.ask_each(Stats())]
     return [[(one.spec.fingerprint, one.role, one.images) for one in ones] for ones in known]
 
 
@@ -72,7 +72,7 @@ def reason(record: JobRecord) -> str:
 def test_vectors_of_an_unknown_model_are_kept_under_a_fingerprint_of_their_own(target: Target) -> None:
     done = imported(target)
     assert counts(done) == (8, 8, 8, 0, 0, 0)
-    assert {(fingerprint, role) for shard in generations(target) for fingerprint, role, _ in shard} == {(OWN, "in_use")}
+    assert {(fingerprint, role) for shard in versions(target) for fingerprint, role, _ in shard} == {(OWN, "in_use")}
     rows = target.rows(5, "fake_model")
     assert target.nearest("fake_model", rows.rows, rows.fingerprint)[0] == "5"
     assert "lookalike backfill fake_model" in reason(done)
@@ -82,12 +82,12 @@ def test_vectors_of_an_unknown_model_are_kept_under_a_fingerprint_of_their_own(t
 def test_they_take_the_place_of_a_model_without_any_rows(target: Target) -> None:
     target.fleet.adopt(model(target).spec, {})
     assert counts(imported(target)) == (8, 8, 8, 0, 0, 0)
-    assert {one[0] for shard in generations(target) for one in shard} == {OWN}
+    assert {one[0] for shard in versions(target) for one in shard} == {OWN}
 
 
 def test_a_dry_run_makes_no_room_for_them(target: Target) -> None:
     assert counts(imported(target, dry_run=True)) == (8, 8, 8, 0, 0, 0)
-    assert generations(target) == [[]] * SHARDS
+    assert versions(target) == [[]] * SHARDS
 
 
 def test_they_never_meet_those_of_another_model(target: Target) -> None:
@@ -109,7 +109,7 @@ def test_vectors_that_the_configured_model_gives_too_are_its_own(target: Target)
     write_photos(target)
     done = imported(target, photos=str(target.photos))
     assert (done.added, reason(done)) == (8, "")
-    assert {one[0] for shard in generations(target) for one in shard} == {extractor.spec.fingerprint}
+    assert {one[0] for shard in versions(target) for one in shard} == {extractor.spec.fingerprint}
     assert target.nearest("fake_model", rows_by(extractor, 3), extractor.spec.fingerprint)[0] == "3"
 
 
@@ -121,7 +121,7 @@ def test_photos_are_looked_for_behind_any_number_of_pictures_without_one(target:
         (target.photos / f"{seed}.jpg").write_bytes(photo(seed))
     done = imported(target, photos=str(target.photos))
     assert (done.added, reason(done)) == (1208, "")
-    assert {one[0] for shard in generations(target) for one in shard} == {extractor.spec.fingerprint}
+    assert {one[0] for shard in versions(target) for one in shard} == {extractor.spec.fingerprint}
 
 
 def test_vectors_that_could_not_be_compared_are_told(target: Target) -> None:
@@ -149,7 +149,7 @@ def test_one_photo_that_the_model_sees_otherwise_is_enough_to_keep_them_apart(ta
     write_store(target.original / "features.lmdb", vectors | {key(6): random_vector(RNG, 16)})
     write_photos(target)
     assert "vectors of the original's model" in reason(imported(target, photos=str(target.photos)))
-    assert {one[0] for shard in generations(target) for one in shard} == {OWN}
+    assert {one[0] for shard in versions(target) for one in shard} == {OWN}
 
 
 def test_a_backfill_moves_them_over_to_the_configured_model(target: Target) -> None:
@@ -158,7 +158,7 @@ def test_a_backfill_moves_them_over_to_the_configured_model(target: Target) -> N
     extractor = model(target)
     record = JobRecord("backfill", "backfill", "queued", 0, 0, {"feature": "fake_model", "allow_missing": False})
     BackfillJob(record, target.settings, target.fleet, grace_s=0).run()
-    assert {one[:2] for shard in generations(target) for one in shard} == {(extractor.spec.fingerprint, "in_use")}
+    assert {one[:2] for shard in versions(target) for one in shard} == {(extractor.spec.fingerprint, "in_use")}
     assert target.nearest("fake_model", rows_by(extractor, 3), extractor.spec.fingerprint)[0] == "3"
     again = imported(target)
     assert (counts(again), again.report["tables"][0]["left_out"]) == ((8, 8, 0, 0, 8, 0), 8)
@@ -178,7 +178,7 @@ def test_a_place_that_the_service_gave_away_before_the_first_row_is_taken_again(
 
     monkeypatch.setattr(Destinations, "_adopt", given_away)
     assert counts(imported(target)) == (8, 8, 8, 0, 0, 0)
-    assert {one[0] for shard in generations(target) for one in shard} == {OWN}
+    assert {one[0] for shard in versions(target) for one in shard} == {OWN}
     assert target.kept(5).features == {"phash": "absent", "fake_model": "ok"}
 
 

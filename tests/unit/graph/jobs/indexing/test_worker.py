@@ -127,7 +127,7 @@ def test_a_write_whose_answer_was_lost_is_repeated_and_done_once(writer: OneShar
     outcomes = worker(writer).index(files(tmp_path / "in", {"a.jpg": photo(1), "b.jpg": photo(2)}))
     assert by_name(outcomes) == {"a.jpg": "created", "b.jpg": "created"}
     assert writer.shard.ask(Stats()).images == 2
-    assert inside(writer.shard).view.sequence == 1
+    assert inside(writer.shard).moment.sequence == 1
 
 
 def test_a_file_that_changes_back_and_forth_is_replaced_each_time(writer: OneShard, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from storage.errors import LostOwnership
 from storage.kv.lmdb_store import LmdbStore
 from storage.kv.store import ReadTransaction, WriteTransaction
 from storage.tables.schema import META, SEQUENCE, meta_number, put_meta_number
-from storage.upkeep.current_indexes import IndexView, IndexViews
+from storage.upkeep.moments import Moment, Moments
 from tests.unit.storage.conftest import MakeStore
 
 
@@ -23,19 +23,19 @@ def store(make_store: MakeStore) -> LmdbStore:
     return store
 
 
-def read_sequence(store: Any, views: IndexViews) -> int:
+def read_sequence(store: Any, views: Moments) -> int:
     with views.read(store) as (transaction, view):
         assert meta_number(transaction, SEQUENCE) == view.sequence
         return view.sequence
 
 
 def test_before_during_and_after_a_commit_there_is_a_view(store: LmdbStore) -> None:
-    views = IndexViews(IndexView(4, {}))
+    views = Moments(Moment(4, {}))
     assert read_sequence(store, views) == 4
 
     def work(transaction: WriteTransaction) -> None:
         put_meta_number(transaction, SEQUENCE, 5)
-        views.stage(IndexView(5, {}))
+        views.stage(Moment(5, {}))
         assert read_sequence(store, views) == 4
 
     store.write(work)
@@ -46,14 +46,14 @@ def test_before_during_and_after_a_commit_there_is_a_view(store: LmdbStore) -> N
 
 
 def test_a_failed_commit_leaves_the_view_that_was(store: LmdbStore) -> None:
-    views = IndexViews(IndexView(4, {}))
-    views.stage(IndexView(5, {}))
+    views = Moments(Moment(4, {}))
+    views.stage(Moment(5, {}))
     views.settle(lambda: 4)
     assert read_sequence(store, views) == views.current.sequence == 4
 
 
 def test_a_reader_that_was_passed_by_begins_again(store: LmdbStore) -> None:
-    views = IndexViews(IndexView(4, {}))
+    views = Moments(Moment(4, {}))
 
     class Slow:
         @contextmanager
@@ -62,7 +62,7 @@ def test_a_reader_that_was_passed_by_begins_again(store: LmdbStore) -> None:
                 if views.current.sequence < 6:
                     following = views.current.sequence + 1
                     store.write(lambda transaction: put_meta_number(transaction, SEQUENCE, following))
-                    views.stage(IndexView(following, {}))
+                    views.stage(Moment(following, {}))
                     views.settle(lambda: following)
                 yield moment
 
@@ -70,7 +70,7 @@ def test_a_reader_that_was_passed_by_begins_again(store: LmdbStore) -> None:
 
 
 def test_changes_of_another_process_are_noticed(store: LmdbStore) -> None:
-    views = IndexViews(IndexView(4, {}))
+    views = Moments(Moment(4, {}))
     store.write(lambda transaction: put_meta_number(transaction, SEQUENCE, 9))
     with pytest.raises(LostOwnership):
         read_sequence(store, views)
