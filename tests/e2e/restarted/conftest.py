@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.unit.deployments.models.tiny_models import tiny_blip, tiny_dinov2
 from tests.unit.graph.local_catalog import photo
 
 EACH = 12  # pictures of every colour and shape
+PICKED_UP_S = 20.0  # a missing model is looked for every two seconds; loading takes some on a busy machine
 PARTS: Mapping[str, Any] = {
     "extractors": {"local": {}},
     "indexes": {"local": {"train_after_rows": 300}},
@@ -145,12 +147,28 @@ def with_models(running: RunningService, restart: Restart) -> RunningService:
     return running
 
 
+@pytest.fixture(scope="session")
+def shapes(with_models: RunningService, models: Path) -> CompletedProcess[str]:
+    """How indexing all coloured shapes ended."""
+    return with_models.run("index", str(models / "photos"))
+
+
+@pytest.fixture(scope="session")
+def first_model(with_models: RunningService, models: Path, shapes: CompletedProcess[str]) -> CompletedProcess[str]:
+    """How computing `global` ended, with its model that came later."""
+    shutil.copytree(models / "first", models / "later-unfinished")
+    (models / "later-unfinished").rename(models / "later")
+    with Client(with_models.url) as client:
+        wait_for(lambda: feature(client, "global").state == "ready", "the model is picked up", PICKED_UP_S)
+    return with_models.run("backfill", "global")
+
+
 # -- the third and the fourth start ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def with_another_model(with_models: RunningService, models: Path) -> RunningService:
-    """phash has as many replicas as it needs."""
+def with_another_model(with_models: RunningService, models: Path, first_model: CompletedProcess[str]) -> RunningService:
+    """Another than `first_model`; phash has as many replicas as it needs."""
     with_models.stop()
     with_models.config = model_config(
         models, models / "second", deployments={"phash": {"autoscaling_config": AUTOSCALING}}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
@@ -18,8 +18,6 @@ from tests.e2e.running_service import RunningService, wait_for
 from tests.unit.deployments.models.shapes_clip import COLORS, SHAPES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-PICKED_UP_S = 20.0  # a missing model is looked for every two seconds; loading takes some on a busy machine
 
 
 @pytest.fixture
@@ -45,12 +43,9 @@ def test_without_its_model_a_feature_says_why_and_the_service_is_ready(client: C
     assert client.ready().ready
 
 
-def test_a_batch_takes_in_every_picture_with_its_tags(
-    with_models: RunningService, client: Client, models: Path
-) -> None:
-    done = with_models.run("index", str(models / "photos"))
-    assert done.returncode == 0, done.stderr
-    assert f"indexed {len(COLORS) * len(SHAPES) * EACH} new" in done.stdout
+def test_a_batch_takes_in_every_picture_with_its_tags(client: Client, shapes: CompletedProcess[str]) -> None:
+    assert shapes.returncode == 0, shapes.stderr
+    assert f"indexed {len(COLORS) * len(SHAPES) * EACH} new" in shapes.stdout
     row = client.get("red-circle-3.png")
     assert row.features["image_text"] == "ok"
     assert row.features["global"] == "pending"
@@ -62,7 +57,7 @@ def test_a_batch_takes_in_every_picture_with_its_tags(
 
 @pytest.mark.parametrize(("color", "shape"), [("red", "circle"), ("blue", "triangle")])
 def test_words_find_pictures_by_http_and_from_the_shell(
-    with_models: RunningService, client: Client, color: str, shape: str
+    with_models: RunningService, client: Client, shapes: object, color: str, shape: str
 ) -> None:
     ids = found(client, text=f"a {color} {shape}")
     assert share_of(ids, f"{color}-{shape}") >= 0.9
@@ -70,7 +65,7 @@ def test_words_find_pictures_by_http_and_from_the_shell(
     assert [one["id"] for one in json.loads(shown.stdout)["results"]] == ids
 
 
-def test_a_picture_and_words_together_and_words_to_keep_away_from(client: Client, models: Path) -> None:
+def test_a_picture_and_words_together_and_words_to_keep_away_from(client: Client, models: Path, shapes: object) -> None:
     query = shape_file(models, "blue", "square", 500)
     by_picture = found(client, image=query)
     assert share_of(by_picture, "blue-square") >= 0.8
@@ -85,7 +80,9 @@ def test_a_picture_and_words_together_and_words_to_keep_away_from(client: Client
     assert sum(circles[1][:20]) < sum(circles[0][:20])
 
 
-def test_the_same_picture_has_the_same_vector_in_an_add_a_query_and_a_batch(client: Client, models: Path) -> None:
+def test_the_same_picture_has_the_same_vector_in_an_add_a_query_and_a_batch(
+    client: Client, models: Path, shapes: object
+) -> None:
     stored = models / "photos" / "green-square-2.png"
     client.add(stored, id="added")
     try:
@@ -111,13 +108,9 @@ def test_tags_and_captions_by_http_and_from_the_shell(
 
 
 def test_a_model_that_comes_later_is_picked_up_and_what_waited_is_filled_in(
-    with_models: RunningService, client: Client, models: Path
+    with_models: RunningService, client: Client, models: Path, first_model: CompletedProcess[str]
 ) -> None:
-    shutil.copytree(models / "first", models / "later-unfinished")
-    (models / "later-unfinished").rename(models / "later")
-    wait_for(lambda: feature(client, "global").state == "ready", "the model is picked up", PICKED_UP_S)
-    done = with_models.run("backfill", "global")
-    assert done.returncode == 0, done.stderr
+    assert first_model.returncode == 0, first_model.stderr
     wait_for(lambda: client.stats().pending.get("global", 1) == 0, "nothing waits any more")
     path = models / "photos" / "orange-triangle-5.png"
     assert client.search(path, features=["global"]).results[0].id == "orange-triangle-5.png"
