@@ -29,7 +29,8 @@ def main() -> None:
     report.line(f"rounds     {options.rounds}, each with both, in turns; medians, and in brackets each round")
     rows: list[Sequence[object]] = []
     for name in options.configs:
-        plain, ours = [], []
+        plain: list[Times] = []
+        ours: list[Times] = []
         for number in range(options.rounds):
             pair = {"serve run": plain, "lookalike serve": ours}
             for command in list(pair) if number % 2 == 0 else reversed(pair):

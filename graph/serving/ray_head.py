@@ -25,19 +25,20 @@ from graph.serving.local_ray import STARTED
 LOOK_INTERVAL_S = 1.0
 
 
-class HeadNode(Node):  # type: ignore[misc]
+class HeadNode(Node):
     """A head node whose dashboard comes last. It has no autoscaler, no Ray Client and forwards no logs: one machine
     cannot grow, and nobody of ours uses the others.
     """
 
     def start_head_processes(self) -> None:
         """Called by Node, before it starts the node's daemon."""
-        self.start_gcs_server()
-        self._write_cluster_info_to_kv()
+        self.start_gcs_server()  # type: ignore[no-untyped-call]
+        self._write_cluster_info_to_kv()  # type: ignore[no-untyped-call]
 
     def has_died(self) -> bool:
         """Whether a process without which there is no node has ended."""
-        return any(name in (PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER) for name, _ in self.dead_processes())
+        dead = {name for name, _ in self.dead_processes()}  # type: ignore[no-untyped-call]
+        return bool(dead & {PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER})
 
 
 def run(options: Mapping[str, Any]) -> None:
@@ -48,7 +49,8 @@ def run(options: Mapping[str, Any]) -> None:
     logging.getLogger("ray").setLevel(logging.WARNING)
     ensure_token_if_auth_enabled(create_token_if_missing=True)
     address = resolve_ip_for_localhost(options["node_ip_address"])
-    params = RayParams(**{**options, "node_ip_address": address, "node_name": address}, include_log_monitor=False)
+    own = {"node_ip_address": address, "node_name": address, "include_log_monitor": False}
+    params = RayParams(**{**options, **own})
     node = HeadNode(params, head=True, shutdown_at_exit=False, spawn_reaper=True)
     try:
         print(STARTED, flush=True)

@@ -120,7 +120,7 @@ def _close(names: Sequence[str]) -> None:
     for name in names:
         with contextlib.suppress(ValueError):  # it has ended meanwhile
             actors[name] = ray.get_actor(name, namespace=NAMESPACE)
-    closing = {name: actor.close.remote() for name, actor in actors.items()}
+    closing: dict[str, Any] = {name: actor.close.remote() for name, actor in actors.items()}
     deadline = time.monotonic() + CLOSE_TIMEOUT_S
     for name, answer in closing.items():
         try:

@@ -44,7 +44,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
 
 def serve_says(monkeypatch: pytest.MonkeyPatch, status: str, message: str = "") -> None:
     told = SimpleNamespace(applications={"lookalike": SimpleNamespace(status=status, message=message)})
-    monkeypatch.setattr(application.serve, "status", lambda: told)
+    monkeypatch.setattr("graph.serving.application.serve.status", lambda: told)
 
 
 def config(port: int, host: str = "127.0.0.1") -> Any:
