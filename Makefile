@@ -25,9 +25,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 PIP := $(BIN)/python -m pip
 
-BENCHMARKS := decode_simd batch_index http_search local_features local_codes local_index vision_models meaning_quality text_search words duplicates
+BENCHMARKS := decode_simd batch_index http_search local_features local_codes local_index vision_models meaning_quality text_search words duplicates start_stop
 
-.PHONY: help setup demo serve test lint check quick-tests format bench clean
+.PHONY: help setup demo serve test soak lint check quick-tests format bench clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -88,6 +88,9 @@ serve: setup ## start the service on PORT with the data in DATA, until Ctrl-C
 
 test: setup ## the whole test suite (ARGS: arguments for pytest)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+soak: setup ## minutes of load and deaths (ARGS: arguments for pytest)
+	@$(BIN)/python -m pytest --soak $(ARGS) tests/e2e
 
 lint: setup ## format, lint and types
 	@$(BIN)/ruff format --check .

@@ -26,11 +26,14 @@ MARK = "LOOKALIKE_BENCHMARK"  # inherited by every process of the service, so th
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """start_s: from the command to the first 200 of the path that says it can answer."""
+    """start_s: from the command to the first 200 of the path that says it can answer. start_cpu_s: of all its processes
+    until then.
+    """
 
     base_url: str
     port: int
     start_s: float
+    start_cpu_s: float
     mark: str
     log: Path
 
@@ -80,22 +83,24 @@ def running(command: Sequence[str], port: int, ready: str, log: Path, timeout_s:
         try:
             base_url = f"http://127.0.0.1:{port}"
             wait_for_200(f"{base_url}{ready}", process, timeout_s, log)
-            yield RunningService(base_url, port, time.perf_counter() - started, mark, log)
+            took = time.perf_counter() - started
+            yield RunningService(base_url, port, took, processor_seconds(marked_processes(mark)), mark, log)
         finally:
             stop(process, mark)
 
 
 def wait_for_200(url: str, process: subprocess.Popen[bytes], timeout_s: float, log: Path) -> None:
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} ended with status {process.returncode}; its output is in {log}")
-        try:
-            if httpx.get(url, timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
+    with httpx.Client(timeout=5, trust_env=False) as http:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise RuntimeError(f"{process.args!r} ended with status {process.returncode}; its output is in {log}")
+            try:
+                if http.get(url).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
     raise RuntimeError(f"{url} did not answer 200 within {timeout_s:.0f} s; the output is in {log}")
 
 
@@ -125,6 +130,18 @@ def _mentions(entry: Path, needle: bytes) -> bool:
         return needle in (entry / "environ").read_bytes().split(b"\0")
     except OSError:  # gone meanwhile, or another user's
         return False
+
+
+def processor_seconds(pids: Sequence[int]) -> float:
+    """Used so far, with those of their children that have ended."""
+    ticks = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def memory_of(pids: Sequence[int]) -> Memory:

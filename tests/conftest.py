@@ -1,4 +1,6 @@
-"""For every test: where the real photos are, and how tests are shared out where they run in two processes."""
+"""For every test: where the real photos are, which tests run only when asked for, and how they are shared out over two
+processes.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +38,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ServicesInOn
         return None
     config.option.loadscopereorder = False  # else it is by their number
     return ServicesInOneProcess(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the tests that are marked soak, and no others")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that are marked soak, or all others."""
+    wanted = bool(config.getoption("--soak"))
+    left_out = [item for item in items if (item.get_closest_marker("soak") is not None) != wanted]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if (item.get_closest_marker("soak") is not None) == wanted]
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,23 @@
 """A Ray cluster of this machine's own, for ``lookalike serve``: started beside us, gone with us.
 
-``ray start`` is used rather than ``ray.init()``, which cannot choose the ports that a second Ray on the machine would
-find taken, nor keep them on loopback.
+It is a program of ours rather than ``ray.init()``, which cannot choose the ports that a second Ray on the machine would
+find taken, nor keep them on loopback, and whose processes the terminal's Ctrl-C would reach.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from storage.errors import Unavailable
 
@@ -23,16 +25,20 @@ LOOPBACK = "127.0.0.1"
 DASHBOARD_PORT = 8265
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
+STARTED = "the node is up"  # a line that `graph.serving.ray_head` prints
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 @contextlib.contextmanager
-def local_ray(log: Path) -> Iterator[str]:
-    """The address of a cluster that lives as long as the block, or as this process. Raises Unavailable."""
-    address = f"{LOOPBACK}:{free_port()}"
+def local_ray(log: Path, meanwhile: Callable[[], None]) -> Iterator[str]:
+    """The address of a cluster that lives as long as the block, or as this process. Raises Unavailable.
+
+    meanwhile: is called while Ray starts.
+    """
+    port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            start_command(address),
+            start_command(head_options(port)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -40,40 +46,43 @@ def local_ray(log: Path) -> Iterator[str]:
             preexec_fn=die_with_parent(),
         )
     try:
-        wait_until_listening(address, process, log)
-        yield address
+        meanwhile()
+        wait_until_started(process, log)
+        yield f"{LOOPBACK}:{port}"
     finally:
         stop(process)
-        forget(address)
 
 
-def start_command(address: str) -> list[str]:
-    """``ray start`` for a head node on loopback, in the foreground."""
-    options = {
-        "node-ip-address": LOOPBACK,
-        "port": address.rpartition(":")[2],
-        "num-cpus": max(2, os.cpu_count() or 1),
-        "object-store-memory": object_store_bytes(),
-        "include-dashboard": "true",
-        "dashboard-host": LOOPBACK,
-        "dashboard-port": free_port(DASHBOARD_PORT),
-        "dashboard-agent-listen-port": free_port(),
-        "ray-client-server-port": free_port(),
-        "log-style": "record",
+def start_command(options: Mapping[str, Any]) -> list[str]:
+    """options: as `graph.serving.ray_head` takes them."""
+    return [sys.executable, "-m", "graph.serving.ray_head", json.dumps(options)]
+
+
+def head_options(port: int) -> dict[str, Any]:
+    """Of a head node on loopback."""
+    return {
+        "node_ip_address": LOOPBACK,
+        "gcs_server_port": port,
+        "num_cpus": max(2, os.cpu_count() or 1),
+        "object_store_memory": object_store_bytes(),
+        "include_dashboard": True,
+        "dashboard_host": LOOPBACK,
+        "dashboard_port": free_port(DASHBOARD_PORT),
+        "dashboard_agent_listen_port": free_port(),
     }
-    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
-    return ray + [f"--{name}={value}" for name, value in options.items()]
 
 
-def wait_until_listening(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_started(process: subprocess.Popen[bytes], log: Path) -> None:
     """Raises Unavailable with what Ray said when it ends or takes too long."""
-    host, _, port = address.rpartition(":")
     deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+    while True:
+        is_over = process.poll() is not None or time.monotonic() > deadline
+        said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        if is_over:
+            break
+        if STARTED in said:
             return
         time.sleep(0.05)
-    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     raise Unavailable(f"Ray did not start: {said[-1] if said else 'it said nothing'}", "see the logs in /tmp/ray")
 
 
@@ -88,19 +97,6 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def forget(address: str) -> None:
-    """Ray notes the last cluster started on the machine, for every later ``ray.init()`` to join, and leaves the note
-    there when that cluster is gone.
-    """
-    from ray._common.utils import get_ray_address_file
-
-    note = Path(get_ray_address_file(None))
-    port = address.rpartition(":")[2]
-    with contextlib.suppress(OSError):
-        if note.read_text().strip().rpartition(":")[2] == port:  # it may name another of the machine's addresses
-            note.unlink()
 
 
 def die_with_parent() -> Callable[[], None] | None:

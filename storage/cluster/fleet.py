@@ -8,8 +8,10 @@ folder: the newer one wins.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,9 +71,7 @@ class ShardFleet:
 
     def close(self) -> None:
         """Closes every shard cleanly: indexes saved, folders free. For the end of a service."""
-        for index in range(self._plan.shard_count):
-            for name in self._names(index):
-                _close(name)
+        _close([name for index in range(self._plan.shard_count) for name in self._names(index)])
         self._handles.clear()
 
     def label_of(self, index: int) -> str:
@@ -81,10 +81,10 @@ class ShardFleet:
         return ", ".join(f"{key}={value}" for key, value in self._plan.label_selectors[index].items())
 
     def _close_other_versions(self, index: int) -> None:
-        for name in self._names(index):
-            if name != self._name(index):
-                logger.info("closing %s, of another version", name)
-                _close(name)
+        others = [name for name in self._names(index) if name != self._name(index)]
+        if others:
+            logger.info("closing %s, of another version", ", ".join(others))
+            _close(others)
 
     def _name(self, index: int) -> str:
         return f"{self._prefix(index)}{self._version}"
@@ -101,16 +101,20 @@ class ShardFleet:
         ]
 
 
-def _close(name: str) -> None:
-    try:
-        actor = ray.get_actor(name, namespace=NAMESPACE)
-    except ValueError:
-        return
-    try:
-        ray.get(actor.close.remote(), timeout=CLOSE_TIMEOUT_S)
-    except Exception as failure:  # it is killed anyway: what was acknowledged is on disk
-        logger.warning("%s did not close in order: %s", name, failure)
-    ray.kill(actor, no_restart=True)
+def _close(names: Sequence[str]) -> None:
+    """All at once, in order, and then for good."""
+    actors = {}
+    for name in names:
+        with contextlib.suppress(ValueError):  # it has ended meanwhile
+            actors[name] = ray.get_actor(name, namespace=NAMESPACE)
+    closing: dict[str, Any] = {name: actor.close.remote() for name, actor in actors.items()}
+    deadline = time.monotonic() + CLOSE_TIMEOUT_S
+    for name, answer in closing.items():
+        try:
+            ray.get(answer, timeout=max(0.0, deadline - time.monotonic()))
+        except Exception as failure:  # it is killed anyway: what was acknowledged is on disk
+            logger.warning("%s did not close in order: %s", name, failure)
+        ray.kill(actors[name], no_restart=True)
 
 
 def fleet_version(plan: FleetPlan, code: Path | None = None) -> str:

@@ -29,6 +29,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(address: str) -> bool:
+    """Whether something listens on that address's port, here."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 5):
+        return True
+    return False
+
+
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
     """Polls until the condition holds; fails with ``what`` when it does not in time."""
     deadline = time.monotonic() + timeout_s
@@ -36,6 +43,21 @@ def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) 
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout_s:g} s: {what}")
         time.sleep(0.1)
+
+
+def processes(mark: str, title: str = "") -> list[int]:
+    """Those with ``mark`` in their environment, which they inherit, and ``title`` in their command line."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (
+                    mark.encode() in (folder / "environ").read_bytes()
+                    and title.encode() in (folder / "cmdline").read_bytes()
+                    and b"\nState:\tZ" not in (folder / "status").read_bytes()
+                ):
+                    found.append(int(folder.name))
+    return found
 
 
 @dataclass
@@ -70,7 +92,8 @@ class RunningService:
                 start_new_session=True,
                 env={**os.environ, **self.environment},
             )
-        wait_for(self._ready_or_dead, f"{' '.join(command)} is ready:\n{self.log[-3000:]}", START_TIMEOUT_S)
+        with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as http:
+            wait_for(lambda: self._ready_or_dead(http), f"{' '.join(command)} is ready", START_TIMEOUT_S)
         if self.process.poll() is not None:
             raise AssertionError(f"the service ended with {self.process.returncode}:\n{self.log[-3000:]}")
 
@@ -92,26 +115,11 @@ class RunningService:
 
     def processes(self) -> list[int]:
         """Every process started by this service: they inherit the marks of its environment."""
-        mark = f"LOOKALIKE_TEST_SERVICE={self.port}".encode()
-        found = []
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit():
-                with contextlib.suppress(OSError):
-                    if (
-                        mark in (folder / "environ").read_bytes()
-                        and b"\nState:\tZ" not in (folder / "status").read_bytes()
-                    ):
-                        found.append(int(folder.name))
-        return found
+        return processes(f"LOOKALIKE_TEST_SERVICE={self.port}")
 
     def processes_named(self, name: str) -> list[int]:
         """Those whose title holds ``name``, such as ``ray::ShardActor``."""
-        found = []
-        for process_id in self.processes():
-            with contextlib.suppress(OSError):
-                if name.encode() in Path(f"/proc/{process_id}/cmdline").read_bytes():
-                    found.append(process_id)
-        return found
+        return processes(f"LOOKALIKE_TEST_SERVICE={self.port}", name)
 
     def run(self, *arguments: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """A ``lookalike`` command against this service."""
@@ -128,11 +136,11 @@ class RunningService:
     def __post_init__(self) -> None:
         self.environment = {**self.environment, "LOOKALIKE_TEST_SERVICE": str(self.port)}
 
-    def _ready_or_dead(self) -> bool:
+    def _ready_or_dead(self, http: httpx.Client) -> bool:
         if self.process is not None and self.process.poll() is not None:
             return True
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return http.get("/readyz").status_code == 200
         return False
 
 

@@ -30,7 +30,8 @@ RAY_FILES = {
     "graph/serving/configured_ports.py",
     "graph/ports/ray_shard.py",
     "graph/serving/metrics.py",
-    "graph/serving/local_ray.py",
+    "graph/serving/application.py",
+    "graph/serving/ray_head.py",
     "graph/cli/commands/serve.py",
 }
 RAY_FOLDERS = ("graph/jobs/",)

@@ -9,7 +9,6 @@ import signal
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -17,15 +16,13 @@ from typing import TYPE_CHECKING
 
 from graph.config.default_config import default_config
 from graph.serving.environment import prepare_ray_environment
-from graph.serving.local_ray import LOOPBACK, free_port, local_ray
-from storage.errors import Misconfigured, Unavailable
+from graph.serving.local_ray import free_port, local_ray
+from storage.errors import Misconfigured
 
 if TYPE_CHECKING:
     from graph.config.serve_file import ServeConfig
     from storage.cluster.plan import FleetPlan
 
-START_TIMEOUT_S = 180.0
-STOP_TIMEOUT_S = 30.0
 DATA_FOLDER_TIMEOUT_S = 2.0
 
 
@@ -96,110 +93,36 @@ def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[None]:
         # Short, because the path of a socket in it has at most 107 bytes.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-", ignore_cleanup_errors=True)))
         prepare_ray_environment(folder, free_port)
-        stack.enter_context(connected_ray(folder))
-        stack.callback(stop_application, plan)
-        deploy(config)
-        wait_until_ready(config)
+        joined = os.environ.get("RAY_ADDRESS")
+        stack.enter_context(connected_ray(joined, folder))
+        from graph.serving import application
+
+        if joined:
+            stack.callback(application.leave_cluster, plan)
+            application.deploy(config)
+        else:
+            stack.callback(application.stop_at_once, config, plan)
+            application.deploy_alone(config, plan)
+        application.wait_until_ready(config)
         yield
 
 
 @contextlib.contextmanager
-def connected_ray(folder: Path) -> Iterator[None]:
-    """Joins the cluster at RAY_ADDRESS, or starts one of our own."""
+def connected_ray(joined: str | None, folder: Path) -> Iterator[None]:
+    """Joins the cluster at that address, or starts one of our own."""
     with contextlib.ExitStack() as stack:
-        joined = os.environ.get("RAY_ADDRESS")
         print(f"joining Ray at {joined}" if joined else "starting Ray", flush=True)
-        if not joined:
-            ensure_token()
-        address = joined or stack.enter_context(local_ray(folder / "ray.log"))
+        address = joined or stack.enter_context(local_ray(folder / "ray.log", meanwhile=load_application))
         import ray
 
         ray.init(address=address, namespace="lookalike", log_to_driver=False, logging_level=logging.WARNING)
         stack.callback(ray.shutdown)
-        if not joined:
-            stack.callback(end_every_actor)
         yield
 
 
-def end_every_actor() -> None:
-    """Those that Ray Data and jobs leave behind: Ray's own end would wait half a minute for them."""
-    import ray
-
-    for entry in ray.util.list_named_actors(all_namespaces=True):
-        with contextlib.suppress(ValueError):  # it has ended meanwhile
-            ray.kill(ray.get_actor(entry["name"], namespace=entry["namespace"]))
-
-
-def ensure_token() -> None:
-    """Makes the token that Ray's processes prove themselves with, where there is none yet."""
-    from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
-
-    logging.getLogger("ray").setLevel(logging.WARNING)
-    ensure_token_if_auth_enabled(create_token_if_missing=True)
-
-
-def stop_application(plan: FleetPlan) -> None:
-    """Requests first, then the shards, so that their indexes are saved and their folders free."""
-    from storage.cluster.fleet import ShardFleet
-
-    with contextlib.suppress(Exception):
-        stop_serve()
-    with contextlib.suppress(Exception):
-        ShardFleet(plan).close()
-
-
-def stop_serve() -> None:
-    """Asks Serve to end in order and waits until it has. ``serve.shutdown()`` waits inside a call to the controller,
-    which dies in the middle of it, and Ray then complains of that on the terminal.
-    """
-    import ray
-    from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
-
-    controller = ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
-    ray.get(controller.graceful_shutdown.remote(wait=False), timeout=STOP_TIMEOUT_S)
-    deadline = time.monotonic() + STOP_TIMEOUT_S
-    while time.monotonic() < deadline:
-        named = ray.util.list_named_actors(all_namespaces=True)
-        if {"name": SERVE_CONTROLLER_NAME, "namespace": SERVE_NAMESPACE} not in named:
-            return
-        time.sleep(0.1)
-
-
-def deploy(config: ServeConfig) -> None:
-    """Hands the document to Serve, as ``serve deploy`` would."""
-    from ray.serve._private.api import serve_start
-    from ray.serve.schema import ServeDeploySchema
-
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    schema = ServeDeploySchema.model_validate(dict(config.document))
-    client = serve_start(http_options=schema.http_options.model_dump(), proxy_location=schema.proxy_location)
-    client.deploy_apps(schema)
-
-
-def wait_until_ready(config: ServeConfig) -> None:
-    """Until the application runs and says that it can answer. Raises Unavailable with Serve's reason when it cannot."""
-    import httpx
-    from ray import serve
-
-    name = config.document["applications"][config.application].get("name", "default")
-    host = LOOPBACK if config.host in ("0.0.0.0", "::") else config.host
-    deadline = time.monotonic() + START_TIMEOUT_S
-    missing = "no answer yet"
-    while time.monotonic() < deadline:
-        status = serve.status().applications.get(name)
-        if status is not None and status.status == "DEPLOY_FAILED":
-            raise Unavailable(
-                f"the application cannot be deployed: {last_line(status.message)}", "see the Ray dashboard or its logs"
-            )
-        with contextlib.suppress(httpx.HTTPError):
-            answer = httpx.get(f"http://{host}:{config.port}/readyz", timeout=5.0)
-            if answer.status_code == 200:
-                return
-            missing = answer.text[:300]
-        time.sleep(0.2)
-    raise Unavailable(
-        f"the service is not ready after {START_TIMEOUT_S:.0f} s: {missing}", "see the Ray dashboard or its logs"
-    )
+def load_application() -> None:
+    """Imports what is needed as soon as Ray is up, which takes seconds."""
+    import graph.serving.application  # noqa: F401
 
 
 def say_where(config: ServeConfig) -> None:
@@ -224,8 +147,3 @@ def where_the_token_is() -> str:
         return "the environment variable RAY_AUTH_TOKEN"
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
     return str(path) if path.exists() else ""
-
-
-def last_line(message: str) -> str:
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"

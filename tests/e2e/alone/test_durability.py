@@ -27,6 +27,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 WRITERS = 8
 SEARCHERS = 8
+VICTIMS = ("ray::ShardActor", "ray::ServeReplica:lookalike:phash", "ray::ServeReplica:lookalike:router")
+DELAY_S = 1.0
+JOB_PHOTOS = 120  # a job of them takes some 15 s on two cores
 
 
 @dataclass
@@ -147,13 +150,19 @@ def nothing_pending(client: Client) -> bool:
 def check_everything(client: Client, ledger: Ledger) -> None:
     assert ledger.wrong == []
     wait_for(lambda: nothing_pending(client), "pending features are filled in")
-    for image_id, seed in ledger.added.items():
+
+    def check_added(image_id: str, seed: int) -> None:
         answer = client.search(image=photo(seed), features=["phash"], k=1)
         assert not answer.partial, answer
         assert [result.id for result in answer.results] == [image_id], client.get(image_id)
-    for image_id in ledger.deleted:
+
+    def check_deleted(image_id: str) -> None:
         with pytest.raises(ImageNotFound):
             client.get(image_id)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(check_added, ledger.added, ledger.added.values()))
+        list(threads.map(check_deleted, ledger.deleted))
     stored = {row.id for row in client.images()}
     assert set(ledger.added) <= stored
     assert not stored & ledger.deleted
@@ -162,100 +171,117 @@ def check_everything(client: Client, ledger: Ledger) -> None:
     assert report.ok, report
 
 
-def test_acknowledged_writes_survive_the_death_of_any_process_and_of_all(tmp_path: Path) -> None:
-    ledger = Ledger()
-    with service(tmp_path / "data") as running:
-        load = Load(running.url, ledger)
-        with load.running():
-            wait_for(progress(ledger, 30), "the load runs")
-            for title in ("ray::ShardActor", "ray::ServeReplica:lookalike:phash", "ray::ServeReplica:lookalike:router"):
+@dataclass
+class Killed:
+    """A service after the deaths, started again on the same data, its extractor `fake` and its jobs slower now."""
+
+    running: RunningService
+    ledger: Ledger
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Client]:
+        with Client(self.running.url, timeout_s=30) as client:
+            yield client
+
+
+def kill_under_load(running: RunningService, ledger: Ledger, rounds: int = 1) -> None:
+    """Every kind of process in turn, then all of them at once."""
+    with Load(running.url, ledger).running():
+        wait_for(progress(ledger, 30), "the load runs")
+        for _ in range(rounds):
+            for title in VICTIMS:
                 kill_one(running, title)
                 wait_for(progress(ledger, 20), f"the service goes on after {title} was killed", 120)
-            running.kill_everything()
-        assert ledger.searches > 50
+        running.kill_everything()
+    assert ledger.searches > 50
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    folder = tmp_path_factory.mktemp("durability")
+    ledger = Ledger()
+    with service(folder / "data") as running:
+        kill_under_load(running, ledger)
+        # Long enough for a test to come between: a call of the extractor, and with it four files of a job.
+        running.config = write_config(folder / "config.yaml", args={"extractors": {"fake": {"delay_s": DELAY_S}}})
         running.start()
-        with Client(running.url) as client:
-            check_everything(client, ledger)
+        yield Killed(running, ledger)
 
 
-def test_a_picture_whose_extractor_dies_under_way_is_kept_and_its_feature_filled_in(tmp_path: Path) -> None:
-    config = write_config(tmp_path / "config.yaml", args={"extractors": {"fake": {"delay_s": 2.0}}})
-    with (
-        service(tmp_path / "data", config=config) as running,
-        Client(running.url, timeout_s=30) as client,
-        ThreadPoolExecutor(1) as threads,
-    ):
-        adding = threads.submit(client.add, photo(1), id="one")
-        time.sleep(0.8)  # the extractor is at work on it
-        kill_one(running, "ray::ServeReplica:lookalike:fake")
+def test_acknowledged_writes_survive_the_death_of_any_process_and_of_all(killed: Killed) -> None:
+    with killed.client() as client:
+        check_everything(client, killed.ledger)
+
+
+@pytest.mark.soak
+def test_acknowledged_writes_survive_many_deaths(tmp_path: Path) -> None:
+    ledger = Ledger()
+    with service(tmp_path / "data") as running:
+        for _ in range(3):
+            kill_under_load(running, ledger, rounds=5)
+            running.start()
+            with Client(running.url) as client:
+                check_everything(client, ledger)
+
+
+def test_a_picture_whose_extractor_dies_under_way_is_kept_and_its_feature_filled_in(killed: Killed) -> None:
+    with killed.client() as client, killed.client() as another, ThreadPoolExecutor(1) as threads:
+        wait_for(lambda: nothing_pending(another), "the features of pictures from before are there")
+        adding = threads.submit(client.add, photo(9001), id="one")
+        time.sleep(DELAY_S / 2)  # the extractor is at work on it
+        kill_one(killed.running, "ray::ServeReplica:lookalike:fake")
         assert adding.result().features == {"phash": "ok", "color": "ok", "fake": "pending"}
-        with Client(running.url) as another:
-            wait_for(lambda: nothing_pending(another), "the feature is filled in")
-            answer = another.search(image=photo(1), features=["fake"], k=1)
-            assert [result.id for result in answer.results] == ["one"]
-            assert another.verify().ok
+        wait_for(lambda: nothing_pending(another), "the feature is filled in")
+        answer = another.search(image=photo(9001), features=["fake"], k=1)
+        assert [result.id for result in answer.results] == ["one"]
+        assert another.verify().ok
 
 
-def many_photos(folder: Path) -> Path:
+def many_photos(folder: Path, first_seed: int) -> Path:
     folder.mkdir()
-    for seed in range(300):
+    for seed in range(first_seed, first_seed + JOB_PHOTOS):
         (folder / f"{seed}.jpg").write_bytes(photo(seed, (800, 600)))
     return folder
 
 
-def slow_jobs(folder: Path, **batch: float) -> Path:
-    """A configuration in which a batch of files takes long enough for a test to come between."""
-    return write_config(folder / "config.yaml", args={"extractors": {"fake": {"delay_s": 0.4}}, "batch": batch})
-
-
-def test_a_killed_job_is_reported_and_the_next_one_goes_on_from_there(tmp_path: Path) -> None:
-    photos = many_photos(tmp_path / "photos")
-    with service(tmp_path / "data", config=slow_jobs(tmp_path)) as running, Client(running.url) as client:
-        killed = client.submit_index([str(photos)])
-        wait_for(lambda: client.job(killed).added > 0, "the job has begun")
-        for process_id in running.processes_named("graph.jobs.index"):
+def test_a_killed_job_is_reported_and_the_next_one_goes_on_from_there(killed: Killed, tmp_path: Path) -> None:
+    photos = many_photos(tmp_path / "photos", 10_000)
+    with killed.client() as client:
+        at_first = client.stats().images
+        first = client.submit_index([str(photos)])
+        wait_for(lambda: client.job(first).added > 0, "the job has begun")
+        for process_id in killed.running.processes_named("graph.jobs.index"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process_id, signal.SIGKILL)
-        wait_for(lambda: client.job(killed).state == "failed", "the killed job is reported")
-        before = client.stats().images
-        assert before > 0
+        wait_for(lambda: client.job(first).state not in ("queued", "running"), "the killed job is reported")
+        assert client.job(first).state == "failed"
+        before = client.stats().images - at_first
+        assert 0 < before < JOB_PHOTOS
 
         again = client.submit_index([str(photos)])
         wait_for(lambda: client.job(again).state not in ("queued", "running"), "the second job ends", 120)
         job = client.job(again)
         assert job.state == "succeeded"
-        assert job.added + job.unchanged == 300
+        assert job.added + job.unchanged == JOB_PHOTOS
         assert job.unchanged >= before
-        assert client.stats().images == 300
+        assert client.stats().images == at_first + JOB_PHOTOS
         assert client.verify().ok
 
 
-def test_stopping_a_job_and_running_it_again_gives_the_same_final_state(tmp_path: Path) -> None:
-    photos = many_photos(tmp_path / "photos")
-    with service(tmp_path / "data", config=slow_jobs(tmp_path)) as running, Client(running.url) as client:
+def test_stopping_a_job_and_running_it_again_gives_the_same_final_state(killed: Killed, tmp_path: Path) -> None:
+    photos = many_photos(tmp_path / "photos", 20_000)
+    with killed.client() as client:
+        at_first = client.stats().images
         first = client.submit_index([str(photos)])
         wait_for(lambda: client.job(first).added > 0, "the job has begun")
         stopped = client.stop_job(first)
         assert stopped.state == "stopped"
         assert stopped.message.startswith("stopped on request"), "the job ended itself, its record written"
         started = time.monotonic()
-        assert running.run("index", str(photos)).returncode == 0
-        assert client.stats().images == 300
-        again = running.run("index", str(photos))
+        assert killed.running.run("index", str(photos)).returncode == 0
+        assert client.stats().images == at_first + JOB_PHOTOS
+        again = killed.running.run("index", str(photos))
         assert again.returncode == 0
         assert "0 new" in again.stdout + again.stderr
         assert client.verify().ok
         assert time.monotonic() - started < 120
-
-
-def test_a_job_that_takes_long_goes_on_all_over_the_cluster(tmp_path: Path) -> None:
-    photos = many_photos(tmp_path / "photos")
-    config = slow_jobs(tmp_path, threads=1, spread_after_s=0.1)  # the cluster has more than one core
-    with service(tmp_path / "data", config=config) as running, Client(running.url) as client:
-        job_id = client.submit_index([str(photos)])
-        wait_for(lambda: bool(running.processes_named("MapWorker")), "workers are started", 60)
-        wait_for(lambda: client.job(job_id).state not in ("queued", "running"), "the job ends", 120)
-        job = client.job(job_id)
-        assert (job.state, job.added, job.total) == ("succeeded", 300, 300)
-        assert client.stats().images == 300
-        assert client.verify().ok

@@ -1,48 +1,63 @@
-"""``lookalike serve`` that cannot start says so in one line, at once and without starting Ray; one that is stopped goes
-completely, and finds everything when it comes back.
-"""
+"""``lookalike serve`` that cannot start says so in one line, at once and without starting Ray."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
-from ray._common.utils import get_ray_address_file
+from typer.testing import CliRunner
 
 from deployments.extractors.profile import extractor_profiles
 from deployments.extractors.registry import extractor_configs
+from graph.cli.main import app
 from graph.client import Client
 from graph.config.fleet_plan import fleet_plan
 from graph.config.serve_file import load_config_file
 from storage.shard.data_folder import MANIFEST_NAME, ensure_manifest
-from tests.e2e.running_service import LOOKALIKE, ROOT, RunningService, free_port, service, wait_for
+from tests.e2e.running_service import LOOKALIKE, ROOT, RunningService, free_port
 from tests.e2e.service_config import write_config
-from tests.unit.graph.local_catalog import photo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 TEST_CONFIG = ROOT / "configs" / "test.yaml"
 AT_ONCE_S = 20.0  # Python's imports included, on a busy machine
 
+Refusal = Callable[..., str]
 
-def refusal(data: Path, *arguments: str | Path, config: Path = TEST_CONFIG, exit_code: int = 1) -> str:
-    """The line with which ``lookalike serve`` refuses to start."""
-    command = [str(LOOKALIKE), "serve", str(config), "--data", str(data), *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if name != "LOOKALIKE_API_KEYS"}
-    started = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
-    assert time.monotonic() - started < AT_ONCE_S
-    assert done.returncode == exit_code, done.stderr
-    assert "starting Ray" not in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
-    [line] = done.stderr.splitlines()
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch) -> Refusal:
+    """The line with which ``lookalike serve`` refuses to start, in this process."""
+    monkeypatch.delenv("LOOKALIKE_API_KEYS", raising=False)
+
+    def nothing_starts(*_: Any) -> NoReturn:
+        pytest.fail("the service would have been started")
+
+    monkeypatch.setattr("graph.cli.commands.serve.running_service", nothing_starts)
+
+    def refuse(data: Path, *arguments: str | Path, config: Path = TEST_CONFIG) -> str:
+        words = ["serve", str(config), "--data", str(data), *map(str, arguments)]
+        started = time.monotonic()
+        done = CliRunner().invoke(app, words, prog_name="lookalike")
+        assert time.monotonic() - started < AT_ONCE_S
+        assert done.exit_code == 1, done.output
+        return the_line(done.stdout, done.stderr)
+
+    return refuse
+
+
+def the_line(stdout: str, stderr: str) -> str:
+    assert "starting Ray" not in stdout
+    assert "Traceback" not in stdout + stderr
+    [line] = stderr.splitlines()
     assert line.startswith("lookalike: ")
     return line
 
@@ -55,14 +70,14 @@ def data_folder(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_an_address_that_others_can_reach_needs_a_key(tmp_path: Path, host: str) -> None:
+def test_an_address_that_others_can_reach_needs_a_key(refusal: Refusal, tmp_path: Path, host: str) -> None:
     line = refusal(tmp_path / "data", "--host", host, "--port", str(free_port()))
     assert f"refusing to listen on {host}" in line
     assert "LOOKALIKE_API_KEYS" in line
     assert not (tmp_path / "data").exists()
 
 
-def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(tmp_path: Path) -> None:
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(refusal: Refusal, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(TEST_CONFIG.read_text().replace("max_pixels:", "max_pixel:"))
     number = next(i for i, text in enumerate(config.read_text().splitlines(), 1) if "max_pixel:" in text)
@@ -83,7 +98,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(tmp_pat
     ],
 )
 def test_a_bad_configuration_is_one_line_with_file_and_line(
-    tmp_path: Path, before: str, after: str, named: str
+    refusal: Refusal, tmp_path: Path, before: str, after: str, named: str
 ) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(TEST_CONFIG.read_text().replace(before, after, 1))
@@ -92,11 +107,11 @@ def test_a_bad_configuration_is_one_line_with_file_and_line(
     assert named in line
 
 
-def test_a_configuration_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_configuration_that_is_not_there_is_one_line(refusal: Refusal, tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path / "data", config=tmp_path / "no.yaml")
 
 
-def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
+def test_a_port_in_use_is_refused(refusal: Refusal, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -106,7 +121,7 @@ def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
     assert "--port" in line
 
 
-def test_data_of_another_model_is_refused(tmp_path: Path) -> None:
+def test_data_of_another_model_is_refused(refusal: Refusal, tmp_path: Path) -> None:
     data = data_folder(tmp_path / "data")
     manifest = json.loads((data / MANIFEST_NAME).read_text())
     manifest["fingerprints"]["phash"] = "phash-0/decode-0"
@@ -115,50 +130,35 @@ def test_data_of_another_model_is_refused(tmp_path: Path) -> None:
     assert "phash-0/decode-0" in line
 
 
-def test_data_in_another_number_of_shards_is_refused(tmp_path: Path) -> None:
+def test_data_in_another_number_of_shards_is_refused(refusal: Refusal, tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", args={"shards": 3})
     line = refusal(data_folder(tmp_path / "data"), "--port", str(free_port()), config=config)
     assert "holds 2 shards, the configuration says 3" in line
 
 
-def test_a_damaged_description_of_the_data_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_description_of_the_data_is_refused(refusal: Refusal, tmp_path: Path) -> None:
     data = data_folder(tmp_path / "data")
     (data / MANIFEST_NAME).write_text("{")
     assert MANIFEST_NAME in refusal(data, "--port", str(free_port()))
 
 
 def test_a_data_folder_in_use_is_refused(shared_service: RunningService) -> None:
-    line = refusal(shared_service.data, "--port", str(free_port()))
+    """In a process of its own, as a user meets it."""
+    command = [
+        str(LOOKALIKE),
+        "serve",
+        str(TEST_CONFIG),
+        "--data",
+        str(shared_service.data),
+        "--port",
+        str(free_port()),
+    ]
+    environment = {name: value for name, value in os.environ.items() if name != "LOOKALIKE_API_KEYS"}
+    started = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert time.monotonic() - started < AT_ONCE_S
+    assert done.returncode == 1, done.stderr
+    line = the_line(done.stdout, done.stderr)
     assert f"{shared_service.data} is in use by process" in line
     with Client(shared_service.url) as client:
         assert client.ready().ready
-
-
-def listens(address: str) -> bool:
-    """Whether something listens on that address's port, here."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 5):
-        return True
-    return False
-
-
-def test_ctrl_c_stops_everything_and_a_start_finds_everything_again(
-    shared_service: RunningService, tmp_path: Path
-) -> None:
-    """shared_service: runs meanwhile, so that an answer of the other service would show."""
-    seeds = range(6000, 6030)
-    with service(tmp_path / "data") as running:
-        with Client(running.url) as client:
-            for seed in seeds:
-                client.add(photo(seed), id=str(seed))
-        assert running.stop() == 0
-        wait_for(lambda: not running.processes(), "no process is left behind", 10)
-        said = running.log.splitlines()
-        assert said[-1] == "stopping", said
-        noted = Path(get_ray_address_file(None))  # where ray.init() of other programs looks for a cluster to join
-        assert not noted.exists() or listens(noted.read_text())
-        running.start()
-        with Client(running.url) as client:
-            assert client.stats().images == len(seeds)
-            for seed in seeds:
-                assert client.search(image=photo(seed), features=["phash"], k=1).results[0].id == str(seed)
-            assert client.verify().ok

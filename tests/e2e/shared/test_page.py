@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from tests.e2e.page_visit import (
     remove_pictures,
     search_answer,
 )
-from tests.e2e.running_service import ROOT, service
+from tests.e2e.running_service import ROOT
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
 expect = playwright_api.expect
@@ -42,19 +41,17 @@ PAGE = ROOT / "graph" / "http" / "page"
 
 
 @pytest.fixture(scope="module")
-def service_url(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[str]:
+def service_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, browser: Any
+) -> Iterator[str]:
     """Base address of a service with the pictures of this module in it and no others, which would crowd them out of
     the answers. browser: asked for first, so that no service is started where there is none.
     """
     given = os.environ.get("LOOKALIKE_PAGE_URL")
-    with ExitStack() as stack:
-        if given:
-            address = given.rstrip("/")
-        else:
-            address = stack.enter_context(service(tmp_path_factory.mktemp("page") / "data")).url
-        add_pictures(address, tmp_path_factory.mktemp("page-photos"))
-        yield address
-        remove_pictures(address)
+    address = given.rstrip("/") if given else request.getfixturevalue("shared_service").url
+    add_pictures(address, tmp_path_factory.mktemp("page-photos"))
+    yield address
+    remove_pictures(address)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ class Indexed:
     output: str
     client: Client
 
-    def everywhere(self, check: Callable[[str], None]) -> None:
+    def everywhere(self, check: Callable[[str], object]) -> None:
         with ThreadPoolExecutor(THREADS) as threads:
             list(threads.map(check, self.ids))
 
@@ -59,7 +59,9 @@ def indexed(shared_dir: Path, shared_service: RunningService) -> Iterator[Indexe
     ids = [str(name) for name in names if name.parts[0] != "broken"]
     broken = [name.name for name in names if name.parts[0] == "broken"]
     with Client(shared_service.url) as client:
-        yield Indexed(folder, ids, broken, first.stdout, client)
+        photos = Indexed(folder, ids, broken, first.stdout, client)
+        yield photos
+        photos.everywhere(client.delete)
 
 
 def test_every_readable_photo_is_indexed_and_each_broken_one_listed_with_its_reason(indexed: Indexed) -> None:

@@ -12,23 +12,12 @@ from PIL import Image
 
 from graph.client import Client
 from tests.e2e.running_service import RunningService
-from tests.e2e.service_config import write_config
 from tests.unit.graph.http.ambience.original_algorithms import color_distance, packaged_photos, phash_distance
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 PHOTOS = packaged_photos()
 FEATURES = ("phash", "color", "local")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    folder = tmp_path_factory.mktemp("ambience")
-    args = {"extractors": {"local": {}}, "shards": 1, "ambience": {"enabled": True, "filenames": True}}
-    service = RunningService(folder / "data", write_config(folder / "config.yaml", args=args))
-    service.start()
-    yield service
-    service.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,148 @@
+"""The application on a Ray that is up: deploying it, waiting until it can answer, ending it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import socket
+import time
+from typing import Any
+
+import httpx
+import ray
+from ray import serve
+from ray.serve._private.api import _create_controller_and_proxy_refs, serve_start
+from ray.serve._private.client import ServeControllerClient
+from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+from ray.serve.config import ControllerOptions
+from ray.serve.context import _set_global_client
+from ray.serve.schema import ServeDeploySchema
+
+from graph.config.serve_file import ServeConfig
+from graph.serving.local_ray import LOOPBACK
+from storage.cluster.fleet import ShardFleet
+from storage.cluster.plan import FleetPlan
+from storage.errors import Unavailable
+
+READY_TIMEOUT_S = 180.0
+READY_POLL_S = 0.05
+STATUS_EVERY = 20  # of the polls: asking Serve how it does costs its controller something
+END_TIMEOUT_S = 30.0
+PORT_CLOSED_TIMEOUT_S = 2.0
+
+
+def deploy(config: ServeConfig) -> None:
+    """Hands the document to Serve, as ``serve deploy`` would."""
+    schema = serve_schema(config)
+    client = serve_start(http_options=schema.http_options.model_dump(), proxy_location=schema.proxy_location)
+    client.deploy_apps(schema)
+
+
+def deploy_alone(config: ServeConfig, plan: FleetPlan) -> None:
+    """As `deploy`, on a Ray without Serve. ``serve_start`` would wait for the proxies, and the shards for a router."""
+    schema = serve_schema(config)
+    controller, _proxies = _create_controller_and_proxy_refs(
+        http_options=schema.http_options.model_dump(),
+        grpc_options=None,
+        global_logging_config=None,
+        global_tracing_config=None,
+        controller_options=ControllerOptions(),
+        proxy_location=schema.proxy_location,
+    )
+    client = ServeControllerClient(controller)
+    _set_global_client(client)
+    client.deploy_apps(schema)
+    ShardFleet(plan).start()
+
+
+def serve_schema(config: ServeConfig) -> ServeDeploySchema:
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    return ServeDeploySchema.model_validate(dict(config.document))
+
+
+def wait_until_ready(config: ServeConfig) -> None:
+    """Until the application runs and says that it can answer. Raises Unavailable with Serve's reason when it cannot."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    missing = "no answer yet"
+    with httpx.Client(base_url=f"http://{reached_at(config)}:{config.port}", timeout=5.0, trust_env=False) as http:
+        for attempt in itertools.count():
+            if attempt % STATUS_EVERY == 0:
+                check_deployment(config)
+            with contextlib.suppress(httpx.HTTPError):
+                answer = http.get("/readyz")
+                if answer.status_code == 200:
+                    return
+                missing = answer.text[:300]
+            if time.monotonic() > deadline:
+                break
+            time.sleep(READY_POLL_S)
+    raise Unavailable(
+        f"the service is not ready after {READY_TIMEOUT_S:.0f} s: {missing}", "see the Ray dashboard or its logs"
+    )
+
+
+def check_deployment(config: ServeConfig) -> None:
+    """Raises Unavailable with Serve's reason when it has given up."""
+    name = config.document["applications"][config.application].get("name", "default")
+    status = serve.status().applications.get(name)
+    if status is not None and status.status == "DEPLOY_FAILED":
+        raise Unavailable(
+            f"the application cannot be deployed: {last_line(status.message)}", "see the Ray dashboard or its logs"
+        )
+
+
+def leave_cluster(plan: FleetPlan) -> None:
+    """Requests first, then the shards, so that their indexes are saved and their folders free."""
+    with contextlib.suppress(Exception):
+        end_serve()
+        wait_until_serve_ended()
+    with contextlib.suppress(Exception):
+        ShardFleet(plan).close()
+
+
+def stop_at_once(config: ServeConfig, plan: FleetPlan) -> None:
+    """As `leave_cluster`, on a Ray that ends with us: Serve closes the port first, and nobody waits for what else it
+    does in the end.
+    """
+    with contextlib.suppress(Exception):
+        end_serve()
+        wait_until_closed(config)
+    with contextlib.suppress(Exception):
+        ShardFleet(plan).close()
+
+
+def end_serve() -> None:
+    """Asks Serve to end in order. ``serve.shutdown()`` waits inside a call to the controller, which dies in the middle
+    of it, and Ray then complains of that on the terminal.
+    """
+    controller: Any = ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+    ray.get(controller.graceful_shutdown.remote(wait=False), timeout=END_TIMEOUT_S)
+
+
+def wait_until_serve_ended() -> None:
+    deadline = time.monotonic() + END_TIMEOUT_S
+    while time.monotonic() < deadline:
+        named = ray.util.list_named_actors(all_namespaces=True)
+        if {"name": SERVE_CONTROLLER_NAME, "namespace": SERVE_NAMESPACE} not in named:
+            return
+        time.sleep(0.1)
+
+
+def wait_until_closed(config: ServeConfig) -> None:
+    """Until nobody listens on the service's port any more."""
+    deadline = time.monotonic() + PORT_CLOSED_TIMEOUT_S
+    with contextlib.suppress(OSError):
+        while time.monotonic() < deadline:
+            socket.create_connection((reached_at(config), config.port), timeout=PORT_CLOSED_TIMEOUT_S).close()
+            time.sleep(0.02)
+
+
+def reached_at(config: ServeConfig) -> str:
+    """The host under which this machine reaches its own service."""
+    return LOOPBACK if config.host in ("0.0.0.0", "::") else config.host
+
+
+def last_line(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"

@@ -1,0 +1,66 @@
+"""Ray's head node as a program, which `graph.serving.local_ray` starts: ``python -m graph.serving.ray_head OPTIONS``.
+
+``ray start --head`` is the same and slower: it loads Ray's whole command line, and its node can be used only after the
+dashboard answers, which takes seconds and which nothing of a service waits for.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
+from ray._private.node import Node
+from ray._private.parameter import RayParams
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
+from ray._private.services import resolve_ip_for_localhost
+
+from graph.serving.local_ray import STARTED
+
+LOOK_INTERVAL_S = 1.0
+
+
+class HeadNode(Node):
+    """A head node whose dashboard comes last. It has no autoscaler, no Ray Client and forwards no logs: one machine
+    cannot grow, and nobody of ours uses the others.
+    """
+
+    def start_head_processes(self) -> None:
+        """Called by Node, before it starts the node's daemon."""
+        self.start_gcs_server()  # type: ignore[no-untyped-call]
+        self._write_cluster_info_to_kv()  # type: ignore[no-untyped-call]
+
+    def has_died(self) -> bool:
+        """Whether a process without which there is no node has ended."""
+        dead = {name for name, _ in self.dead_processes()}  # type: ignore[no-untyped-call]
+        return bool(dead & {PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER})
+
+
+def run(options: Mapping[str, Any]) -> None:
+    """Until SIGTERM, or until Ray itself ends. Then every process is killed at once: Ray's own end waits for actors,
+    and what has to be saved was closed before.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    logging.getLogger("ray").setLevel(logging.WARNING)
+    ensure_token_if_auth_enabled(create_token_if_missing=True)
+    address = resolve_ip_for_localhost(options["node_ip_address"])
+    own = {"node_ip_address": address, "node_name": address, "include_log_monitor": False}
+    params = RayParams(**{**options, **own})
+    node = HeadNode(params, head=True, shutdown_at_exit=False, spawn_reaper=True)
+    try:
+        print(STARTED, flush=True)
+        if params.include_dashboard:
+            node.start_api_server(include_dashboard=True, raise_on_failure=False)
+        while not node.has_died():
+            time.sleep(LOOK_INTERVAL_S)
+    finally:
+        node.kill_all_processes(check_alive=False)
+
+
+if __name__ == "__main__":
+    run(json.loads(sys.argv[1]))
