@@ -70,6 +70,9 @@ class ShardActor:
     @ray.method(concurrency_group="control")
     def close(self) -> None:
         """Saves the indexes and gives the folder up. The actor answers nothing afterwards."""
+        self._end()
+
+    def _end(self) -> None:
         self._closing.set()
         self._socket.close()
         shard, self._shard = self._shard, None
@@ -111,7 +114,7 @@ class ShardActor:
                 logger.exception("shard %d cannot be opened", self._plan.index)
                 self._closing.wait(REOPEN_PAUSE_S)
         if self._closing.is_set():  # while it was being opened
-            self.close()
+            self._end()
         settings, last_saved = self._plan.settings, time.monotonic()
         while not self._closing.wait(min(TRAINING_PAUSE_S, settings.snapshot_interval_s)):
             self._keep(ForgetExpired())
