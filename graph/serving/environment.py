@@ -74,7 +74,8 @@ def prepare_ray_environment(
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_router_port),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_router_port + ROUTER_PORTS.step - 1),
     }
-    for name, value in {**RAY, **TRANSPORT, **MEMORY, **haproxy, **serve}.items():
+    dashboard = {"DASHBOARD_METRIC_PORT": str(free_port())}  # of the dashboard's own figures; elsewhere Ray's choice
+    for name, value in {**RAY, **TRANSPORT, **MEMORY, **haproxy, **serve, **dashboard}.items():
         environment.setdefault(name, value)
     pass_proxies_by(environment)
 

@@ -36,7 +36,7 @@ from tests.unit.graph.local_catalog import photo
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 PICTURES, BAD = 40, ("text.jpg", "cut.jpg")
-MANY = 150
+MANY = 320
 JOB = "index-1"
 
 
@@ -96,7 +96,7 @@ def write_photos(folder: Path) -> None:
 
 
 def records_in(shards: FleetShards) -> list[ImageRecord]:
-    return [record for shard in range(shards.count) for record in shards.ask_patiently(shard, Page(None, 100))]
+    return [record for shard in range(shards.count) for record in shards.ask_patiently(shard, Page(None, 1000))]
 
 
 def test_a_job_goes_through_the_three_stages_with_its_models_on_the_gpu(
@@ -137,7 +137,7 @@ def test_a_job_that_takes_long_goes_on_all_over_the_cluster(cluster: str, tmp_pa
         {
             "data_dir": tmp_path / "data",
             "shards": 2,
-            "extractors": {"phash": {}, "color": {}, "fake": {"delay_s": 0.4}},
+            "extractors": {"phash": {}, "color": {}, "fake": {"delay_s": 1.0}},
             "batch": {"threads": 1, "spread_after_s": 0.1},  # the cluster has more than one core
         }
     )

@@ -20,7 +20,7 @@ def environment_of(folder: Path, first_port: int, **given: str) -> dict[str, str
 def test_two_services_share_no_port_and_no_file(tmp_path: Path) -> None:
     first, second = environment_of(tmp_path / "a", 40_001), environment_of(tmp_path / "b", 50_002)
     own = [name for name in first if name.endswith("_PORT") or str(tmp_path) in first[name]]
-    assert len(own) == 10
+    assert len(own) == 11
     assert not {first[name] for name in own} & {second[name] for name in own}
 
 
