@@ -18,11 +18,6 @@ _ANNOTATORS = Registry(
 )
 
 
-def known_annotators() -> tuple[str, ...]:
-    """Names of the annotators that a user may run."""
-    return _ANNOTATORS.known()
-
-
 def annotator_configs() -> dict[str, type[ExtractorConfig]]:
     """The settings class of every annotator, for checking a configuration file."""
     return _ANNOTATORS.configs()

@@ -26,11 +26,6 @@ _EXTRACTORS = Registry(
 )
 
 
-def known_extractors() -> tuple[str, ...]:
-    """Names of the extractors that a user may run."""
-    return _EXTRACTORS.known()
-
-
 def extractor_configs() -> dict[str, type[ExtractorConfig]]:
     """The settings class of every extractor, for checking a configuration file."""
     return _EXTRACTORS.configs()

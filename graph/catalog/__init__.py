@@ -1,3 +1,3 @@
-"""What the service does, in terms of extractors and shards: pictures, searches, what it says of itself.
+"""What the service does with pictures and says of itself, by extractors and shards; and all its parts together.
 No HTTP and no Ray: plain asyncio over ``graph/ports``.
 """

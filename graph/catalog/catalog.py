@@ -16,8 +16,8 @@ from graph.catalog.service import Service
 from graph.duplicates.pages import Duplicates
 from graph.ports.contract import AnnotatorPort, ExtractorPort, JobPort, ShardPort
 from graph.requests.decoding import Decoding
-from graph.requests.limits import CatalogMetrics, NoMetrics, Timeouts
 from graph.requests.shards import Shards
+from graph.requests.timing import CatalogMetrics, NoMetrics, Timeouts
 from graph.search.searches import Searches
 
 

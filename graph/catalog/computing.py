@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from deployments.extractor import Annotation, ImageInput
 from deployments.pictures.prepared import PreparedPicture
 from graph.ports.contract import AnnotatorPort, ExtractorPort
-from graph.requests.limits import CatalogMetrics, Timeouts
+from graph.requests.timing import CatalogMetrics, Timeouts
 from storage.errors import Busy, DeadlineExceeded, Unavailable
 from storage.types.features import FeatureRows
 

@@ -11,9 +11,9 @@ from graph.catalog.reports import feature_reports, readiness, service_stats
 from graph.catalog.training import train_shards, train_whitening
 from graph.ports.contract import AnnotatorPort, ExtractorPort, ExtractorStatus
 from graph.requests.decoding import Decoding
-from graph.requests.limits import Timeouts
 from graph.requests.messages import FeatureReport, Readiness, ServiceStats, TrainingAnswer
 from graph.requests.shards import Shards
+from graph.requests.timing import Timeouts
 from graph.search.query_rows import is_vector_feature
 from storage.errors import ExtractorFailed, ExtractorUnavailable, NotFound
 from storage.operations.reports import Verify

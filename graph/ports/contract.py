@@ -1,10 +1,9 @@
 """The seams between the catalogue and the processes that do its work.
 
-`graph.catalog.catalog.Catalog` is plain asyncio over these; `graph.ports.ray_extractor` and `graph.ports.ray_shard`
-implement them with Serve handles and actor calls. Timeouts are seconds; a call
-that runs out of time raises `storage.errors.DeadlineExceeded`, one whose other side does not answer
-`storage.errors.ExtractorFailed` or `storage.errors.ShardUnavailable`, one whose extractor lacks its model
-`storage.errors.ExtractorUnavailable`.
+The parts of `graph.catalog.catalog.Catalog` are plain asyncio over these; `graph.ports.ray_extractor` and
+`graph.ports.ray_shard` implement them with Serve handles and actor calls. Timeouts are seconds; a call that runs out of
+time raises `storage.errors.DeadlineExceeded`, one whose other side does not answer `storage.errors.ExtractorFailed` or
+`storage.errors.ShardUnavailable`, one whose extractor lacks its model `storage.errors.ExtractorUnavailable`.
 """
 
 from __future__ import annotations

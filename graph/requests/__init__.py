@@ -1,3 +1,3 @@
-"""What requests say, what bounds them, and the steps that all of them share: decoding, and asking shards.
-No kind of request: those are in ``graph/catalog`` and ``graph/search``.
+"""What requests say and are answered, how long they may take, and the steps that they share: decoding, asking shards.
+Nothing that serves one kind of request: that is in ``graph/catalog`` and ``graph/search``.
 """

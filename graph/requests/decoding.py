@@ -12,7 +12,7 @@ from deployments.extractor import ImageInput
 from deployments.pictures.decode_cost import decodes_quickly
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import PreparedPicture, prepare_picture
-from graph.requests.limits import CatalogMetrics, NoMetrics
+from graph.requests.timing import CatalogMetrics, NoMetrics
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort, ShardPort
 from graph.ports.status import explained
 from graph.requests.decoding import Prepare
-from graph.requests.limits import CatalogMetrics, Timeouts
 from graph.requests.messages import PartReport, PartStatus, SearchRequest
+from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.query_pixels import PictureSize
 from graph.search.vector_query import VectorParams, weighted_query
 from storage.errors import (

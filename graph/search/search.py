@@ -19,8 +19,8 @@ import numpy as np
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort, ShardPort
 from graph.requests.decoding import Prepare
-from graph.requests.limits import CatalogMetrics, Timeouts
 from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, SearchResult
+from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.query_pixels import in_query_pixels
 from graph.search.query_rows import FeatureQueries, asked_ports, is_vector_feature, ms_since, time_left
 from graph.search.ranking import AskedFeature, merge, ranked

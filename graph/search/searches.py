@@ -10,9 +10,9 @@ from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort
 from graph.requests.decoding import Decoding, Prepare
 from graph.requests.image_ids import check_image_id
-from graph.requests.limits import CatalogMetrics, Timeouts
 from graph.requests.messages import SearchAnswer, SearchRequest
 from graph.requests.shards import Shards
+from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.search import SearchRun
 from storage.errors import InvalidField, InvalidRequest, LookalikeError
 

@@ -28,7 +28,7 @@ from graph.jobs.ray_jobs import RayJobs
 from graph.ports.ray_shard import RayShardPort
 from graph.ports.replica_calls import ReplicaCounts
 from graph.requests.decoding import Decoding
-from graph.requests.limits import Timeouts
+from graph.requests.timing import Timeouts
 from graph.serving.configured_ports import annotator_ports, extractor_ports
 from graph.serving.metrics import RayMetrics
 from graph.upkeep.models import ModelKeeper

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 ANSWERED_S = 10.0  # for which a replica without the model does not speak for all
 Options = Mapping[str, Any]
-ModelVersions = Sequence[Sequence[ModelVersion]]  # of one feature, by shard, the one in use first
+VersionsByShard = Sequence[Sequence[ModelVersion]]  # of one feature, by shard, the one in use first
 
 
 class ModelKeeper:
@@ -58,7 +58,7 @@ class ModelKeeper:
             except LookalikeError as failure:  # of this feature alone; it is looked at again
                 logger.warning("the model of %s: %s", port.name, failure)
 
-    async def _served(self, port: ExtractorPort, versions: ModelVersions) -> ServedModel:
+    async def _served(self, port: ExtractorPort, versions: VersionsByShard) -> ServedModel:
         configured, used = await port.report(), next((known[0] for known in versions if known), None)
         if configured.spec is not None:
             self._answered[port.name] = time.monotonic()
@@ -112,7 +112,7 @@ def _awaited(configured: ReplicaReport) -> LookalikeError:
     return ExtractorUnavailable(configured.reason or "the index for the configured model is being built")
 
 
-def _progress(versions: ModelVersions) -> str:
+def _progress(versions: VersionsByShard) -> str:
     """Of the index that is being built, in words; empty where there is none."""
     built = [one for known in versions for one in known if one.role == "following"]
     done, left = sum(one.images for one in built), sum(one.pending for one in built)

@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from deployments.extractor import Annotation, ImageInput
+from deployments.extractor import Annotation
 from deployments.pictures.prepared import PreparedPicture
 from graph.ports.contract import AnnotatorPort, ExtractorPort, ShardPort
+from graph.requests.decoding import Prepare
 from graph.requests.original_file import read_original
 from graph.upkeep.retry_later import FillFailures, FillKey
 from storage.errors import Busy, DeadlineExceeded, ExtractorUnavailable, InvalidRequest, LookalikeError, Unavailable
@@ -23,7 +24,6 @@ from storage.types.pictures import PendingImage
 
 logger = logging.getLogger(__name__)
 
-Prepare = Callable[[bytes, set[ImageInput]], Awaitable[PreparedPicture]]
 PAGE = 32
 LEASE = "filling pending features"
 LEASE_RESERVE_S = 15.0  # for one picture: where it takes longer, another filler may go on, and this one stops

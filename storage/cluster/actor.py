@@ -29,6 +29,7 @@ from storage.shard.shard import Shard
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
+READ_THREADS = 4
 REOPEN_PAUSE_S = 2.0
 LOCK_TIMEOUT_S = 30.0
 TRAINING_PAUSE_S = 2.0
@@ -136,8 +137,8 @@ class ShardActor:
             return None
 
 
-def shard_actor_class(*, read_threads: int = 4, **options: Any) -> Any:
+def shard_actor_class(**options: Any) -> Any:
     """The actor class with its threads and Ray options, ready for ``.remote(plan)``."""
-    groups = {"read": read_threads, "write": 1, "control": 2, "upkeep": 1}
+    groups = {"read": READ_THREADS, "write": 1, "control": 2, "upkeep": 1}
     remote = cast(Any, ray.remote)(concurrency_groups=groups)(ShardActor)
     return remote.options(**options)

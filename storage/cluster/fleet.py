@@ -56,14 +56,13 @@ class ShardFleet:
             return newer
         selector = self._plan.label_selectors[index] if self._plan.label_selectors else None
         actor = shard_actor_class(
-            read_threads=self._plan.read_threads,
             name=self._name(index),
             namespace=NAMESPACE,
             lifetime="detached",
             get_if_exists=True,
             max_restarts=-1,
             max_task_retries=0,
-            num_cpus=self._plan.num_cpus,
+            num_cpus=0,
             **({} if selector is None else {"label_selector": dict(selector)}),
         ).remote(self._plan.shard(index))
         self._handles[index] = actor

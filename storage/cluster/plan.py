@@ -13,15 +13,13 @@ from storage.shard.plan import ShardPlan, ShardSettings
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
     """All shards of a data folder. label_selectors: one a shard, or empty: the node label that pins each shard to the
-    node with its folder. num_cpus, read_threads: of each actor.
+    node with its folder.
     """
 
     data_dir: str
     shard_count: int
     settings: ShardSettings
     label_selectors: tuple[Mapping[str, str], ...] = ()
-    num_cpus: float = 0.0
-    read_threads: int = 4
 
     def shard(self, index: int) -> ShardPlan:
         return ShardPlan(str(shard_directory(Path(self.data_dir), index)), index, self.shard_count, self.settings)

@@ -40,7 +40,7 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class ShardStats:
-    """generations: by feature, the one in use first; empty while no model has said what it computes."""
+    """versions: by feature, the one in use first; empty while no model has said what it computes."""
 
     shard: int
     images: int

@@ -28,7 +28,7 @@ class Found:
 
 async def search(catalog: Catalog, settings: AppSettings, service: Service, fields: SearchFields) -> Found:
     """Raises ExtractorUnavailable where the feature is not configured, ShardUnavailable where nothing was found and
-    something did not answer, and what `Catalog.search` raises.
+    something did not answer, and what `Searches.search` raises.
     """
     check_configured(settings, service)
     request = search_request(settings, service, fields)

@@ -32,7 +32,7 @@ Settled = dict[str, Any]  # as JavaScript's Promise.allSettled writes it
 
 
 async def calculate(catalog: Catalog, services: Sequence[Service], fields: CalculateFields) -> None:
-    """Adds these features of the picture, or none. Raises what `Catalog.add_features` does."""
+    """Adds these features of the picture, or none. Raises what `Pictures.add_features` does."""
     features = tuple(service.feature for service in services)
     await catalog.pictures.add_features(AddFeaturesRequest(fields.image, str(fields.image_id), features))
 

@@ -20,7 +20,7 @@ from graph.client.answers import AddedImage
 from tests.e2e.restarted.pictures import PACKAGE_PHOTOS, feature, package_photo, shape_file
 from tests.e2e.running_service import RunningService, listens, wait_for
 from tests.e2e.service_config import merged, write_config
-from tests.unit.deployments.models.shapes_clip import COLORS, SHAPES, train_shapes_clip
+from tests.unit.deployments.models.shapes_clip import COLORS, SHAPES
 from tests.unit.deployments.models.tiny_models import tiny_blip, tiny_dinov2
 from tests.unit.graph.local_catalog import photo
 
@@ -90,7 +90,7 @@ def half_done(running: RunningService) -> AddedImage:
 
 @dataclass(frozen=True)
 class Restart:
-    """What was there before Ctrl-C and what it left behind. address_note: of a Ray that is there no more."""
+    """What was there before Ctrl-C and what it left behind. stale_note: of a Ray that is there no more."""
 
     images: int
     seeds: range
@@ -122,10 +122,10 @@ def restart(
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(tmp_path_factory: pytest.TempPathFactory, shapes_clip: Path) -> Path:
     """photos/ with shapes that the model has not seen, clip/ and blip/ with models, later/ with one to come."""
     made = tmp_path_factory.mktemp("models")
-    train_shapes_clip(made / "clip")
+    (made / "clip").symlink_to(shapes_clip)
     tiny_blip(made / "blip")
     tiny_dinov2(made / "first", seed=1)
     tiny_dinov2(made / "second", seed=2)

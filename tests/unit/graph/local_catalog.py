@@ -18,7 +18,7 @@ from deployments.pictures.images import DecodeLimits
 from graph.catalog.catalog import Catalog, build_catalog
 from graph.ports.contract import AnnotatorPort, ExtractorStatus, JobPort
 from graph.requests.decoding import Decoding
-from graph.requests.limits import Timeouts
+from graph.requests.timing import Timeouts
 from graph.upkeep.models import ModelKeeper
 from graph.upkeep.pending import PendingFeatures
 from storage.errors import LookalikeError

@@ -9,8 +9,8 @@ import pytest
 from deployments.annotators.label_files import read_labels
 from deployments.annotators.registry import (
     annotator_class,
+    annotator_configs,
     create_annotator,
-    known_annotators,
     validate_annotator_config,
 )
 from deployments.annotators.tag_scores import best_tags, sigmoid, softmax
@@ -75,7 +75,7 @@ def test_tags_come_from_a_model_or_from_labels(config: dict[str, str]) -> None:
 
 
 def test_the_registry_knows_tags_and_captions() -> None:
-    assert known_annotators() == ("tags", "caption")
+    assert tuple(annotator_configs()) == ("tags", "caption")
     assert annotator_class("tags") is Tags
     assert isinstance(Tags, NeedsWeights)
     with pytest.raises(Misconfigured, match=r"no annotator 'tag' \(did you mean 'tags'\?\)"):
