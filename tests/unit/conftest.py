@@ -17,6 +17,13 @@ def ray_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys.modules["ray"], "init", _refuse)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def services_go_first(worker_id: str) -> None:
+    """Where tests run in two processes, the other one has services to wait for, and more than these to do."""
+    if worker_id != "master":
+        os.nice(10)
+
+
 @pytest.fixture(autouse=True)
 def nothing_waits_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test writes need not outlive a power cut; a process that is killed loses nothing all the same."""
