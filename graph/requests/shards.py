@@ -31,9 +31,6 @@ class Shards:
     def __iter__(self) -> Iterator[ShardPort]:
         return iter(self.ports)
 
-    def __len__(self) -> int:
-        return len(self.ports)
-
     def of(self, image_id: str) -> ShardPort:
         """The shard that has the picture, if any has."""
         return self.ports[shard_of(image_id, len(self.ports))]

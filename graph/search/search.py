@@ -20,6 +20,7 @@ from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort, ShardPort
 from graph.requests.decoding import Prepare
 from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, SearchResult
+from graph.requests.shards import Shards
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.query_pixels import in_query_pixels
 from graph.search.query_rows import FeatureQueries, asked_ports, is_vector_feature, ms_since, time_left
@@ -36,19 +37,17 @@ from storage.errors import (
     ShardUnavailable,
 )
 from storage.operations.features import Features
-from storage.shard.placement import shard_of
 from storage.types.features import FloatVectors
 from storage.types.searches import FeatureQuery, Hit, ShardAnswer, ShardQuery
 
 
 @dataclass(slots=True)
 class SearchRun:
-    """One search under way. ``home`` is the shard of the id that is searched by."""
+    """One search under way."""
 
     request: SearchRequest
     extractors: Mapping[str, ExtractorPort]
-    shards: Sequence[ShardPort]
-    home: ShardPort | None
+    shards: Shards
     prepare: Prepare
     timeouts: Timeouts
     metrics: CatalogMetrics
@@ -62,7 +61,7 @@ class SearchRun:
         made = FeatureQueries(
             request=self.request,
             extractors=self.extractors,
-            home=self.home,
+            home=None if self.request.id is None else self.shards.of(self.request.id),
             prepare=self.prepare,
             timeouts=self.timeouts,
             metrics=self.metrics,
@@ -187,8 +186,7 @@ class SearchRun:
         """The stored rows of these hits, by id; those that are gone, or of another model meanwhile, are left out."""
 
         async def one(hit: Hit) -> FloatVectors | None:
-            shard = self.shards[shard_of(hit.id, len(self.shards))]
-            found = await shard.ask(
+            found = await self.shards.of(hit.id).ask(
                 Features(hit.id, (query.feature,)), timeout_s=time_left(deadline, self.timeouts.shard_s)
             )
             rows = None if found is None else found.get(query.feature)

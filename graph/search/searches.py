@@ -79,8 +79,7 @@ class Searches:
         return SearchRun(
             request=request,
             extractors=self._extractors,
-            shards=self._shards.ports,
-            home=None if request.id is None else self._shards.of(request.id),
+            shards=self._shards,
             prepare=prepare,
             timeouts=self._timeouts,
             metrics=self._metrics,
