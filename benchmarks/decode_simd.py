@@ -21,7 +21,7 @@ from benchmarks.photo_sets import PhotoSet
 from benchmarks.report import Report, median
 from deployments.extractor import ImageInput
 from deployments.pictures.images import decode
-from deployments.pictures.prepare import prepare
+from deployments.pictures.prepared import prepare
 
 Picture = TypeVar("Picture", bytes, Image.Image)  # encoded or decoded
 

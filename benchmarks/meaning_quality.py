@@ -20,7 +20,7 @@ from benchmarks.report import Report
 from deployments.extractor import Extractor
 from deployments.extractors.registry import create_extractor
 from deployments.pictures.images import decode
-from deployments.pictures.prepare import prepare
+from deployments.pictures.prepared import prepare
 from graph.search.vector_query import expanded_query
 from storage.index.query_expansion import expanded
 from storage.index.vector_index import VectorIndex

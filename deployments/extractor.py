@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from storage.types.features import FeatureKind, FeatureRows, FeatureSpec, Vectors
+from storage.types.features import FeatureRows, FeatureSpec, Vectors
 
 Pixels = NDArray[np.uint8]  # (H, W) gray or (H, W, 3) RGB
 Resampling = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
@@ -46,18 +46,6 @@ class ImageInput:
     resample: Resampling = "lanczos"
 
 
-@dataclass(frozen=True, slots=True)
-class ExtractorDescription:
-    """What is known of an extractor before it is built. spec, image_input: None where only the loaded model knows."""
-
-    name: str
-    kind: FeatureKind
-    image_input: ImageInput | None
-    spec: FeatureSpec | None
-    embeds_text: bool
-    has_query_views: bool
-
-
 class Extractor(Protocol):
     """Computes one feature. Built once a replica, model and all; ``extract`` may be called from several threads.
 
@@ -66,11 +54,8 @@ class Extractor(Protocol):
     class, and says there which ``kind`` of feature it is, unless that is a dense vector.
     """
 
-    @property
-    def image_input(self) -> ImageInput: ...
-
-    @property
-    def spec(self) -> FeatureSpec: ...
+    image_input: ImageInput
+    spec: FeatureSpec
 
     def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
         """One `FeatureRows` a picture, in order. The same picture gives the same rows in any batch."""
@@ -132,14 +117,13 @@ Annotation = Any  # what JSON can hold: of tags a list of {"label", "score"}, of
 
 
 class Annotator(Protocol):
-    """Labels pictures; has no index. Built as an `Extractor` is."""
+    """Labels pictures; has no index. Built as an `Extractor` is.
 
-    @property
-    def image_input(self) -> ImageInput: ...
+    fingerprint: changes whenever the same picture would be labelled otherwise.
+    """
 
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever the same picture would be labelled otherwise."""
+    image_input: ImageInput
+    fingerprint: str
 
     def annotate(self, images: Sequence[Pixels]) -> list[Annotation]:
         """One a picture, in order. The same picture gives the same annotation in any batch."""

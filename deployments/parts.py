@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -18,9 +18,11 @@ from pydantic_core import ErrorDetails
 from deployments.extractor import ExtractorConfig
 from storage.errors import Misconfigured
 
+P = TypeVar("P")
+
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(Generic[P]):
     """kind: what one is called, "extractor"; section: where its settings stand in a configuration file.
 
     parts: module and class by name. for_tests: names that are not offered to users.
@@ -31,17 +33,16 @@ class Registry:
     parts: Mapping[str, tuple[str, str]]
     for_tests: frozenset[str] = frozenset()
 
-    def known(self) -> tuple[str, ...]:
-        """Names that a user may configure."""
-        return tuple(name for name in self.parts if name not in self.for_tests)
-
     def configs(self) -> dict[str, type[ExtractorConfig]]:
         """The settings class of every part, for checking a configuration file."""
         return {name: self._config_class(name) for name in self.parts}
 
-    def create(self, name: str, config: Mapping[str, Any] | None = None) -> Any:
-        """Build one, model and all. Raises `Misconfigured` and whatever the part raises."""
-        return self.part_class(name)(self.validate(name, config))
+    def create(self, name: str, config: Mapping[str, Any] | None = None) -> P:
+        """Build one, model and all.
+
+        Raises `Misconfigured` for an unknown name or setting, `ExtractorUnavailable` for a model that cannot load.
+        """
+        return cast(P, self.part_class(name)(self.validate(name, config)))
 
     def validate(self, name: str, config: Mapping[str, Any] | None = None) -> ExtractorConfig:
         """The part's settings, checked. Raises `Misconfigured` that names the key."""
@@ -61,7 +62,8 @@ class Registry:
 
     def _module(self, name: str) -> Any:
         if name not in self.parts:
-            raise Misconfigured(f"there is no {self.kind} {name!r}", _nearest(name, self.known()))
+            offered = tuple(part for part in self.parts if part not in self.for_tests)
+            raise Misconfigured(f"there is no {self.kind} {name!r}", _nearest(name, offered))
         return import_module(self.parts[name][0])
 
     def _misconfigured(self, name: str, first: ErrorDetails, keys: tuple[str, ...]) -> Misconfigured:

@@ -9,8 +9,7 @@ from ray import serve
 from deployments.extractors.profile import extractor_profiles
 from deployments.replica.extractor_service import part_deployment
 from graph.config.fleet_plan import fleet_plan
-from graph.config.settings import app_settings
-from graph.config.zero_shot_options import is_zero_shot
+from graph.config.settings import app_settings, is_zero_shot
 from graph.serving.router import router_deployment
 from storage.shard.data_folder import ensure_manifest
 

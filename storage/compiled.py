@@ -8,13 +8,15 @@ reassociated operations, so that every machine computes the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 CompiledLoop = Callable[..., Any]
 
 
+@cache
 def compiled(loop: CompiledLoop, *arguments: str) -> CompiledLoop:
-    """``loop`` as machine code.
+    """``loop`` as machine code, loaded or compiled once in a process.
 
     arguments: the type of each, as "uint8[:]", "float32[:, :]" (C-contiguous; "const " before it: read-only), or
     "int64", "float32" for a number.

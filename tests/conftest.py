@@ -23,21 +23,29 @@ settings.register_profile("shared cores", settings(), deadline=None, suppress_he
 settings.load_profile("shared cores")
 
 
-class ServicesInOneProcess(LoadFileScheduling):  # type: ignore[misc]  # it has no types
-    """Whole files to whoever is free; all that start services to one process, one after the other, from the start."""
+CHAINS = {  # folders whose tests run one after the other in one process: they share services
+    "tests/cluster/": "on their own",
+    "tests/e2e/alone/": "on their own",
+    "tests/e2e/restarted/": "shared",
+    "tests/e2e/shared/": "shared",
+}
+
+
+class ServicesFirst(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """Whole files to whoever is free; a chain of tests that start services to each process from the start."""
 
     def _split_scope(self, nodeid: str) -> str:
         scope: str = super()._split_scope(nodeid)
-        return "services" if scope.startswith(("tests/cluster/", "tests/e2e/")) else scope
+        return next((chain for folder, chain in CHAINS.items() if scope.startswith(folder)), scope)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ServicesInOneProcess | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ServicesFirst | None:
     """For ``--dist loadfile``. In the order of collection, which begins with the services."""
     if config.getoption("dist") != "loadfile":
         return None
     config.option.loadscopereorder = False  # else it is by their number
-    return ServicesInOneProcess(config, log)
+    return ServicesFirst(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

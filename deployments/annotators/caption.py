@@ -11,13 +11,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from deployments.extractor import ImageInput, Pixels
+from deployments.extractor import Pixels
 from deployments.models.captioning import Captioner
 from deployments.models.fetching.families import CAPTIONERS
 from deployments.models.fetching.files import files_mark, find_model
 from deployments.models.image_encoder import blank_form, fingerprint, read_preprocessing
-from deployments.models.loading import guarded, placement_of
-from deployments.models.settings import ModelConfig
+from deployments.models.loading import ModelConfig, guarded, placement_of
 
 METHOD_VERSION = "1"
 
@@ -43,22 +42,15 @@ class Caption:
         )
         self._step = 1 if placement.on_cpu else config.batch_size
         method = (config.prompt, config.max_tokens, config.beams)
-        self._fingerprint = fingerprint(
+        self.fingerprint = fingerprint(
             f"caption-{METHOD_VERSION}", files, self._preprocessing, placement.dtype, *method
         )
+        self.image_input = self._preprocessing.form
         guarded(files, lambda: self.annotate([blank_form(self._preprocessing)]))
 
     @staticmethod
     def weights_mark(config: Config) -> str:
         return files_mark(find_model(config.model, config.revision, CAPTIONERS, "caption"))
-
-    @property
-    def image_input(self) -> ImageInput:
-        return self._preprocessing.form
-
-    @property
-    def fingerprint(self) -> str:
-        return self._fingerprint
 
     def annotate(self, images: Sequence[Pixels]) -> list[str]:
         """One caption a picture."""

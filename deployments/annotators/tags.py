@@ -13,15 +13,13 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from deployments.annotators.label_files import labels_path, read_labels
-from deployments.annotators.tag_scores import best_tags, sigmoid, softmax
-from deployments.extractor import ImageInput, Pixels
+from deployments.annotators.zero_shot import best_tags, sigmoid, softmax
+from deployments.extractor import Pixels
 from deployments.models.fetching.families import BACKBONES
 from deployments.models.fetching.files import ModelFiles, files_mark, find_model
-from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
+from deployments.models.image_encoder import fingerprint, image_encoder, read_preprocessing
 from deployments.models.image_modules import load_classifier
-from deployments.models.loading import placement_of
-from deployments.models.settings import MODEL, RuntimeConfig
-from deployments.models.towers import choose_tower
+from deployments.models.loading import MODEL, RuntimeConfig, placement_of
 from storage.errors import Misconfigured
 
 METHOD_VERSION = "1"
@@ -54,12 +52,13 @@ class Tags:
         preprocessing = read_preprocessing(files)
         module, settings = load_classifier(files, placement)
         self.config = config
-        tower = choose_tower(module, placement, config, preprocessing, digest=module_digest(files, "classes"))
-        self._encoder = image_encoder(files, preprocessing, tower)
+        self._encoder = image_encoder(files, preprocessing, module, placement, config, "classes")
         self._labels = [str(settings.id2label.get(i, i)) for i in range(self._encoder.dim)]
         self._scores = sigmoid if settings.problem_type == "multi_label_classification" else softmax
         details = (self._labels, str(settings.problem_type), config.threshold, config.top_k)
-        self._fingerprint = fingerprint(f"tags-{METHOD_VERSION}", files, preprocessing, tower.precision, *details)
+        self.image_input = preprocessing.form
+        precision = self._encoder.tower.precision
+        self.fingerprint = fingerprint(f"tags-{METHOD_VERSION}", files, preprocessing, precision, *details)
 
     @staticmethod
     def weights_mark(config: Config) -> str:
@@ -67,14 +66,6 @@ class Tags:
             return files_mark(_files(config))
         text = "\n".join(read_labels(config.labels))
         return hashlib.sha256(f"{labels_path(config.labels)}\n{text}".encode()).hexdigest()
-
-    @property
-    def image_input(self) -> ImageInput:
-        return self._encoder.preprocessing.form
-
-    @property
-    def fingerprint(self) -> str:
-        return self._fingerprint
 
     def annotate(self, images: Sequence[Pixels]) -> list[list[dict[str, Any]]]:
         """Of each picture at most ``top_k`` of {"label", "score"}, best first, none below ``threshold``."""

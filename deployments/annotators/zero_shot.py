@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.annotators.tag_scores import best_tags, sigmoid, softmax
 from deployments.extractor import LOGITS
 from storage.errors import ExtractorUnavailable
 from storage.types.features import FeatureRows, FloatVectors, Vectors
 
 TEMPLATES = ("a photo of a {}.",)
 TEXTS_A_CALL = 64
+DIGITS = 4  # of a score
 
 EmbedTexts = Callable[[Sequence[str]], Sequence[FeatureRows]]
 
@@ -70,3 +70,23 @@ def embed_labels(
         raise ExtractorUnavailable("the text model gives no scale for its scores", "choose a CLIP or SigLIP model")
     rows = np.concatenate([found.rows for found in features]).astype(np.float32)
     return label_matrix(rows, templates), np.asarray(features[0].extras[LOGITS], np.float64)
+
+
+def best_tags(
+    labels: Sequence[str], scores: NDArray[np.floating[Any]], *, threshold: float, top_k: int
+) -> list[dict[str, Any]]:
+    """{"label", "score"} of the highest of (L,) scores, best first, equal ones in the order of the labels."""
+    best = np.argsort(-scores, kind="stable")[:top_k]
+    return [{"label": labels[i], "score": round(float(scores[i]), DIGITS)} for i in best if scores[i] >= threshold]
+
+
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """(..., L) that add up to one over the last axis."""
+    wide = np.asarray(logits, np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Each by itself. By tanh, which does not overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, np.float64))))

@@ -13,7 +13,7 @@ import numpy as np
 from deployments.extractor import ExtractorConfig, ImageInput, Pixels
 from deployments.pictures.images import DECODE_VERSION
 from deployments.pictures.pixel_kernels import COLOR_BINS, color_counts, warm_up
-from storage.types.features import FeatureRows, FeatureSpec, FloatVectors, Vectors
+from storage.types.features import FeatureRows, FeatureSpec, Vectors
 
 METHOD_VERSION = "1"
 
@@ -27,26 +27,18 @@ class Color:
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
+        self.spec = self.spec_for(self.config)
         warm_up()  # so that the first picture does not wait for it
 
     @classmethod
     def spec_for(cls, config: Config) -> FeatureSpec:
         return FeatureSpec("color", "dense", COLOR_BINS, "l1", f"color-{METHOD_VERSION}/decode-{DECODE_VERSION}")
 
-    @property
-    def spec(self) -> FeatureSpec:
-        return self.spec_for(self.config)
-
     def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
         """rows: (1, 512), sums to 1, of (H, W, 3) RGB pictures."""
-        return [FeatureRows(_histogram(image)) for image in images]
+        counts = [color_counts(image) for image in images]
+        return [FeatureRows((of_image / of_image.sum()).astype(np.float32)[None]) for of_image in counts]
 
     def distance(self, a: Vectors, b: Vectors) -> float:
         """Sum of absolute differences, 0 to 2."""
         return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).sum())
-
-
-def _histogram(image: Pixels) -> FloatVectors:
-    counts = color_counts(image)
-    shares: FloatVectors = (counts / counts.sum()).astype(np.float32)
-    return shares[None]

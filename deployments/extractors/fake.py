@@ -37,6 +37,7 @@ class Fake:
     def __init__(self, config: Config | None = None) -> None:
         """Raises `ExtractorUnavailable` when told to fail on load."""
         self.config = config or Config.model_validate({})
+        self.spec = self.spec_for(self.config)
         time.sleep(self.config.load_delay_s)
         if self.config.fails == "load":
             raise ExtractorUnavailable("the fake extractor was told not to load", "set fails: never")
@@ -45,10 +46,6 @@ class Fake:
     def spec_for(cls, config: Config) -> FeatureSpec:
         fingerprint = f"fake-1/dim-{config.dim}/decode-{DECODE_VERSION}"
         return FeatureSpec("fake", "dense", config.dim, "cosine", fingerprint)
-
-    @property
-    def spec(self) -> FeatureSpec:
-        return self.spec_for(self.config)
 
     def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
         """rows: (1, dim) unit norm, of (8, 8) gray pictures."""

@@ -33,10 +33,10 @@ class FakeModel:
     def __init__(self, config: Config) -> None:
         """Raises `ExtractorUnavailable` where there is no such file."""
         digest = self.weights_mark(config)
-        seed = int(digest[:8], 16)
         self._config = config
-        self._projection = np.random.default_rng(seed).standard_normal((config.dim, SIDE * SIDE))
-        self._spec = FeatureSpec("fake_model", "dense", config.dim, "cosine", f"fake_model-1/{digest[:16]}")
+        self._projection = np.random.default_rng(int(digest[:8], 16)).standard_normal((config.dim, SIDE * SIDE))
+        self.image_input = ImageInput("gray", (SIDE, SIDE))
+        self.spec = FeatureSpec("fake_model", "dense", config.dim, "cosine", f"fake_model-1/{digest[:16]}")
         self.model = config.weights
 
     @staticmethod
@@ -45,14 +45,6 @@ class FakeModel:
             return hashlib.sha256(Path(config.weights).read_bytes()).hexdigest()
         except OSError as error:
             raise ExtractorUnavailable(f"no weights at {config.weights}", "write the file") from error
-
-    @property
-    def image_input(self) -> ImageInput:
-        return ImageInput("gray", (SIDE, SIDE))
-
-    @property
-    def spec(self) -> FeatureSpec:
-        return self._spec
 
     def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
         """rows: (1, dim) unit norm, of (8, 8) gray pictures."""

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from deployments.models.fetching.families import GLOBAL
 from deployments.models.fetching.files import files_mark, find_model
-from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
+from deployments.models.image_encoder import VectorExtractor, fingerprint, image_encoder, read_preprocessing
 from deployments.models.image_modules import load_backbone
-from deployments.models.loading import placement_of
-from deployments.models.settings import ModelConfig
-from deployments.models.towers import choose_tower
-from deployments.models.vector_extractor import VectorExtractor
+from deployments.models.loading import ModelConfig, placement_of
 from storage.types.features import FeatureSpec
 
 METHOD_VERSION = "1"
@@ -30,11 +27,8 @@ class Global(VectorExtractor):
         placement = placement_of(config)
         preprocessing = read_preprocessing(files)
         module, pooling = load_backbone(files, placement)
-        tower = choose_tower(
-            module, placement, config, preprocessing, digest=module_digest(files, f"image features by {pooling}")
-        )
-        encoder = image_encoder(files, preprocessing, tower)
-        mark = fingerprint(f"global-{METHOD_VERSION}", files, preprocessing, tower.precision, pooling)
+        encoder = image_encoder(files, preprocessing, module, placement, config, f"image features by {pooling}")
+        mark = fingerprint(f"global-{METHOD_VERSION}", files, preprocessing, encoder.tower.precision, pooling)
         super().__init__(encoder, FeatureSpec("global", "dense", encoder.dim, "cosine", mark), config.model)
 
     @staticmethod

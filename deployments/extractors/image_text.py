@@ -14,13 +14,10 @@ from pydantic import Field
 from deployments.extractor import LOGITS, TOKENS_CUT
 from deployments.models.fetching.families import DUAL_ENCODERS
 from deployments.models.fetching.files import files_mark, find_model
-from deployments.models.image_encoder import fingerprint, image_encoder, module_digest, read_preprocessing
+from deployments.models.image_encoder import VectorExtractor, fingerprint, image_encoder, read_preprocessing
 from deployments.models.image_modules import image_features
-from deployments.models.loading import guarded, load_model, load_tokenizer, placement_of
-from deployments.models.settings import ModelConfig
+from deployments.models.loading import ModelConfig, guarded, load_model, load_tokenizer, placement_of
 from deployments.models.text_tower import TextTower
-from deployments.models.towers import choose_tower
-from deployments.models.vector_extractor import VectorExtractor
 from storage.index.unit_vectors import unit_rows
 from storage.types.features import FeatureRows, FeatureSpec
 
@@ -40,13 +37,10 @@ class ImageText(VectorExtractor):
         tokenizer = load_tokenizer(files)
         model = load_model(files, "AutoModel", placement).model
         module = image_features(model, files.model_type)
-        tower = choose_tower(
-            module, placement, config, preprocessing, digest=module_digest(files, "image features by pooler")
-        )
-        encoder = image_encoder(files, preprocessing, tower)
+        encoder = image_encoder(files, preprocessing, module, placement, config, "image features by pooler")
         self._texts = TextTower(model, tokenizer, placement)
         self._logits = np.array(self._texts.logits(), np.float64)
-        mark = fingerprint(f"image_text-{METHOD_VERSION}", files, preprocessing, tower.precision)
+        mark = fingerprint(f"image_text-{METHOD_VERSION}", files, preprocessing, encoder.tower.precision)
         super().__init__(encoder, FeatureSpec("image_text", "dense", encoder.dim, "cosine", mark), config.model)
         self._prompt = config.prompt
         guarded(files, lambda: self.embed_texts(["warm-up"]))
@@ -60,11 +54,8 @@ class ImageText(VectorExtractor):
         if not texts:
             return []
         rows, cut = self._texts([self._prompt.replace("{}", text) for text in texts])
-        rows = unit_rows(rows)
+        extras = [{TOKENS_CUT: np.array([left_out], np.int64)} if left_out else {} for left_out in cut]
         return [
-            FeatureRows(rows[i : i + 1], extras={LOGITS: self._logits, **_cut_extra(cut[i])}) for i in range(len(rows))
+            FeatureRows(row[None], extras={LOGITS: self._logits, **more})
+            for row, more in zip(unit_rows(rows), extras, strict=True)
         ]
-
-
-def _cut_extra(cut: int) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    return {TOKENS_CUT: np.array([cut], np.int64)} if cut else {}

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from deployments.extractor import ExtractorConfig, ImageInput, Pixels
-from deployments.keypoints.descriptors import ROOTSIFT, descriptor_fingerprint, load_descriptor, mirror_order
+from deployments.keypoints.descriptors import ROOTSIFT, descriptor_fingerprint, load_descriptor
 from deployments.keypoints.detector import Keypoints, detect
 from deployments.keypoints.patches import SECOND_PEAK, cut_patches, find_directions
+from deployments.keypoints.rootsift import mirror_order
 from deployments.keypoints.scale_space import Octave, build_scale_space
 from deployments.keypoints.spread import spread_order
 from deployments.pictures.images import DECODE_VERSION
@@ -46,21 +47,15 @@ class Local:
     def __init__(self, config: Config | None = None) -> None:
         """Raises `ExtractorUnavailable` where a network's weights or the package that runs it are missing."""
         self.config = config or Config.model_validate({})
-        self._descriptor = load_descriptor(self.config.descriptor)
+        self.model = self.config.descriptor
+        self._descriptor = load_descriptor(self.model)
+        self.spec = _spec(self._descriptor.fingerprint, self.config)  # of the file that was loaded
         noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
         self.extract([noise])  # so that the first picture does not wait for the compiler
 
     @classmethod
     def spec_for(cls, config: Config) -> FeatureSpec:
         return _spec(descriptor_fingerprint(config.descriptor), config)
-
-    @property
-    def spec(self) -> FeatureSpec:
-        return _spec(self._descriptor.fingerprint, self.config)  # of the file that was loaded, whatever lies there now
-
-    @property
-    def model(self) -> str:
-        return self.config.descriptor
 
     def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
         """At most ``keypoints`` rows (R, 64) of (H, W) gray pictures; none of a picture without texture."""

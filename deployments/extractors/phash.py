@@ -49,14 +49,11 @@ class Phash:
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
+        self.spec = self.spec_for(self.config)
 
     @classmethod
     def spec_for(cls, config: Config) -> FeatureSpec:
         return FeatureSpec("phash", "binary", BITS, "hamming", f"phash-{METHOD_VERSION}/decode-{DECODE_VERSION}")
-
-    @property
-    def spec(self) -> FeatureSpec:
-        return self.spec_for(self.config)
 
     def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
         """rows: (1, 72), query_rows: (8, 72), of (96, 96) gray pictures."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, cast
 
-from deployments.extractors.registry import describe_extractor, extractor_class, validate_config
-from storage.types.features import FeatureRows
+from deployments.extractor import ImageInput
+from deployments.extractors.registry import extractor_class, validate_config
+from storage.types.features import FeatureKind, FeatureRows, FeatureSpec
 
 
 class ExtractorProfile:
@@ -18,13 +19,12 @@ class ExtractorProfile:
     """
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        description = describe_extractor(name, options)
-        self.kind = description.kind
-        self.spec = description.spec
-        self.image_input = description.image_input
-        self.embeds_text: bool = description.embeds_text
-        self._config = validate_config(name, options)
-        self._views = extractor_class(name) if description.has_query_views else None
+        extractor, self._config = extractor_class(name), validate_config(name, options)
+        self.spec: FeatureSpec | None = extractor.spec_for(self._config) if hasattr(extractor, "spec_for") else None
+        self.kind: FeatureKind = getattr(extractor, "kind", "dense") if self.spec is None else self.spec.kind
+        self.image_input: ImageInput | None = getattr(extractor, "image_input", None)
+        self.embeds_text = hasattr(extractor, "embed_texts")
+        self._views = extractor if hasattr(extractor, "query_views") else None
 
     def select_views(self, stored: FeatureRows, params: Mapping[str, Any]) -> FeatureRows:
         """What to search with for a stored picture. Raises InvalidField for a bad parameter."""

@@ -23,7 +23,6 @@ from deployments.extractor import ExtractorConfig, ImageInput, Pixels
 from deployments.ocr.bundled_models import file_digest, file_mark, model_files, usable_cores
 from deployments.ocr.picture_reader import PictureReader, picture_reader
 from deployments.ocr.tesseract import language_files
-from deployments.ocr.text_line import WrittenWord
 from deployments.ocr.word_splitting import split_words
 from deployments.pictures.images import DECODE_VERSION
 from storage.types.features import FeatureKind, FeatureRows, FeatureSpec, Vectors
@@ -52,7 +51,8 @@ class Text:
         """Raises `ExtractorUnavailable` where a package or the data of a language are missing."""
         self.config = config or Config.model_validate({})
         languages = _language_files(self.config)
-        self._spec = FeatureSpec("text", "words", WORD_BYTES, "words", _fingerprint(self.config, languages))
+        self.image_input = ImageInput("rgb")
+        self.spec = FeatureSpec("text", "words", WORD_BYTES, "words", _fingerprint(self.config, languages))
         self._make = partial(
             picture_reader,
             long_side_px=self.config.detector_side_px,
@@ -69,14 +69,6 @@ class Text:
     @staticmethod
     def weights_mark(config: Config) -> str:
         return "\n".join(map(file_mark, [*model_files(), *_language_files(config)]))
-
-    @property
-    def image_input(self) -> ImageInput:
-        return ImageInput("rgb")
-
-    @property
-    def spec(self) -> FeatureSpec:
-        return self._spec
 
     def extract(self, images: Sequence[Pixels]) -> list[FeatureRows]:
         """rows: (R, 64), a word each, of (H, W, 3) pictures. extras: ``boxes`` (R, 4, 2) float32, corners in pixels of
@@ -101,16 +93,13 @@ class Text:
 
 
 def _rows(reader: PictureReader, image: Pixels) -> FeatureRows:
-    lines: list[int] = []
-    words: list[WrittenWord] = []
-    for line, word in reader.words(image):
-        lines.append(line)
-        words.append(word)
+    found = list(reader.words(image))
+    words = [word for _, word in found]
     extras: dict[str, NDArray[Any]] = {
         "boxes": np.array([word.box for word in words], np.float32).reshape(-1, 4, 2),
         "frame": np.array([image.shape[1], image.shape[0]], np.int64),
         "confidence": np.array([word.confidence for word in words], np.float32),
-        "line": np.array(lines, np.int32),
+        "line": np.array([line for line, _ in found], np.int32),
     }
     return FeatureRows(encode_words([word.text for word in words]), extras=extras)
 

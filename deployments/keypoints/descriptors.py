@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deployments.keypoints import rootsift
 from deployments.keypoints.patches import Patches
@@ -28,11 +27,9 @@ class Descriptor(Protocol):
 
     def describe(self, patches: Patches) -> FloatVectors:
         """(N, dim) unit norm, of (N, patch_side, patch_side). The same patch gives the same numbers in any batch."""
-        ...
 
     def describe_mirrored(self, patches: Patches, vectors: FloatVectors) -> FloatVectors:
         """The vectors that the mirror images of the patches would have. vectors: of the patches themselves."""
-        ...
 
 
 class RootSift:
@@ -49,12 +46,7 @@ class RootSift:
         return rootsift.rootsift(patches)
 
     def describe_mirrored(self, patches: Patches, vectors: FloatVectors) -> FloatVectors:
-        return np.ascontiguousarray(vectors[:, mirror_order()])
-
-
-def mirror_order() -> NDArray[np.intp]:
-    """Where the numbers of a mirrored RootSIFT come from."""
-    return rootsift.mirror_order()
+        return np.ascontiguousarray(vectors[:, rootsift.mirror_order()])
 
 
 def load_descriptor(name: str) -> Descriptor:

@@ -39,11 +39,7 @@ def mirror_order() -> NDArray[np.intp]:
     """Takes the descriptor of a keypoint to that of its mirror image: the direction of the keypoint stays x, y and with
     it every turn is reversed.
     """
-    return _mirrored(np.arange(DIM))
-
-
-def _mirrored(places: NDArray[np.intp]) -> NDArray[np.intp]:
-    cube = places.reshape(CELLS, CELLS, DIRECTIONS)
+    cube = np.arange(DIM).reshape(CELLS, CELLS, DIRECTIONS)
     return np.ascontiguousarray(cube[::-1][:, :, -np.arange(DIRECTIONS) % DIRECTIONS]).reshape(-1)
 
 

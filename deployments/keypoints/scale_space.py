@@ -10,7 +10,7 @@ recompression.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -87,7 +87,15 @@ def _step_sigma(level: int) -> float:
 
 
 def _blur_into(source: FloatPixels, sigma: float, target: FloatPixels) -> None:
-    _blur()(source, _half_kernel(sigma), target)
+    kernel = _half_kernel(sigma)
+    rows, columns = (_mirrored(side, kernel.size - 1) for side in source.shape)
+    _blur()(source, kernel, rows, columns, target)
+
+
+@lru_cache(maxsize=1024)  # at most 9 KB each
+def _mirrored(side: int, radius: int) -> NDArray[np.int64]:
+    """Which of ``side`` pixels is meant at each place from ``radius`` before the first to as far behind the last."""
+    return np.pad(np.arange(side), radius, mode="reflect")
 
 
 @cache
@@ -100,10 +108,16 @@ def _half_kernel(sigma: float) -> NDArray[np.float32]:
 
 @cache
 def _blur() -> CompiledLoop:
-    return compiled(_blur_loop, "float32[:, :]", "float32[:]", "float32[:, :]")
+    return compiled(_blur_loop, "float32[:, :]", "float32[:]", "int64[:]", "int64[:]", "float32[:, :]")
 
 
-def _blur_loop(source: FloatPixels, kernel: NDArray[np.float32], target: FloatPixels) -> None:
+def _blur_loop(
+    source: FloatPixels,
+    kernel: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    target: FloatPixels,
+) -> None:
     height, width = source.shape
     radius = kernel.size - 1
     padded = np.empty(width + 2 * radius, np.float32)
@@ -114,27 +128,14 @@ def _blur_loop(source: FloatPixels, kernel: NDArray[np.float32], target: FloatPi
         for x in range(width):
             total[x] = middle * row[x]
         for t in range(1, radius + 1):
-            above, below = abs(y - t), y + t
-            if above >= height:
-                above = above % (2 * height - 2) if height > 1 else 0
-                above = min(above, 2 * height - 2 - above) if height > 1 else 0
-            if below >= height:
-                below = below % (2 * height - 2) if height > 1 else 0
-                below = min(below, 2 * height - 2 - below) if height > 1 else 0
-            weight, upper, lower = kernel[t], source[above], source[below]
+            weight, upper, lower = kernel[t], source[rows[radius + y - t]], source[rows[radius + y + t]]
             for x in range(width):
                 total[x] += weight * (upper[x] + lower[x])
         for x in range(width):
             padded[radius + x] = total[x]
         for t in range(1, radius + 1):
-            left, right = t, width - 1 + t
-            period = 2 * width - 2 if width > 1 else 1
-            left = left % period
-            left = min(left, period - left) if width > 1 else 0
-            right = right % period
-            right = min(right, period - right) if width > 1 else 0
-            padded[radius - t] = total[left]
-            padded[radius + width - 1 + t] = total[right]
+            padded[radius - t] = total[columns[radius - t]]
+            padded[radius + width - 1 + t] = total[columns[radius + width - 1 + t]]
         out = target[y]
         for x in range(width):
             out[x] = middle * padded[radius + x]

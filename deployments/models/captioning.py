@@ -9,8 +9,7 @@ from typing import Any
 
 from deployments.models.fetching.files import ModelFiles
 from deployments.models.image_modules import features_of
-from deployments.models.loading import Placement, guarded, load_model, load_tokenizer
-from deployments.models.one_core import cpu_cores
+from deployments.models.loading import Placement, Tensor, cpu_cores, guarded, load_model, load_tokenizer
 from deployments.models.preprocessing import NormalisedPixels
 from storage.errors import ExtractorUnavailable
 
@@ -27,7 +26,6 @@ FLORENCE2_TASKS: Mapping[str, str] = {  # source: Florence2Processor in transfor
     "<MORE_DETAILED_CAPTION>": "Describe with a paragraph what is shown in the image.",
 }
 
-Tensor = Any  # torch.Tensor
 Question = Callable[[Any, Tensor], dict[str, Tensor]]  # model, pixels: what else ``generate`` is given
 
 
@@ -39,8 +37,7 @@ class Captioner:
     ) -> None:
         """Raises `ExtractorUnavailable` for files of another model, and for a prompt that the model has no use for."""
         self._tokenizer = load_tokenizer(files)
-        loaded = load_model(files, CLASSES[files.model_type], placement)
-        self._model, self._placement = loaded.model, placement
+        self._model, self._placement = load_model(files, CLASSES[files.model_type], placement).model, placement
         self._limits = {"max_new_tokens": max_tokens, "num_beams": beams, "do_sample": False}
         self._turn = Lock()
         _without_sampling(self._model)
@@ -55,16 +52,10 @@ class Captioner:
         return [re.sub(r"\s+", " ", text).strip() for text in texts]
 
     def _written(self, pixels: NormalisedPixels) -> list[str]:
-        import torch
-
-        numbers = getattr(torch, self._placement.dtype)
-        with self._turn, torch.inference_mode():
-            if self._placement.on_cpu:
-                torch.set_num_threads(cpu_cores())  # of this thread, for which towers may have said another number
-            given = torch.from_numpy(pixels).to(self._placement.device, numbers)
+        with self._turn, self._placement.inference(cpu_cores()):
+            given = self._placement.tensor(pixels)
             written = self._model.generate(pixel_values=given, **self._ask(self._model, given), **self._limits)
-        texts: list[str] = self._tokenizer.batch_decode(written, skip_special_tokens=True)
-        return texts
+        return list(self._tokenizer.batch_decode(written, skip_special_tokens=True))
 
 
 def _without_sampling(model: Any) -> None:

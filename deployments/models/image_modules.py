@@ -7,10 +7,9 @@ from typing import Any
 
 from deployments.models.fetching.families import PATCH_GRID, VISION_TOWERS, Pooling
 from deployments.models.fetching.files import ModelFiles
-from deployments.models.loading import Placement, load_config, load_model
+from deployments.models.loading import Placement, Tensor, load_config, load_model
 from storage.errors import ExtractorUnavailable
 
-Tensor = Any  # torch.Tensor
 ImageModule = Any  # torch.nn.Module: (N, 3, H, W) pixels -> (N, D)
 ImageFunction = Callable[[Any, Tensor], Tensor]  # model, pixels -> (N, D)
 

@@ -1,4 +1,5 @@
-"""Loading a model from its files: quietly, with safetensors only, no code of the checkpoint's, and no network.
+"""Loading a model: the settings that say which and where it runs, and from its files to its place there. Quietly, with
+safetensors only, no code of the checkpoint's, and no network.
 
 Whatever goes wrong in torch or transformers comes out as one `storage.errors.ExtractorUnavailable`.
 """
@@ -6,19 +7,47 @@ Whatever goes wrong in torch or transformers comes out as one `storage.errors.Ex
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from deployments.extractor import ExtractorConfig
 from deployments.models.fetching.files import COPY_AGAIN, ModelFiles
-from deployments.models.settings import RuntimeConfig
 from storage.errors import ExtractorUnavailable, LookalikeError
 
 Model = Any  # transformers.PreTrainedModel
+Tensor = Any  # torch.Tensor
 POOLER = "pooler."
+MODEL = "a Hugging Face id that is in the cache of this machine, or the path of a folder"
 T = TypeVar("T")
+
+
+class RuntimeConfig(ExtractorConfig):
+    """How a model runs: the settings that every part with a neural model shares."""
+
+    revision: str | None = Field(None, description="branch, tag or commit of a Hugging Face id; left out: main")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="numbers it computes with where it is not quantised; auto: bfloat16 on a GPU, else float32"
+    )
+    precision: Literal["auto", "float", "int8"] = Field(
+        "auto", description="float, int8 (CPU), or auto: the fastest that is exact enough; float where dtype is given"
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    batch_size: int = Field(32, ge=1, le=1024, description="pictures to a forward pass on a GPU; a CPU takes one")
+
+
+class ModelConfig(RuntimeConfig):
+    """Which model, and how it runs."""
+
+    model: str = Field(min_length=1, description=MODEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +61,25 @@ class Placement:
     def on_cpu(self) -> bool:
         return self.device == "cpu"
 
+    @contextmanager
+    def inference(self, cores: int = 1) -> Iterator[None]:
+        """For each forward pass. cores: of a CPU; one unless said, because torch would share a picture among several,
+        and results would depend on their number. It has to be said each time, for threads that have not computed yet
+        take whatever was said last in any of them.
+        """
+        import torch
+
+        if self.on_cpu:
+            torch.set_num_threads(cores)
+        with torch.inference_mode():
+            yield
+
+    def tensor(self, numbers: NDArray[np.float32]) -> Tensor:
+        """The numbers on the device, as it computes with them."""
+        import torch
+
+        return torch.from_numpy(numbers).to(self.device, getattr(torch, self.dtype))
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -39,6 +87,14 @@ class LoadedModel:
 
     model: Model
     missing: frozenset[str]
+
+
+@cache
+def cpu_cores() -> int:
+    """How many this process may use. Not what torch would take: Ray has it count the replica's ``num_cpus``, which is a
+    share that is set aside and no limit.
+    """
+    return len(os.sched_getaffinity(0))
 
 
 def placement_of(config: RuntimeConfig) -> Placement:

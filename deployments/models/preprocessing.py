@@ -1,7 +1,7 @@
 """How a checkpoint wants its pictures: what its image processor's settings mean, done by one backend, ours.
 
 transformers has two backends whose pixels differ a little, and would need the picture in full. Here the router makes
-the small form of it with Pillow (`deployments.pictures.prepare`), and only scale, mean and deviation are left to the
+the small form of it with Pillow (`deployments.pictures.prepared`), and only scale, mean and deviation are left to the
 model.
 """
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from deployments.extractor import ImageInput, Pixels, Resampling
 from deployments.models.fetching.families import PATCH_GRID
-from deployments.models.processors import ProcessorDefaults, defaults_of
 from storage.errors import ExtractorUnavailable
 
 FILTERS: Mapping[int, Resampling] = {  # by Pillow's numbers
@@ -28,9 +27,47 @@ FILTERS: Mapping[int, Resampling] = {  # by Pillow's numbers
     4: "box",
     5: "hamming",
 }
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+OPENAI_CLIP = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+BILINEAR, BICUBIC = 2, 3  # Pillow's numbers
 WARPED_FROM = 384  # pixels: at this size ConvNeXt is shown the whole picture, below it the middle
 
 NormalisedPixels = NDArray[np.float32]  # (N, 3, H, W)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorDefaults:
+    """What an image processor of transformers does where its settings are silent.
+
+    size, crop: pixels. colors: mean and deviation. int_is_square: a bare number stretches the picture to a square, else
+    is its short side. crop_share: crop over short side, of processors that cut to ``size`` by themselves.
+    Source: the class attributes in ``transformers/models/*/image_processing_pil_*.py``; a test compares them.
+    """
+
+    size: int
+    crop: int | None
+    resample: int
+    colors: tuple[tuple[float, ...], tuple[float, ...]]
+    int_is_square: bool
+    crop_share: float | None = None
+
+
+_DEFAULTS: Mapping[str, ProcessorDefaults] = {
+    "Beit": ProcessorDefaults(224, None, BICUBIC, HALF, int_is_square=True),
+    "Bit": ProcessorDefaults(224, 224, BICUBIC, OPENAI_CLIP, int_is_square=False),
+    "Blip": ProcessorDefaults(384, None, BICUBIC, OPENAI_CLIP, int_is_square=True),
+    "CLIP": ProcessorDefaults(224, 224, BICUBIC, OPENAI_CLIP, int_is_square=False),
+    "ConvNext": ProcessorDefaults(384, None, BICUBIC, HALF, int_is_square=False, crop_share=224 / 256),
+    "DeiT": ProcessorDefaults(256, 224, BICUBIC, HALF, int_is_square=True),
+    "Dinov2": ProcessorDefaults(256, 224, BICUBIC, IMAGENET, int_is_square=False),  # a Bit processor's other colours
+    "DINOv3ViT": ProcessorDefaults(224, None, BILINEAR, IMAGENET, int_is_square=True),
+    "MobileNetV1": ProcessorDefaults(256, 224, BILINEAR, HALF, int_is_square=False),
+    "MobileNetV2": ProcessorDefaults(256, 224, BILINEAR, HALF, int_is_square=False),
+    "Siglip": ProcessorDefaults(224, None, BICUBIC, HALF, int_is_square=True),
+    "Siglip2": ProcessorDefaults(256, None, BILINEAR, HALF, int_is_square=True),
+    "ViT": ProcessorDefaults(224, None, BILINEAR, HALF, int_is_square=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +112,21 @@ def preprocessing_of(settings: Mapping[str, Any] | None, config: Mapping[str, An
         form, size = _form(given, defaults, config)
         scale = float(given.get("rescale_factor", 1 / 255)) if given.get("do_rescale", True) else 1.0
         normalises = bool(given.get("do_normalize", True))
-        mean = _triple(given.get("image_mean", defaults.mean)) if normalises else (0.0,) * 3
-        std = _triple(given.get("image_std", defaults.std)) if normalises else (1.0,) * 3
+        mean = _triple(given.get("image_mean", defaults.colors[0])) if normalises else (0.0,) * 3
+        std = _triple(given.get("image_std", defaults.colors[1])) if normalises else (1.0,) * 3
         return Preprocessing(form, size, scale, mean, std)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         message = f"the settings of the image processor cannot be used: {error!r}"
         raise ExtractorUnavailable(message, "copy preprocessor_config.json again, or choose another model") from error
+
+
+def defaults_of(processor: str) -> ProcessorDefaults | None:
+    """Of a class of any backend or age: ``CLIPImageProcessorFast``, ``CLIPFeatureExtractor``; None: it is not known."""
+    for ending in ("ImageProcessor", "FeatureExtractor"):
+        family, found, _ = processor.partition(ending)
+        if found:
+            return _DEFAULTS.get(family)
+    return None
 
 
 def _form(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from deployments.models.fetching.families import TEXT_PADDED_TO_THE_END
 from deployments.models.image_modules import features_of
 from deployments.models.loading import Placement
-from deployments.models.one_core import one_core_here
 
 NO_LIMIT = 1 << 20  # a tokenizer that knows no limit gives a larger number
 
@@ -64,11 +63,6 @@ class TextTower:
         return {name: tokens[name].to(self._placement.device) for name in names}, max(full - self.max_tokens, 0)
 
     def _forward(self, tokens: dict[str, Any]) -> NDArray[np.float32]:
-        import torch
-
-        if self._placement.on_cpu:
-            one_core_here()
-        with torch.inference_mode():
-            features = features_of(self._model.get_text_features(**tokens))
-            row: NDArray[np.float32] = features[0].float().cpu().numpy()
-        return row
+        with self._placement.inference():
+            row = features_of(self._model.get_text_features(**tokens))[0].float().cpu().numpy()
+        return np.asarray(row, np.float32)

@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.models.image_modules import ImageModule
-from deployments.models.loading import Placement
-from deployments.models.one_core import cpu_cores, one_core_here
+from deployments.models.loading import Placement, RuntimeConfig, cpu_cores
 from deployments.models.preprocessing import NormalisedPixels, Preprocessing
-from deployments.models.settings import RuntimeConfig
 from storage.errors import ExtractorUnavailable
 
 LOGGER = logging.getLogger(__name__)
@@ -52,15 +50,9 @@ class TorchTower:
         return np.concatenate(list(forward(self._forward, batches)))
 
     def _forward(self, pixels: NormalisedPixels) -> NDArray[np.float32]:
-        import torch
-
-        if self._placement.on_cpu:
-            one_core_here()
-        numbers = getattr(torch, self._placement.dtype)
-        with torch.inference_mode():
-            given = torch.from_numpy(pixels).to(self._placement.device, numbers)
-            rows: NDArray[np.float32] = self._module(given).float().cpu().numpy()
-        return rows
+        with self._placement.inference():
+            rows = self._module(self._placement.tensor(pixels)).float().cpu().numpy()
+        return np.asarray(rows, np.float32)
 
 
 def choose_tower(
@@ -71,7 +63,7 @@ def choose_tower(
     digest: changes with whatever makes the module another function; names what is kept of an int8 one. Raises
     `ExtractorUnavailable` where int8 is asked for and cannot be had.
     """
-    if config.may_quantise and (placement.on_cpu or config.precision == "int8"):
+    if config.precision == "int8" or (config.precision == config.dtype == "auto" and placement.on_cpu):
         try:
             return _integer_tower(module, placement, preprocessing, digest)
         except ExtractorUnavailable as unavailable:

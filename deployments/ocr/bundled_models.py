@@ -86,13 +86,11 @@ class Network:
 
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """pixels: (1, 3, H, W), -1 to 1, in the order blue, green, red."""
-        output: NDArray[np.float32] = self._session.run(None, {self._input: pixels})[0]
-        return output
+        return np.asarray(self._session.run(None, {self._input: pixels})[0], np.float32)
 
     @property
     def metadata(self) -> dict[str, str]:
-        found: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-        return found
+        return dict(self._session.get_modelmeta().custom_metadata_map)
 
 
 def usable_cores() -> int:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deployments.extractor import Pixels
 from deployments.ocr.bundled_models import Network
-from deployments.ocr.one_script import in_one_script
 from deployments.ocr.text_line import NOTHING_READ, Quad, Reading
 
 HEIGHT = 48  # pixels that the network reads
 LEAST_WIDTH, MOST_WIDTH = 160, 3200  # pixels: it was trained on lines, and a long thin region is no text
 BLANK = 0
+
+TO_GREEK = str.maketrans(
+    "ABEHIKMNOPTXYZo\u4e09",
+    "\u0391\u0392\u0395\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a7\u03a5\u0396\u03bf\u039e",
+)
+GREEK = re.compile("[\u0370-\u03ff]")
+RUN = re.compile(r"\w+")
+LATIN_ALONE = re.compile("[CDFGJLQRSUVWa-np-z\u00c0-\u02af]")  # what no Greek letter looks like
 
 
 class LineRecogniser:
@@ -41,6 +50,19 @@ class LineRecogniser:
         return Reading(in_one_script(text), _spans(middles), likelihoods[columns, best[columns]])
 
 
+def in_one_script(text: str) -> str:
+    """The line with words that mix both scripts, and words of look-alikes beside Greek ones, in Greek. A word with a
+    letter that only Latin has stays as it is. The number of characters does not change.
+
+    A network that reads both takes a capital omicron for an O, so that a Greek word comes out half Latin, and no search
+    for it finds it. Which letters look alike: UTS #39, "Unicode Security Mechanisms", confusables; of capitals those
+    that are the same glyph in common fonts, and what the network takes a capital xi for.
+    """
+    if not GREEK.search(text):
+        return text
+    return RUN.sub(lambda run: run[0] if LATIN_ALONE.search(run[0]) else run[0].translate(TO_GREEK), text)
+
+
 def cut_line(picture: Pixels, quad: Quad) -> Pixels:
     """The line within the quad, upright: (H, W, 3)."""
     width = max(round(float(max(np.linalg.norm(quad[1] - quad[0]), np.linalg.norm(quad[2] - quad[3])))), 1)
@@ -58,5 +80,4 @@ def _spans(middles: NDArray[np.float64]) -> NDArray[np.float32]:
     between = (middles[1:] + middles[:-1]) / 2
     begins = np.concatenate([[2 * middles[0] - between[0]], between])
     ends = np.concatenate([between, [2 * middles[-1] - between[-1]]])
-    spans: NDArray[np.float32] = np.clip(np.stack([begins, ends], axis=1), 0, 1).astype(np.float32)
-    return spans
+    return np.asarray(np.clip(np.stack([begins, ends], axis=1), 0, 1), np.float32)

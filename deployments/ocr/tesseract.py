@@ -7,7 +7,7 @@ system, or from wherever the configuration says.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from PIL import Image
 
 from deployments.extractor import Pixels
 from deployments.ocr.bundled_models import INSTALL, optional_module
-from deployments.ocr.ink import inks
 from deployments.ocr.text_line import NOTHING_READ, Reading
 from storage.errors import ExtractorUnavailable
 
@@ -33,6 +32,9 @@ FOLDERS = (  # of the trained data in Debian and Ubuntu, Fedora and Arch, openSU
 HEIGHT = 36  # pixels of a line
 SURE = 0.8  # confidence from which a line is not looked at again
 MARGIN = 8  # pixels, of the same colours
+COLORS = 5
+ROUNDS = 15  # of k-means
+ANOTHER_COLOR = 70.0  # of 255, distance from which a pixel counts as white
 
 
 def language_files(languages: Sequence[str], folder: str | None = None) -> list[Path]:
@@ -94,7 +96,7 @@ class Tesseract:
         shape = width / HEIGHT
         best = self._read_once(engine, resized)
         if best.confidence_over(shape) < SURE:
-            readings = [best, *(self._read_once(engine, letters) for letters in inks(resized))]
+            readings = [best, *(self._read_once(engine, letters) for letters in _inks(resized))]
             best = max(readings, key=lambda reading: reading.confidence_over(shape))
         return best
 
@@ -120,3 +122,23 @@ class Tesseract:
         if not text:
             return NOTHING_READ
         return Reading(text, np.clip(np.array(spans, np.float32), 0, 1), np.array(confidences, np.float32))
+
+
+def _inks(line: Pixels) -> Iterator[Pixels]:
+    """For each of the main colours of an (H, W, 3) line, what has it in black on white: (H, W). The same every time.
+
+    Tesseract reads black on white, and makes that of a gray line by one threshold, which over a photograph leaves no
+    letters. But letters are of one colour, and that is among the few that the line's middle can be sorted into.
+    """
+    colors = line.astype(np.float32)
+    height = len(line)
+    middle = colors[height // 5 : height - height // 5].reshape(-1, 3)
+    if len(middle) < COLORS:
+        return
+    cv2.setRNGSeed(0)  # of this thread
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, ROUNDS, 1.0)
+    labels = np.zeros((len(middle), 1), np.int32)
+    _, _, main = cv2.kmeans(middle, COLORS, labels, stop, 1, cv2.KMEANS_PP_CENTERS)
+    for color in main:
+        distance = np.linalg.norm(colors - color, axis=2)
+        yield np.clip(distance * (255 / ANOTHER_COLOR), 0, 255).astype(np.uint8)

@@ -50,5 +50,4 @@ def _eight_bits(values: NDArray[np.generic]) -> Pixels:
         unit = 1.0 if values.dtype.kind == "f" and high <= 1 else float(FULL_SCALE)
         low, high = 0.0, unit if high <= unit else 65535.0
     span = high - low or 1.0
-    pixels: Pixels = np.rint((scaled - low) * (FULL_SCALE / span)).astype(np.uint8)
-    return pixels
+    return np.asarray(np.rint((scaled - low) * (FULL_SCALE / span)), np.uint8)

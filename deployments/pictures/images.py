@@ -51,7 +51,14 @@ DAMAGED = "the file is damaged or cut short: restore it from where it came from,
 
 ORIENTATION_TAG = 0x0112
 FIRST_ON_ITS_SIDE = 5  # orientations 5 to 8 exchange width and height
+FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # cv2's codes by orientation; from 5 on, of the transposed picture
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+QUICK_BYTES = 256 * 1024
+QUICK_PIXELS = 1_000_000
+START_OF_FRAME = range(0xC0, 0xD0)
+NO_FRAME = (0xC4, 0xC8, 0xCC)  # tables and an extension, numbered among the frames
+SEQUENTIAL = (0xC0, 0xC1)  # a progressive file may hold any number of passes over the same pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,27 @@ def picture_format(data: bytes) -> str:
         if brands.intersection(HEIF_BRANDS):
             return "heic"
     raise UnsupportedImage("the file is not a picture in a format that is read here", f"formats: {READ_FORMATS}")
+
+
+def decodes_quickly(data: bytes) -> bool:
+    """Whether these are a sequential JPEG's bytes, few enough for a few milliseconds at worst, whatever they hold. Told
+    from the header: the router decodes on its event loop what is certain to be quick, and nothing else, so that no
+    upload holds up the others.
+    """
+    if len(data) > QUICK_BYTES or not data.startswith(b"\xff\xd8"):
+        return False
+    position = 2
+    while position + 9 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker in START_OF_FRAME and marker not in NO_FRAME:
+            height, width = _number(data, position + 5), _number(data, position + 7)
+            return marker in SEQUENTIAL and width * height <= QUICK_PIXELS
+        position += 2 + _number(data, position + 2)
+    return False
+
+
+def _number(data: bytes, position: int) -> int:
+    return int.from_bytes(data[position : position + 2], "big")
 
 
 def _open(name: str, data: bytes) -> ImageFile.ImageFile:
@@ -208,20 +236,8 @@ def _orientation(picture: Image.Image) -> int:
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:
     """The picture as it is meant to be seen. cv2 turns it five times as fast as numpy copies a turned view."""
-    match orientation:
-        case 2:
-            return np.asarray(cv2.flip(pixels, 1), np.uint8)
-        case 3:
-            return np.asarray(cv2.rotate(pixels, cv2.ROTATE_180), np.uint8)
-        case 4:
-            return np.asarray(cv2.flip(pixels, 0), np.uint8)
-        case 5:
-            return np.asarray(cv2.transpose(pixels), np.uint8)
-        case 6:
-            return np.asarray(cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE), np.uint8)
-        case 7:
-            return np.asarray(cv2.rotate(cv2.transpose(pixels), cv2.ROTATE_180), np.uint8)
-        case 8:
-            return np.asarray(cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE), np.uint8)
-        case _:
-            return pixels
+    if orientation >= FIRST_ON_ITS_SIDE:
+        pixels = np.asarray(cv2.transpose(pixels), np.uint8)
+    if orientation in FLIPS:
+        pixels = np.asarray(cv2.flip(pixels, FLIPS[orientation]), np.uint8)
+    return pixels

@@ -46,8 +46,7 @@ ExtractorAnswer = FeatureRows | Annotated | LookalikeError
 
 def encode_calls(calls: Sequence[ExtractorCall]) -> bytes:
     """Bytes that `decode_calls` turns back into equal calls."""
-    packed: bytes = msgpack.packb([_packed_call(call) for call in calls])
-    return packed
+    return bytes(msgpack.packb([_packed_call(call) for call in calls]))
 
 
 def decode_calls(data: bytes) -> list[ExtractorCall]:
@@ -57,8 +56,7 @@ def decode_calls(data: bytes) -> list[ExtractorCall]:
 
 def encode_extractor_answers(answers: Sequence[ExtractorAnswer]) -> bytes:
     """Bytes that `decode_extractor_answers` turns back into equal answers."""
-    packed: bytes = msgpack.packb([_packed_answer(answer) for answer in answers])
-    return packed
+    return bytes(msgpack.packb([_packed_answer(answer) for answer in answers]))
 
 
 def decode_extractor_answers(data: bytes) -> list[ExtractorAnswer]:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, cast
 
-from deployments.annotators.registry import annotator_class, create_annotator, validate_annotator_config
+from deployments.annotators.registry import ANNOTATORS
 from deployments.extractor import Annotator, EmbedsText, Extractor, ImageInput, NeedsWeights, Pixels, QueryViews
-from deployments.extractors.registry import create_extractor, extractor_class, validate_config
+from deployments.extractors.registry import EXTRACTORS
 from deployments.replica.extractor_wire import Annotated, ExtractorAnswer, ExtractorCall
 from deployments.replica.loading_part import LoadingPart, PartState
 from storage.errors import ExtractorFailed, InvalidField, LookalikeError
@@ -31,11 +31,6 @@ PartKind = Literal["extractor", "annotator"]
 Options = Mapping[str, Any]
 BATCHED = ("extract", "embed_text", "annotate")
 UNASKED_S = 60.0  # after which a model that is not configured is let go
-_Registry = tuple[Callable[..., Part], Callable[..., Any], Callable[[str], Any]]
-_REGISTRIES: Mapping[PartKind, _Registry] = {
-    "extractor": (create_extractor, validate_config, extractor_class),
-    "annotator": (create_annotator, validate_annotator_config, annotator_class),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,7 @@ class PartHost:
     """Builds a part and answers batches with it. Thread-safe."""
 
     def __init__(self, kind: PartKind, name: str, options: Options) -> None:
-        self._create, self._validate, self._class_of = _REGISTRIES[kind]
+        self._registry: Any = EXTRACTORS if kind == "extractor" else ANNOTATORS
         self._name = name
         self._lock = threading.Lock()
         self._parts: dict[str, LoadingPart[Part]] = {}
@@ -113,11 +108,11 @@ class PartHost:
             return self._parts[identity]
 
     def _loading(self, options: Options) -> LoadingPart[Part]:
-        part_class = self._class_of(self._name)
+        part_class = self._registry.part_class(self._name)
         mark: Callable[[], str] | None = None
         if isinstance(part_class, NeedsWeights):
-            mark = partial(part_class.weights_mark, self._validate(self._name, options))
-        return LoadingPart(self._name, partial(self._create, self._name, options), mark)
+            mark = partial(part_class.weights_mark, self._registry.validate(self._name, options))
+        return LoadingPart(self._name, partial(self._registry.create, self._name, options), mark)
 
     def _answer_alike(self, calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer]:
         """Of calls with one ability and one origin."""

@@ -10,17 +10,11 @@ from storage.types.jobs import JobFailure
 EXAMPLES = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DefectCount:
     """Of one kind of defect. examples: the first few, in words."""
 
     code: str
-    count: int
-    examples: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Kind:
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -30,7 +24,7 @@ class Defects:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kinds: dict[str, _Kind] = {}
+        self._kinds: dict[str, DefectCount] = {}
         self._new: list[JobFailure] = []
 
     def add(self, code: str, where: str, reason: str) -> None:
@@ -38,7 +32,7 @@ class Defects:
         shown = where.encode(errors="replace").decode()
         reason = reason.encode(errors="replace").decode()
         with self._lock:
-            kind = self._kinds.setdefault(code, _Kind())
+            kind = self._kinds.setdefault(code, DefectCount(code))
             kind.count += 1
             if len(kind.examples) < EXAMPLES:
                 kind.examples.append(f"{shown}: {reason}")
@@ -51,7 +45,6 @@ class Defects:
         return new
 
     @property
-    def counts(self) -> tuple[DefectCount, ...]:
+    def counts(self) -> list[DefectCount]:
         """Most frequent first."""
-        kinds = sorted(self._kinds.items(), key=lambda item: (-item[1].count, item[0]))
-        return tuple(DefectCount(code, kind.count, tuple(kind.examples)) for code, kind in kinds)
+        return sorted(self._kinds.values(), key=lambda kind: (-kind.count, kind.code))

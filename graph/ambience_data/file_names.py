@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator
 
 from graph.ambience_data.defects import Defects
-from graph.ambience_data.folders import ServiceFolder
+from graph.ambience_data.folders import IDS, NAMES, ServiceFolder
 from graph.ambience_data.stores import DataStore
 from storage.errors import CorruptData
 
@@ -23,16 +23,12 @@ class FileNames:
 
     def __init__(self, folder: ServiceFolder, defects: Defects) -> None:
         """Reads the map of ids once: names that it alone has are kept in memory."""
-        self._names = folder.names
-        self._ids = folder.ids
+        self._names = folder.stores.get(NAMES)
+        self._ids = folder.stores.get(IDS)
         self._defects = defects
         self._only_by_name: dict[int, str] = {}
         if self._ids is not None:
             self._read_ids(self._ids)
-
-    @property
-    def are_there(self) -> bool:
-        return self._names is not None or self._ids is not None
 
     def items(self) -> Iterator[tuple[int, str]]:
         """(id, name) in the order of ids."""

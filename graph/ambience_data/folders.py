@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from graph.ambience_data.defects import Defects
@@ -17,12 +17,13 @@ from graph.ambience_data.vectors import COLORS, HASH_BYTES, looks_like_colors
 from storage.errors import CorruptData
 
 HASHES, HISTOGRAMS, VECTORS = "phashes.lmdb", "rgb_histograms.lmdb", "features.lmdb"
-NAMES, IDS = "id_to_filename.lmdb", "filename_to_id.lmdb"
+NAMES, IDS = "id_to_filename.lmdb", "filename_to_id.lmdb"  # file name by id; id by file name
 KEYPOINTS, DESCRIPTORS = "keypoints.lmdb", "descriptors.lmdb"
-KNOWN = (HASHES, HISTOGRAMS, VECTORS, NAMES, IDS, KEYPOINTS, DESCRIPTORS)
+FEATURES = (HASHES, HISTOGRAMS, VECTORS)
+KNOWN = (*FEATURES, NAMES, IDS, KEYPOINTS, DESCRIPTORS)
 FEATURE_OF = {HASHES: "phash", HISTOGRAMS: "color"}
-BYTES_OF = {"image_text": 4 * 512, "global": 4 * 768, "color": 4 * COLORS, "phash": HASH_BYTES}  # of a value
-BY_FOLDER = tuple(BYTES_OF)  # words in a service's folder name, and its feature
+# Of a value. The features are words in the names of their services' folders, too.
+BYTES_OF = {"image_text": 4 * 512, "global": 4 * 768, "color": 4 * COLORS, "phash": HASH_BYTES}
 LOOKED_AT = 200  # values, for their length
 
 
@@ -39,20 +40,16 @@ class FeatureTable:
         return self.store.path
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ServiceFolder:
-    """What one service left. names: file name by id; ids: id by file name; each None where it is not there."""
+    """What one service left. stores: all LMDBs that could be opened, by their names. tables: those of features."""
 
     path: str
-    tables: tuple[FeatureTable, ...] = ()
-    names: DataStore | None = None
-    ids: DataStore | None = None
-    keypoints: DataStore | None = None
-    descriptors: DataStore | None = None
-    stores: list[DataStore] = field(default_factory=list)
+    stores: dict[str, DataStore] = field(default_factory=dict)
+    tables: list[FeatureTable] = field(default_factory=list)
 
     def close(self) -> None:
-        for store in self.stores:
+        for store in self.stores.values():
             store.close()
 
 
@@ -87,40 +84,26 @@ def _open_folder(
 ) -> ServiceFolder:
     folder = ServiceFolder(path)
     for store_path in paths:
+        name = os.path.basename(store_path)
         try:
-            store = DataStore(store_path)
-            folder.stores.append(store)
-            folder = _with_store(folder, store, called, said, defects)
+            folder.stores[name] = DataStore(store_path)
+            if name not in FEATURES:
+                continue
+            table = _table(folder.stores[name], called, said)
+            if table is not None:
+                folder.tables.append(table)
+            else:
+                reason = "its folder's name and the length of its values do not tell what they are"
+                defects.add("unknown_feature", store_path, f"{reason}: say --feature DIR=NAME")
         except CorruptData as failure:
             defects.add("damaged", store_path, failure.message)
     return folder
 
 
-def _with_store(
-    folder: ServiceFolder, store: DataStore, called: str | None, said: Mapping[str, str], defects: Defects
-) -> ServiceFolder:
-    match os.path.basename(store.path):
-        case "id_to_filename.lmdb":
-            return replace(folder, names=store)
-        case "filename_to_id.lmdb":
-            return replace(folder, ids=store)
-        case "keypoints.lmdb":
-            return replace(folder, keypoints=store)
-        case "descriptors.lmdb":
-            return replace(folder, descriptors=store)
-    table = _table(store, called, said)
-    if table is None:
-        reason = "its folder's name and the length of its values do not tell what they are: say --feature DIR=NAME"
-        defects.add("unknown_feature", store.path, reason)
-        return folder
-    return replace(folder, tables=(*folder.tables, table))
-
-
 def _table(store: DataStore, called: str | None, said: Mapping[str, str]) -> FeatureTable | None:
     """called: the feature that the folder's name says; it has to have values of this length."""
     values = [value for _, value in islice(store.items(), LOOKED_AT)]
-    widths = Counter(map(len, values)).most_common(1)
-    width = widths[0][0] if widths else 0
+    width = Counter(map(len, values)).most_common(1)[0][0] if values else 0
     feature = _said(store.path, said) or FEATURE_OF.get(os.path.basename(store.path))
     if feature is None and called is not None:
         feature = called if width == BYTES_OF[called] else None
@@ -142,11 +125,8 @@ def _said(path: str, said: Mapping[str, str]) -> str | None:
 
 def _by_name(path: str) -> str | None:
     """The feature that the innermost folder with one in its name is called by."""
-    for name in reversed(path.split(os.sep)):
-        for word in BY_FOLDER:
-            if word in name:
-                return word
-    return None
+    names = reversed(path.split(os.sep))
+    return next((feature for name in names for feature in BYTES_OF if feature in name), None)
 
 
 def _by_width(values: Sequence[bytes]) -> str | None:

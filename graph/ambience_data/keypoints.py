@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.ambience_data.defects import Defects
-from graph.ambience_data.folders import ServiceFolder
+from graph.ambience_data.folders import DESCRIPTORS, KEYPOINTS, ServiceFolder
 from graph.ambience_data.point_ranges import PointRanges
 from graph.ambience_data.stores import DataStore
 from storage.errors import CorruptData
@@ -38,11 +38,12 @@ class KeypointCounts:
 
 def check_keypoints(folder: ServiceFolder, ranges: PointRanges | None, defects: Defects) -> KeypointCounts:
     """ranges: None where nobody said whose the points are; then only the values are looked at."""
+    stores = (folder.stores.get(KEYPOINTS), folder.stores.get(DESCRIPTORS))
     found = [
         _counted(store, width, ranges, defects)
-        for store, width in ((folder.keypoints, KEYPOINT_BYTES), (folder.descriptors, DESCRIPTOR_BYTES))
+        for store, width in zip(stores, (KEYPOINT_BYTES, DESCRIPTOR_BYTES), strict=True)
     ]
-    keypoints, descriptors = (0 if store is None else store.entries for store in (folder.keypoints, folder.descriptors))
+    keypoints, descriptors = (0 if store is None else store.entries for store in stores)
     if ranges is None:
         return KeypointCounts(keypoints, descriptors, 0, 0)
     wanted = ranges.ends - ranges.starts

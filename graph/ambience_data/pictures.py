@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from graph.ambience_data.defects import Defects
 from graph.ambience_data.file_names import ID_BYTES, FileNames, image_id_of
-from graph.ambience_data.folders import FeatureTable, ServiceFolder
+from graph.ambience_data.folders import IDS, NAMES, FeatureTable, ServiceFolder
 from storage.errors import CorruptData
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class FoundPictures:
 
     def __iter__(self) -> Iterator[FoundPicture]:
         names = [FileNames(folder, self._defects) for folder in self._folders]
-        is_named = any(one.are_there for one in names)
+        is_named = any({NAMES, IDS} & folder.stores.keys() for folder in self._folders)
         streams: list[Iterable[_Entry]] = [_named(place, one) for place, one in enumerate(names)]
         streams += [self._values(*table) for table in self._tables]
         merged = heapq.merge(*streams, key=attrgetter("id"))  # of one id in the order of streams

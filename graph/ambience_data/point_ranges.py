@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,14 +100,7 @@ def _cells(lines: Iterable[str]) -> Iterator[list[str]]:
     """Those of each line; of COPY's text format they are apart by tabs."""
     source = iter(lines)
     first = next(source, "")
-    delimiter = "\t" if "\t" in first else ","
-    yield from csv.reader(_with(first, source), delimiter=delimiter)
-
-
-def _with(first: str, rest: Iterator[str]) -> Iterator[str]:
-    if first:
-        yield first.removeprefix("\ufeff")
-    yield from rest
+    return csv.reader(chain([first.removeprefix("\ufeff")], source), delimiter="\t" if "\t" in first else ",")
 
 
 def _row(cells: Sequence[str], image_column: int, range_column: int) -> Row | None:

@@ -17,8 +17,8 @@ from graph.duplicates.pages import Duplicates
 from graph.ports.contract import AnnotatorPort, ExtractorPort, JobPort, ShardPort
 from graph.requests.decoding import Decoding
 from graph.requests.shards import Shards
-from graph.requests.timing import CatalogMetrics, NoMetrics, Timeouts
-from graph.search.searches import Searches
+from graph.requests.timing import CatalogMetrics, Timeouts
+from graph.search.search import Searches
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,14 @@ def build_catalog(
     metrics: CatalogMetrics | None = None,
 ) -> Catalog:
     """keeps_originals: of uploads, for models that come later."""
-    annotators, metrics = annotators or {}, metrics or NoMetrics()
+    annotators, metrics = annotators or {}, metrics or CatalogMetrics()
     reached = Shards(shards, timeout_s=timeouts.shard_s, write_timeout_s=timeouts.write_s)
     stored = [port for port in annotators.values() if port.is_stored]
     return Catalog(
         pictures=Pictures(
-            extractors=extractors,
             computing=Computing(extractors=extractors, annotators=stored, timeouts=timeouts, metrics=metrics),
             decoding=decoding,
             shards=reached,
-            extractor_timeout_s=timeouts.extractor_s,
             keeps_originals=keeps_originals,
         ),
         searches=Searches(

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from deployments.extractor import Annotation, ImageInput
 from deployments.pictures.prepared import PreparedPicture
+from graph.ports.batching import all_of
 from graph.ports.contract import AnnotatorPort, ExtractorPort
+from graph.ports.status import explained
 from graph.requests.timing import CatalogMetrics, Timeouts
 from storage.errors import Busy, DeadlineExceeded, Unavailable
 from storage.types.features import FeatureRows
@@ -25,7 +27,7 @@ class Computing:
         timeouts: Timeouts,
         metrics: CatalogMetrics,
     ) -> None:
-        self._extractors = extractors
+        self.extractors = extractors
         self._annotators = annotators
         self._timeouts = timeouts
         self._metrics = metrics
@@ -33,13 +35,14 @@ class Computing:
     @property
     def names(self) -> list[str]:
         """Of everything that is kept of a picture."""
-        return [*self._extractors, *(port.name for port in self._annotators)]
+        return [*self.extractors, *(port.name for port in self._annotators)]
 
-    def inputs(self) -> set[ImageInput]:
-        """The forms that an added picture is needed in, as far as the models that want them are there."""
-        wanted = [port.served.image_input for port in self._extractors.values()]
-        wanted += [port.image_input for port in self._annotators]
-        return {one for one in wanted if one is not None}
+    @property
+    def inputs(self) -> list[ImageInput | None]:
+        """The forms that an added picture is needed in; None of models that are not there."""
+        return [port.served.image_input for port in self.extractors.values()] + [
+            port.image_input for port in self._annotators
+        ]
 
     async def computed(self, prepared: PreparedPicture) -> tuple[dict[str, FeatureRows], dict[str, Annotation]]:
         """What could be computed within the time for it: annotators with a model of their own beside the extractors,
@@ -52,6 +55,21 @@ class Computing:
         )
         rest = [port for port in self._annotators if port.needs_features]
         return features, {**said, **await self._annotate_all(rest, prepared, features, deadline)}
+
+    async def extracted(self, ports: Sequence[ExtractorPort], prepared: PreparedPicture) -> dict[str, FeatureRows]:
+        """Every one of these features. Raises what the first failure was, `ExtractorUnavailable` where a model is
+        missing.
+        """
+
+        async def one(port: ExtractorPort) -> FeatureRows:
+            want = port.served.image_input
+            if want is None or want not in prepared.forms:
+                raise await explained(port)
+            with port.caller():
+                return await port.extract(prepared.forms[want], timeout_s=self._timeouts.extractor_s)
+
+        found = await all_of([one(port) for port in ports])
+        return {port.name: rows for port, rows in zip(ports, found, strict=True)}
 
     async def _extract_all(self, prepared: PreparedPicture) -> dict[str, FeatureRows]:
         """By name; a feature whose extractor is down or late is left out: it will be pending."""
@@ -69,7 +87,7 @@ class Computing:
             self._metrics.extractor_seconds(name, time.perf_counter() - started)
             return name, rows
 
-        found = await asyncio.gather(*(one(name, port) for name, port in self._extractors.items()))
+        found = await asyncio.gather(*(one(name, port) for name, port in self.extractors.items()))
         return {name: rows for name, rows in found if rows is not None}
 
     async def _annotate_all(

@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from graph.catalog.add_features import add_features, extracted, refuse_stored, stored_with
 from graph.catalog.computing import Computing
 from graph.catalog.put_image import put_image
-from graph.ports.contract import ExtractorPort
-from graph.requests.decoding import Decoding
-from graph.requests.image_ids import check_image_id
+from graph.requests.decoding import Decoding, read_original
 from graph.requests.messages import AddAnswer, AddFeaturesRequest, AddRequest, ImagePage
-from graph.requests.original_file import read_original
-from graph.requests.shards import Shards
+from graph.requests.shards import Shards, image_not_found
 from graph.search.query_rows import asked_ports
-from storage.errors import ImageExists, ImageNotFound
+from storage.errors import ExtractorFailed, ImageExists, ImageNotFound
 from storage.operations.pictures import IdsOfFileName, Original, Page, Records, Thumbnail
-from storage.types.mutations import DeleteImage, RemoveFeatures
+from storage.types.mutations import AddFeatures, DeleteImage, MutationResult, RemoveFeatures
 from storage.types.pictures import ImageRecord
 
 
 class Pictures:
-    """keeps_originals: of uploads, for models that come later. extractor_timeout_s: for a single feature."""
+    """keeps_originals: of uploads, for models that come later."""
 
-    def __init__(
-        self,
-        *,
-        extractors: Mapping[str, ExtractorPort],
-        computing: Computing,
-        decoding: Decoding,
-        shards: Shards,
-        extractor_timeout_s: float,
-        keeps_originals: bool,
-    ) -> None:
-        self._extractors = extractors
+    def __init__(self, *, computing: Computing, decoding: Decoding, shards: Shards, keeps_originals: bool) -> None:
         self._computing = computing
         self._decoding = decoding
         self._shards = shards
-        self._extractor_timeout_s = extractor_timeout_s
         self._keeps_originals = keeps_originals
 
     async def add(self, request: AddRequest) -> AddAnswer:
@@ -46,9 +31,7 @@ class Pictures:
 
         Raises ImageExists for a taken id unless told to skip or replace, an UnreadableImage, or ShardUnavailable.
         """
-        if request.id is not None:
-            check_image_id(request.id)
-        prepared = await self._decoding.prepare(request.image, self._computing.inputs(), with_thumbnail=True)
+        prepared = await self._decoding.prepare(request.image, self._computing.inputs, with_thumbnail=True)
         features, annotations = await self._computing.computed(prepared)
         put = put_image(
             prepared.facts,
@@ -76,22 +59,31 @@ class Pictures:
         Raises ImageExists where it has one of them or is another picture, UnknownFeature, an UnreadableImage,
         ShardUnavailable; where one cannot be computed ExtractorUnavailable and the like, and then stores nothing.
         """
-        check_image_id(request.id)
-        ports = asked_ports(self._extractors, request.features)
+        ports = asked_ports(self._computing.extractors, request.features)
         [record] = await self._shards.ask_for(request.id, Records((request.id,)))
-        refuse_stored(record, request.features)
-        inputs = {port.served.image_input for port in ports}
-        prepared = await self._decoding.prepare(
-            request.image, {one for one in inputs if one is not None}, with_thumbnail=True
+        _refuse_stored(record, request.features)
+        inputs = [port.served.image_input for port in ports]
+        prepared = await self._decoding.prepare(request.image, inputs, with_thumbnail=True)
+        features = await self._computing.extracted(ports, prepared)
+        # What else the service keeps of pictures is absent of a new one.
+        put = put_image(
+            prepared.facts,
+            features,
+            image_id=request.id,
+            operation_id=request.operation_id or uuid.uuid4().hex,
+            asked=request.features,
+            on_conflict="error",
+            metadata=request.metadata,
+            original=request.image,
+            keeps_original=self._keeps_originals,
         )
-        features = await extracted(ports, prepared, timeout_s=self._extractor_timeout_s)
-        mutation = add_features(request, prepared, features, keeps_original=self._keeps_originals)
+        mutation = AddFeatures(put.operation_id, put.record, put.features, put.thumbnail, put.original)
         result = await self._shards.write(request.id, mutation)
-        return AddAnswer(result.outcome, stored_with(result, request))
+        return AddAnswer(result.outcome, _stored_with(result, request))
 
     async def remove_features(self, image_id: str, features: Sequence[str]) -> None:
         """With the last one goes the picture. Raises ImageNotFound where it has none of them, UnknownFeature."""
-        asked_ports(self._extractors, features)
+        asked_ports(self._computing.extractors, features)
         result = await self._shards.write(image_id, RemoveFeatures(uuid.uuid4().hex, image_id, tuple(features)))
         if result.outcome == "absent":
             raise image_not_found(image_id)
@@ -155,5 +147,26 @@ class Pictures:
         return ImagePage(tuple(rows[:limit]), cursor)
 
 
-def image_not_found(image_id: str) -> ImageNotFound:
-    return ImageNotFound(f"no image has the id {image_id!r}", "GET /v1/images lists the ids")
+def _refuse_stored(record: ImageRecord | None, names: Sequence[str]) -> None:
+    """Raises `ImageExists` for a picture that has one of the features, before any is computed."""
+    stored = [name for name in names if record is not None and record.features.get(name) == "ok"]
+    if record is not None and stored:
+        raise ImageExists(
+            f"the image {record.id!r} has {', '.join(stored)} already", "delete that first, or choose another id"
+        )
+
+
+def _stored_with(result: MutationResult, request: AddFeaturesRequest) -> ImageRecord:
+    """The row, which has every feature that was asked for. Raises `ImageExists` where it is another picture's,
+    `ExtractorFailed` where the shard has no place for what a model made, which has changed meanwhile.
+    """
+    if result.outcome == "conflict":
+        _refuse_stored(result.record, request.features)
+        raise ImageExists(
+            f"the id {request.id!r} is that of another picture", "choose another id, or delete that picture first"
+        )
+    record = result.record
+    lost = [name for name in request.features if record is None or record.features.get(name) != "ok"]
+    if record is None or lost:
+        raise ExtractorFailed(f"the model of {', '.join(lost)} has just changed", "try again in a second")
+    return record

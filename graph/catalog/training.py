@@ -12,6 +12,7 @@ import numpy as np
 
 from graph.ports.contract import ExtractorPort, ShardPort
 from graph.requests.messages import ShardTraining, TrainingAnswer
+from graph.requests.shards import outcome_of
 from storage.errors import InvalidRequest, LookalikeError
 from storage.index.whitening import Whitening
 from storage.index.whitening import train_whitening as whitening_from
@@ -29,27 +30,19 @@ async def train_shards(shards: Sequence[ShardPort], feature: str, *, timeout_s: 
 
     Once every shard is done, raises the error of one that failed, or the refusal where every shard refused.
     """
-    outcomes = await asyncio.gather(*(_outcome(shard, feature, timeout_s) for shard in shards))
+    calls = [outcome_of(shard.ask(Train(feature), timeout_s=timeout_s)) for shard in shards]
+    outcomes = await asyncio.gather(*calls)
     errors = [outcome for outcome in outcomes if isinstance(outcome, LookalikeError)]
     failures = [error for error in errors if not isinstance(error, InvalidRequest)]
     if failures or len(errors) == len(outcomes):
         raise (failures or errors)[0]
-    return TrainingAnswer(
-        feature,
-        tuple(
-            ShardTraining(shard.index, reason=outcome.message) if isinstance(outcome, LookalikeError) else outcome
-            for shard, outcome in zip(shards, outcomes, strict=True)
-        ),
-    )
+    return TrainingAnswer(feature, tuple(map(_shard_training, shards, outcomes)))
 
 
-async def _outcome(shard: ShardPort, feature: str, timeout_s: float) -> ShardTraining | LookalikeError:
-    """The error as a value, so that the other shards are waited for."""
-    try:
-        report = await shard.ask(Train(feature), timeout_s=timeout_s)
-    except LookalikeError as error:
-        return error
-    return ShardTraining(shard.index, report.rows, report.lists, report.took_s)
+def _shard_training(shard: ShardPort, outcome: TrainingReport | LookalikeError) -> ShardTraining:
+    if isinstance(outcome, LookalikeError):
+        return ShardTraining(shard.index, reason=outcome.message)
+    return ShardTraining(shard.index, outcome.rows, outcome.lists, outcome.took_s)
 
 
 async def train_whitening(shards: Sequence[ShardPort], port: ExtractorPort, *, timeout_s: float) -> TrainingAnswer:
@@ -71,10 +64,7 @@ async def train_whitening(shards: Sequence[ShardPort], port: ExtractorPort, *, t
     if failures:
         await _put_back(shards, *model, former, timeout_s)
         raise failures[0]
-    reports = [outcome for outcome in outcomes if isinstance(outcome, TrainingReport)]
-    return TrainingAnswer(
-        port.name, tuple(ShardTraining(one.shard, one.rows, one.lists, one.took_s) for one in reports)
-    )
+    return TrainingAnswer(port.name, tuple(map(_shard_training, shards, outcomes)))
 
 
 async def _put_back(
@@ -98,12 +88,7 @@ async def _whiten(
     whitenings: Sequence[Whitening | None],
     timeout_s: float,
 ) -> list[TrainingReport | LookalikeError]:
-    """One whitening a shard, all at once. Errors as values, so that every shard is waited for."""
-
-    async def outcome(shard: ShardPort, whitening: Whitening | None) -> TrainingReport | LookalikeError:
-        try:
-            return await shard.ask(Whiten(feature, fingerprint, whitening), timeout_s=timeout_s)
-        except LookalikeError as error:
-            return error
-
-    return await asyncio.gather(*map(outcome, shards, whitenings))
+    """One whitening a shard, all at once."""
+    asked = [Whiten(feature, fingerprint, whitening) for whitening in whitenings]
+    calls = [outcome_of(shard.ask(one, timeout_s=timeout_s)) for shard, one in zip(shards, asked, strict=True)]
+    return await asyncio.gather(*calls)

@@ -16,11 +16,10 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from PIL import Image, ImageOps
@@ -71,7 +70,7 @@ def main(
 ) -> None:
     """Start the service, index photos, search in every way, say what to try."""
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         folder = Path(photos).expanduser() if photos else sample_photos(SAMPLES)
         if not folder.exists():
@@ -141,13 +140,11 @@ def wait_until_ready(client: Client, service: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline:
         if service.poll() is not None:
             raise DemoFailed(f"the service ended with status {service.returncode}; its reason is above")
-        try:
+        with suppress(LookalikeError):
             readiness = client.ready()
-        except LookalikeError:
-            readiness = None
-        if readiness is not None and readiness.ready:
-            return
-        missing = readiness.missing if readiness is not None else missing
+            if readiness.ready:
+                return
+            missing = readiness.missing
         time.sleep(0.5)
     raise DemoFailed(f"the service was not ready within {START_TIMEOUT_S:.0f} seconds: {'; '.join(missing)}")
 
@@ -173,8 +170,7 @@ def search_in_every_way(client: Client, console: Console) -> None:
     if stored is None:
         raise DemoFailed("nothing was indexed: the folder has no picture that can be read")
     failures = []
-    photo = client.original(stored.id)
-    for trial in (*trials(stored, photo), *crop_trials(client, stored, photo)):
+    for trial in trials(client, stored, client.original(stored.id)):
         answer = client.search(k=5, **trial.query, **trial.options)
         console.print(answer_table(trial.title, answer))
         problem = problem_with(answer, trial)
@@ -185,12 +181,14 @@ def search_in_every_way(client: Client, console: Console) -> None:
     console.print(f"every kind of search found {stored.id!r}", style="green", markup=False)
 
 
-def trials(stored: ImageRow, photo: bytes) -> list[Trial]:
-    """Every kind of search that the default extractors answer, for one stored picture."""
+def trials(client: Client, stored: ImageRow, photo: bytes) -> list[Trial]:
+    """Every kind of search that the default extractors answer, for one stored picture. By a part (half of the photo's
+    area, from its middle) only where there is so much texture that parts have keypoints.
+    """
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(photo))).convert("RGB")
     turned = jpeg(upright.transpose(Image.Transpose.ROTATE_90))
     any_way = {"features": ["phash"], "params": {"phash": {"orientations": "all"}}}
-    return [
+    made = [
         Trial("by photo", {"image": photo}, stored.id),
         Trial("by the mirrored photo", {"image": jpeg(ImageOps.mirror(upright))}, stored.id),
         Trial(
@@ -199,17 +197,12 @@ def trials(stored: ImageRow, photo: bytes) -> list[Trial]:
         Trial("by stored id", {"id": stored.id}, stored.id),
         Trial("by colours alone", {"image": photo}, stored.id, "color", 0.1, {"features": ["color"]}),
     ]
-
-
-def crop_trials(client: Client, stored: ImageRow, photo: bytes) -> list[Trial]:
-    """Half of the photo's area, from its middle; none of a photo with so little texture that parts lack keypoints."""
     found = client.search(id=stored.id, k=1, features=["local"]).results
-    if not found or found[0].matches["local"]["inliers"] < TEXTURED_INLIERS:
-        return []
-    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(photo))).convert("RGB")
-    left, top = round(upright.width * 0.15), round(upright.height * 0.15)
-    part = jpeg(upright.crop((left, top, upright.width - left, upright.height - top)))
-    return [Trial("by a part cut from the photo", {"image": part}, stored.id, "local", None)]
+    if found and found[0].matches["local"]["inliers"] >= TEXTURED_INLIERS:
+        left, top = round(upright.width * 0.15), round(upright.height * 0.15)
+        part = jpeg(upright.crop((left, top, upright.width - left, upright.height - top)))
+        made.append(Trial("by a part cut from the photo", {"image": part}, stored.id, "local", None))
+    return made
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -237,8 +230,7 @@ def answer_table(title: str, answer: SearchAnswer) -> Table:
     features = sorted({name for result in answer.results for name in result.matches})
     table = Table("id", "score", *features, title=f"{title} ({answer.took_ms:.0f} ms)", title_justify="left")
     for result in answer.results:
-        cells = [_figure(result.matches.get(name)) for name in features]
-        table.add_row(Text(result.id), f"{result.score:.3f}", *cells)
+        table.add_row(Text(result.id), f"{result.score:.3f}", *(_figure(result.matches.get(name)) for name in features))
     return table
 
 
@@ -265,10 +257,6 @@ def stay(console: Console, server: str, service: subprocess.Popen[bytes]) -> Non
     console.print("Ctrl-C stops the service.")
     status = service.wait()
     raise DemoFailed(f"the service ended with status {status}; its reason is above")
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -7,20 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph.cli.commands import (
-    annotate,
-    backfill,
-    duplicates,
-    images,
-    import_ambience,
-    index,
-    jobs,
-    models,
-    search,
-    status,
-    train,
-    verify,
-)
+from graph.cli.commands import duplicates, images, jobs, models, search, service, submit
 from graph.cli.terminal.connection import example
 from graph.cli.terminal.reporting import ReportingGroup
 
@@ -78,7 +65,7 @@ def serve(
 
 
 app.command("serve", epilog=example("lookalike serve --data ./data --port 8000"))(serve)
-app.command("index", epilog=example("lookalike index ~/Pictures", "lookalike index ~/Pictures --watch"))(index.index)
+app.command("index", epilog=example("lookalike index ~/Pictures", "lookalike index ~/Pictures --watch"))(submit.index)
 app.command("jobs", epilog=example("lookalike jobs", "lookalike jobs ID", "lookalike jobs stop ID"))(jobs.jobs)
 app.command(
     "search",
@@ -100,17 +87,19 @@ app.command(
         "lookalike duplicates --undo ~/duplicates",
     ),
 )(duplicates.duplicates)
-app.command("tags", epilog=example("lookalike tags photo.jpg"))(annotate.tags)
-app.command("caption", epilog=example("lookalike caption photo.jpg"))(annotate.caption)
-app.command("status", epilog=example("lookalike status", "lookalike status --server http://photos:8000"))(status.status)
-app.command("verify", epilog=example("lookalike verify"))(verify.verify)
-app.command("train", epilog=example("lookalike train local"))(train.train)
-app.command("backfill", epilog=example("lookalike backfill", "lookalike backfill global --detach"))(backfill.backfill)
+app.command("tags", epilog=example("lookalike tags photo.jpg"))(images.tags)
+app.command("caption", epilog=example("lookalike caption photo.jpg"))(images.caption)
+app.command("status", epilog=example("lookalike status", "lookalike status --server http://photos:8000"))(
+    service.status
+)
+app.command("verify", epilog=example("lookalike verify"))(service.verify)
+app.command("train", epilog=example("lookalike train local"))(service.train)
+app.command("backfill", epilog=example("lookalike backfill", "lookalike backfill global --detach"))(submit.backfill)
 app.command(
     "import-ambience",
     epilog=example(
         "lookalike import-ambience /srv/ambience --dry-run",
         "lookalike import-ambience /srv/ambience --photos /srv/photos",
     ),
-)(import_ambience.import_ambience)
+)(submit.import_ambience)
 app.add_typer(models.app)

@@ -9,12 +9,17 @@ Errors are those of `storage.errors`, as the service raised them; one that does 
 `storage.errors.ServiceUnreachable`.
 """
 
-from graph.client.annotations import Tag
 from graph.client.answers import (
     AddedImage,
+    DuplicateGroup,
+    DuplicatePage,
+    DuplicatePicture,
     FeatureReport,
     ImagePage,
     ImageRow,
+    Job,
+    JobFailure,
+    JobFailures,
     PartReport,
     Readiness,
     SearchAnswer,
@@ -23,13 +28,12 @@ from graph.client.answers import (
     ShardCheck,
     ShardTraining,
     ShardUsage,
+    Tag,
     Training,
     Verification,
 )
 from graph.client.asynchronous import AsyncClient
 from graph.client.blocking import Client
-from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage, DuplicatePicture
-from graph.client.job_answers import Job, JobFailure, JobFailures
 
 __all__ = [
     "AddedImage",

@@ -1,18 +1,23 @@
 """What the service answers, declared once: the client builds these classes from JSON, the service writes JSON by them,
 and OpenAPI is made of them.
 
-The field names are those of the JSON, ``Annotated`` says what a field is. `graph.client.wire` says the rest.
+The field names are those of the JSON, ``Annotated`` says what a field is, ``metadata`` how it stands in JSON where its
+type does not say it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from graph.client import wire
-from graph.client.annotations import HasAnnotations
+# Keys of a field's metadata.
+JSON_NAME = "json_name"  # where it is not that of the field
+ALWAYS = "json_type"  # of a field that may be None here, and in JSON is never absent or null
+LEFT_OUT = "json_left_out"  # the service leaves it out where it is empty
+
+FINISHED_STATES = frozenset({"succeeded", "failed", "stopped"})
 
 FeatureState = Literal["ok", "pending", "absent"]
 FeatureStates = Annotated[
@@ -23,6 +28,33 @@ Annotations = Annotated[
     Mapping[str, Any], "by annotator: tags a list of {label, score}, caption a text; empty where there are none"
 ]
 PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pending"]
+
+
+def json_name(declared: Field[Any]) -> str:
+    return str(declared.metadata.get(JSON_NAME, declared.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    label: str
+    score: float
+
+
+class HasAnnotations:
+    """Something with ``annotations``, by annotator as JSON; those of this version's annotators are typed."""
+
+    __slots__ = ()
+
+    annotations: Mapping[str, Any]
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """Best first; empty where there are none."""
+        return tuple(Tag(tag["label"], tag["score"]) for tag in self.annotations.get("tags", ()))
+
+    @property
+    def caption(self) -> str | None:
+        return self.annotations.get("caption")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +85,8 @@ class ImageRow(HasAnnotations):
     features: FeatureStates
     metadata: Mapping[str, Any] = field(default_factory=dict)
     format: Annotated[str, "jpeg, png, ...; empty where it was imported without its file"] = ""
-    byte_size: Annotated[int | None, "size of the file"] = field(default=None, metadata={wire.NAME: "bytes"})
-    added_at: Annotated[datetime | None, "ISO 8601, UTC"] = field(default=None, metadata={wire.ALWAYS: datetime})
+    byte_size: Annotated[int | None, "size of the file"] = field(default=None, metadata={JSON_NAME: "bytes"})
+    added_at: Annotated[datetime | None, "ISO 8601, UTC"] = field(default=None, metadata={ALWAYS: datetime})
     path: Annotated[str | None, "the file it was indexed from, on the service's machine"] = None
     annotations: Annotations = field(default_factory=dict)
 
@@ -63,6 +95,34 @@ class ImageRow(HasAnnotations):
 class ImagePage:
     images: Annotated[tuple[ImageRow, ...], "in the byte order of their ids"]
     next_cursor: Annotated[str | None, "for the next page; null on the last"]
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatePicture:
+    """One of a group."""
+
+    id: str
+    width: Annotated[int, "pixels, EXIF orientation applied; 0 where it was imported without its file"]
+    height: Annotated[int, "likewise"]
+    byte_size: Annotated[int, "size of the file"]
+    sha256: Annotated[str, "of the file's bytes, hexadecimal"]
+    path: Annotated[str | None, "the file it was indexed from, on the service's machine"] = None
+    distance: Annotated[int | None, "bits of 576 that it differs by from the picture that is kept"] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    keep: Annotated[DuplicatePicture, "the largest: by pixels, then by bytes, then the one of the smallest id"]
+    duplicates: Annotated[tuple[DuplicatePicture, ...], "nearest first; each within the threshold of keep"]
+    left_out: Annotated[int, "further pictures near to keep, that were too many to look at"] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatePage:
+    groups: Annotated[tuple[DuplicateGroup, ...], "may be empty on a page that is not the last"]
+    next_cursor: Annotated[str | None, "for the next page; null on the last"]
+    looked_at: Annotated[int, "pictures that the page walked over"] = 0
+    undecided: Annotated[int, "of these, left alone because it took too long to tell what they are copies of"] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +147,7 @@ class PartReport:
 
     status: PartStatus
     took_ms: Annotated[float, "extraction plus the slowest shard"] = 0.0
-    reason: Annotated[str, "why it is not ok, or what it left out"] = field(default="", metadata={wire.LEFT_OUT: True})
+    reason: Annotated[str, "why it is not ok, or what it left out"] = field(default="", metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +223,7 @@ class ShardTraining:
     rows: Annotated[int, "that the trained index holds; 0 where it was not trained"] = 0
     lists: Annotated[int, "that the rows are sorted into"] = 0
     took_s: float = 0.0
-    reason: Annotated[str, "why it was not trained"] = field(default="", metadata={wire.LEFT_OUT: True})
+    reason: Annotated[str, "why it was not trained"] = field(default="", metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +232,50 @@ class Training:
 
     feature: str
     shards: tuple[ShardTraining, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch job's progress."""
+
+    id: str
+    kind: Annotated[str, "index, backfill or import"]
+    state: Annotated[str, "queued, running, succeeded, failed or stopped"]
+    submitted_at: Annotated[datetime, "ISO 8601, UTC"]
+    updated_at: Annotated[datetime, "ISO 8601, UTC"]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    total: Annotated[int, "files; of a backfill (those with something to compute) or an import, images"] = 0
+    done: int = 0
+    added: Annotated[int, "images; of a backfill, features filled in"] = 0
+    replaced: Annotated[int, "images; of an import, those that were there and were added to"] = 0
+    unchanged: int = 0
+    skipped: int = 0
+    failed: Annotated[
+        int,
+        "files that could not be taken; of a backfill, images that could not be filled in; of an import, all that did "
+        "not fit",
+    ] = 0
+    message: str = ""
+    started_at: Annotated[datetime | None, "when work on the first file began"] = None
+    report: Annotated[Mapping[str, Any], "of an import: what each folder held, and what did not fit"] = field(
+        default_factory=dict
+    )
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """A file that a job could not take, or an image that it could not fill in, and why."""
+
+    path: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailures:
+    failures: tuple[JobFailure, ...]
+    next_offset: Annotated[int | None, "for the next page; null on the last"]

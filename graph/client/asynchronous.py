@@ -11,13 +11,9 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from graph.client import answers, calls, job_answers, job_calls
-from graph.client.annotations import Tag
-from graph.client.calls import Call, OnConflict
-from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage
-from graph.client.image_source import ImageSource, read_image
-from graph.client.job_calls import IdFrom, OnKnownFile
-from graph.client.session import Outcome, session
+from graph.client import answers, calls
+from graph.client.calls import Call, IdFrom, OnConflict, OnKnownFile
+from graph.client.session import ImageSource, Outcome, read_image, session
 from graph.same_picture import SAME_PICTURE_BITS
 
 Answer = TypeVar("Answer")
@@ -82,37 +78,35 @@ class AsyncClient:
 
     async def images(self, page_size: int = 100) -> AsyncIterator[answers.ImageRow]:
         """All rows, asked for page by page."""
-        cursor: str | None = None
-        while True:
-            page = await self.page(page_size, cursor)
+        page = await self.page(page_size)
+        for one in page.images:
+            yield one
+        while page.next_cursor is not None:
+            page = await self.page(page_size, page.next_cursor)
             for one in page.images:
                 yield one
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     async def duplicate_page(
         self, threshold: int = SAME_PICTURE_BITS, limit: int = 100, cursor: str | None = None
-    ) -> DuplicatePage:
+    ) -> answers.DuplicatePage:
         """One page of the groups of `duplicates`; one without groups may have a following page."""
         return await self._send(calls.duplicates(threshold, limit, cursor))
 
     async def duplicates(
         self, threshold: int = SAME_PICTURE_BITS, page_size: int = 100
-    ) -> AsyncIterator[DuplicateGroup]:
+    ) -> AsyncIterator[answers.DuplicateGroup]:
         """All groups of the same picture, asked for page by page: the one to keep, and those within so many bits.
 
         What is added or deleted while this goes on may be in it or not. Raises `storage.errors.UnknownFeature` where
         the service computes no hashes.
         """
-        cursor: str | None = None
-        while True:
-            page = await self.duplicate_page(threshold, page_size, cursor)
+        page = await self.duplicate_page(threshold, page_size)
+        for one in page.groups:
+            yield one
+        while page.next_cursor is not None:
+            page = await self.duplicate_page(threshold, page_size, page.next_cursor)
             for one in page.groups:
                 yield one
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     async def thumbnail(self, id: str) -> bytes:
         """A JPEG whose long side is at most 256."""
@@ -158,7 +152,7 @@ class AsyncClient:
         """Pictures like a stored one."""
         return await self._send(calls.similar(id, features, k))
 
-    async def tags(self, image: ImageSource) -> tuple[Tag, ...]:
+    async def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
         """What the service sees in a picture, best first.
 
         Raises `storage.errors.NotFound` where the configuration has no such annotator, and
@@ -209,7 +203,7 @@ class AsyncClient:
         on_conflict: what to do with a file that changed since it was indexed. watch: go on with files that appear
         later.
         """
-        return await self._send(job_calls.submit_index(paths, id_from, on_conflict, watch))
+        return await self._send(calls.submit_index(paths, id_from, on_conflict, watch))
 
     async def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
         """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
@@ -217,7 +211,7 @@ class AsyncClient:
         allow_missing: move over to a model that has changed even where pictures of the old index are left behind.
         Raises `storage.errors.UnknownFeature`.
         """
-        return await self._send(job_calls.submit_backfill(feature, allow_missing))
+        return await self._send(calls.submit_backfill(feature, allow_missing))
 
     async def submit_import(
         self,
@@ -234,22 +228,22 @@ class AsyncClient:
         report the same. keypoint_ranges: a CSV file of the table img_points, or a connection string. features: what
         the vectors of a folder are. Raises `storage.errors.UnknownFeature`.
         """
-        return await self._send(job_calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
+        return await self._send(calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
 
-    async def jobs(self) -> tuple[job_answers.Job, ...]:
-        return await self._send(job_calls.jobs())
+    async def jobs(self) -> tuple[answers.Job, ...]:
+        return await self._send(calls.jobs())
 
-    async def job(self, id: str) -> job_answers.Job:
+    async def job(self, id: str) -> answers.Job:
         """A job's progress. Raises `storage.errors.JobNotFound`."""
-        return await self._send(job_calls.job(id))
+        return await self._send(calls.job(id))
 
-    async def stop_job(self, id: str) -> job_answers.Job:
+    async def stop_job(self, id: str) -> answers.Job:
         """Stop a job; what it has done stays, and the same job submitted again goes on from there."""
-        return await self._send(job_calls.stop_job(id))
+        return await self._send(calls.stop_job(id))
 
-    async def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> job_answers.JobFailures:
+    async def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> answers.JobFailures:
         """A page of what the job failed at."""
-        return await self._send(job_calls.job_failures(id, offset, limit))
+        return await self._send(calls.job_failures(id, offset, limit))
 
     async def aclose(self) -> None:
         await self._http.aclose()

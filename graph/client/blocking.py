@@ -9,13 +9,9 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from graph.client import answers, calls, job_answers, job_calls
-from graph.client.annotations import Tag
-from graph.client.calls import Call, OnConflict
-from graph.client.duplicate_answers import DuplicateGroup, DuplicatePage
-from graph.client.image_source import ImageSource, image_bytes
-from graph.client.job_calls import IdFrom, OnKnownFile
-from graph.client.session import Outcome, session
+from graph.client import answers, calls
+from graph.client.calls import Call, IdFrom, OnConflict, OnKnownFile
+from graph.client.session import ImageSource, Outcome, image_bytes, session
 from graph.same_picture import SAME_PICTURE_BITS
 
 Answer = TypeVar("Answer")
@@ -78,33 +74,29 @@ class Client:
 
     def images(self, page_size: int = 100) -> Iterator[answers.ImageRow]:
         """All rows, asked for page by page."""
-        cursor: str | None = None
-        while True:
-            page = self.page(page_size, cursor)
+        page = self.page(page_size)
+        yield from page.images
+        while page.next_cursor is not None:
+            page = self.page(page_size, page.next_cursor)
             yield from page.images
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def duplicate_page(
         self, threshold: int = SAME_PICTURE_BITS, limit: int = 100, cursor: str | None = None
-    ) -> DuplicatePage:
+    ) -> answers.DuplicatePage:
         """One page of the groups of `duplicates`; one without groups may have a following page."""
         return self._send(calls.duplicates(threshold, limit, cursor))
 
-    def duplicates(self, threshold: int = SAME_PICTURE_BITS, page_size: int = 100) -> Iterator[DuplicateGroup]:
+    def duplicates(self, threshold: int = SAME_PICTURE_BITS, page_size: int = 100) -> Iterator[answers.DuplicateGroup]:
         """All groups of the same picture, asked for page by page: the one to keep, and those within so many bits.
 
         What is added or deleted while this goes on may be in it or not. Raises `storage.errors.UnknownFeature` where
         the service computes no hashes.
         """
-        cursor: str | None = None
-        while True:
-            page = self.duplicate_page(threshold, page_size, cursor)
+        page = self.duplicate_page(threshold, page_size)
+        yield from page.groups
+        while page.next_cursor is not None:
+            page = self.duplicate_page(threshold, page_size, page.next_cursor)
             yield from page.groups
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def thumbnail(self, id: str) -> bytes:
         """A JPEG whose long side is at most 256."""
@@ -150,7 +142,7 @@ class Client:
         """Pictures like a stored one."""
         return self._send(calls.similar(id, features, k))
 
-    def tags(self, image: ImageSource) -> tuple[Tag, ...]:
+    def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
         """What the service sees in a picture, best first.
 
         Raises `storage.errors.NotFound` where the configuration has no such annotator, and
@@ -201,7 +193,7 @@ class Client:
         on_conflict: what to do with a file that changed since it was indexed. watch: go on with files that appear
         later.
         """
-        return self._send(job_calls.submit_index(paths, id_from, on_conflict, watch))
+        return self._send(calls.submit_index(paths, id_from, on_conflict, watch))
 
     def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
         """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
@@ -209,7 +201,7 @@ class Client:
         allow_missing: move over to a model that has changed even where pictures of the old index are left behind.
         Raises `storage.errors.UnknownFeature`.
         """
-        return self._send(job_calls.submit_backfill(feature, allow_missing))
+        return self._send(calls.submit_backfill(feature, allow_missing))
 
     def submit_import(
         self,
@@ -226,22 +218,22 @@ class Client:
         report the same. keypoint_ranges: a CSV file of the table img_points, or a connection string. features: what
         the vectors of a folder are. Raises `storage.errors.UnknownFeature`.
         """
-        return self._send(job_calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
+        return self._send(calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
 
-    def jobs(self) -> tuple[job_answers.Job, ...]:
-        return self._send(job_calls.jobs())
+    def jobs(self) -> tuple[answers.Job, ...]:
+        return self._send(calls.jobs())
 
-    def job(self, id: str) -> job_answers.Job:
+    def job(self, id: str) -> answers.Job:
         """A job's progress. Raises `storage.errors.JobNotFound`."""
-        return self._send(job_calls.job(id))
+        return self._send(calls.job(id))
 
-    def stop_job(self, id: str) -> job_answers.Job:
+    def stop_job(self, id: str) -> answers.Job:
         """Stop a job; what it has done stays, and the same job submitted again goes on from there."""
-        return self._send(job_calls.stop_job(id))
+        return self._send(calls.stop_job(id))
 
-    def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> job_answers.JobFailures:
+    def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> answers.JobFailures:
         """A page of what the job failed at."""
-        return self._send(job_calls.job_failures(id, offset, limit))
+        return self._send(calls.job_failures(id, offset, limit))
 
     def close(self) -> None:
         self._http.close()

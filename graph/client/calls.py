@@ -12,12 +12,12 @@ from urllib.parse import quote
 import httpx
 
 from graph.client import answers, parsing
-from graph.client.annotations import Tag
-from graph.client.duplicate_answers import DuplicatePage
 from storage.errors import InvalidField
 
 Answer = TypeVar("Answer")
 OnConflict = Literal["error", "skip", "replace"]
+OnKnownFile = Literal["skip", "replace"]
+IdFrom = Literal["path", "stem", "sha256", "int"]
 
 VERIFY_TIMEOUT_S = 3600.0  # reads every row of every shard
 TRAIN_TIMEOUT_S = 3600.0
@@ -66,13 +66,13 @@ def delete(id: str) -> Call[None]:
 
 
 def page(limit: int, cursor: str | None) -> Call[answers.ImagePage]:
-    params: dict[str, str | int] = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
+    params = _present(limit=limit, cursor=cursor)
     return Call("GET", "/v1/images", parsing.one(answers.ImagePage), params=params)
 
 
-def duplicates(threshold: int, limit: int, cursor: str | None) -> Call[DuplicatePage]:
+def duplicates(threshold: int, limit: int, cursor: str | None) -> Call[answers.DuplicatePage]:
     params = _present(threshold=threshold, limit=limit, cursor=cursor)
-    return Call("GET", "/v1/duplicates", parsing.one(DuplicatePage), params=params)
+    return Call("GET", "/v1/duplicates", parsing.one(answers.DuplicatePage), params=params)
 
 
 def thumbnail(id: str) -> Call[bytes]:
@@ -128,8 +128,8 @@ def similar(id: str, features: Sequence[str] | None, k: int) -> Call[answers.Sea
     return Call("GET", f"{_image_path(id)}/similar", parsing.one(answers.SearchAnswer), params=params)
 
 
-def tags(image: bytes) -> Call[tuple[Tag, ...]]:
-    return Call("POST", "/v1/tags", parsing.listed("tags", Tag), image=image)
+def tags(image: bytes) -> Call[tuple[answers.Tag, ...]]:
+    return Call("POST", "/v1/tags", parsing.listed("tags", answers.Tag), image=image)
 
 
 def caption(image: bytes) -> Call[str]:
@@ -164,11 +164,51 @@ def ready() -> Call[answers.Readiness]:
     return Call("GET", "/readyz", parsing.readiness, expected=(503,))
 
 
+def submit_index(paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile, watch: bool) -> Call[str]:
+    body = {"kind": "index", "paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
+    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
+
+
+def submit_backfill(feature: str | None, allow_missing: bool) -> Call[str]:
+    body = _present(kind="backfill", feature=feature, allow_missing=allow_missing or None)
+    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
+
+
+def submit_import(
+    paths: Sequence[str],
+    photos: str | None,
+    dry_run: bool,
+    keypoint_ranges: str | None,
+    features: Mapping[str, str] | None,
+) -> Call[str]:
+    given = {"photos": photos, "keypoint_ranges": keypoint_ranges, "features": dict(features or {})}
+    body = {"kind": "import", "paths": list(paths), "dry_run": dry_run}
+    body |= {name: value for name, value in given.items() if value}
+    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
+
+
+def jobs() -> Call[tuple[answers.Job, ...]]:
+    return Call("GET", "/v1/jobs", parsing.listed("jobs", answers.Job))
+
+
+def job(id: str) -> Call[answers.Job]:
+    return Call("GET", f"/v1/jobs/{_segment(id)}", parsing.one(answers.Job))
+
+
+def stop_job(id: str) -> Call[answers.Job]:
+    return Call("POST", f"/v1/jobs/{_segment(id)}/stop", parsing.one(answers.Job))
+
+
+def job_failures(id: str, offset: int, limit: int) -> Call[answers.JobFailures]:
+    params = {"offset": offset, "limit": limit}
+    return Call("GET", f"/v1/jobs/{_segment(id)}/failures", parsing.one(answers.JobFailures), params=params)
+
+
 def _image_path(id: str) -> str:
-    return f"/v1/images/{segment(id)}"
+    return f"/v1/images/{_segment(id)}"
 
 
-def segment(id: str) -> str:
+def _segment(id: str) -> str:
     """An id as one percent-encoded segment of a path. Raises InvalidField."""
     if not id:
         raise InvalidField("an id has no characters", "give an id of 1 to 256 characters")

@@ -10,11 +10,11 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import httpx
 
-from graph.client import answers, wire
+from graph.client import answers
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]  # from a value of JSON
@@ -30,8 +30,7 @@ def content(response: httpx.Response) -> bytes:
 
 def one(kind: type[T]) -> Callable[[httpx.Response], T]:
     """Reads a body that is one of them."""
-    read: Callable[[Any], T] = reader(kind)
-    return lambda response: read(response.json())
+    return lambda response: cast(T, reader(kind)(response.json()))
 
 
 def listed(name: str, kind: type[T]) -> Callable[[httpx.Response], tuple[T, ...]]:
@@ -48,8 +47,7 @@ def service_stats(response: httpx.Response) -> answers.ServiceStats:
     for shard in body["shards"]:
         of_features = (feature.get("memory_bytes", 0) for feature in shard.get("features", {}).values())
         shard.setdefault("memory_bytes", sum(of_features))
-    stats: answers.ServiceStats = reader(answers.ServiceStats)(body)
-    return stats
+    return cast(answers.ServiceStats, reader(answers.ServiceStats)(body))
 
 
 def readiness(response: httpx.Response) -> answers.Readiness:
@@ -77,8 +75,8 @@ def reader(kind: Any) -> Reader:
 @cache
 def _builder(kind: Any) -> Reader:
     hints = get_type_hints(kind)
-    always = {field.name: field.metadata[wire.ALWAYS] for field in fields(kind) if wire.ALWAYS in field.metadata}
-    parts = [(field.name, wire.json_name(field), reader((hints | always)[field.name])) for field in fields(kind)]
+    always = {field.name: field.metadata[answers.ALWAYS] for field in fields(kind) if answers.ALWAYS in field.metadata}
+    parts = [(field.name, answers.json_name(field), reader((hints | always)[field.name])) for field in fields(kind)]
     return lambda body: kind(
         **{name: read(body[json_name]) for name, json_name, read in parts if json_name in body or name in always}
     )

@@ -1,10 +1,14 @@
-"""What both clients share: the address and key they speak with, when they try again, and how they read an outcome."""
+"""What both clients share: the address and key they speak with, how they are handed a picture, when they try again, and
+how they read an outcome.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
 import httpx
 
@@ -15,6 +19,7 @@ from storage.errors import InvalidField
 
 Answer = TypeVar("Answer")
 Outcome = httpx.Response | httpx.HTTPError
+ImageSource = bytes | os.PathLike[str] | BinaryIO
 
 BUSY_STATUSES = frozenset({429, 503})
 CONNECT_TIMEOUT_S = 5.0
@@ -118,3 +123,26 @@ def _seconds(retry_after: str | None) -> float | None:
         return max(0.0, float(retry_after or ""))
     except ValueError:
         return None
+
+
+def image_bytes(source: ImageSource) -> bytes:
+    """The file's bytes.
+
+    Raises TypeError for a plain str, which could be a path or an id, and OSError where the file cannot be read.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, os.PathLike):
+        return Path(source).read_bytes()
+    if isinstance(source, str) or not hasattr(source, "read"):
+        raise TypeError(f"an image is bytes, a pathlib.Path or an open binary file, not {type(source).__name__}")
+    return source.read()
+
+
+async def read_image(source: ImageSource) -> bytes:
+    """`image_bytes` in a thread, since reading a file would hold up everything else on the loop."""
+    if isinstance(source, bytes):
+        return source
+    from anyio import to_thread  # here, because the shell command imports this file and never awaits
+
+    return await to_thread.run_sync(image_bytes, source)

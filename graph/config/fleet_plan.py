@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from deployments.annotators.registry import validate_annotator_config
 from deployments.extractors.profile import ExtractorProfile
-from graph.config.settings import AppSettings
-from graph.config.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
+from graph.config.settings import TEXT_EXTRACTOR, AppSettings, is_zero_shot
 from storage.cluster.plan import FleetPlan
 from storage.errors import Misconfigured
 from storage.shard.plan import ShardSettings
@@ -58,8 +57,6 @@ def _index_configs(settings: AppSettings, profiles: Mapping[str, ExtractorProfil
     """Raises `Misconfigured` for a kind of index that a feature cannot have."""
     configs = {name: IndexConfig(**options.model_dump()) for name, options in settings.indexes.items()}
     for name, config in configs.items():
-        spec = profiles[name].spec
-        if spec is None:  # the model decides; of its kind and metric nothing depends on it
-            spec = FeatureSpec(name, "dense", 1, "cosine", "")
-        check_index_config(spec, config)
+        # Where the model decides, nothing depends on its kind and metric.
+        check_index_config(profiles[name].spec or FeatureSpec(name, "dense", 1, "cosine", ""), config)
     return configs

@@ -7,17 +7,15 @@ one line that names the file, the line and the nearest known key. The result is 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from graph.config.settings import AppSettings, app_settings, check_bind, did_you_mean, first_fault
+from graph.config.settings import AppSettings, app_settings, did_you_mean, first_fault, is_zero_shot
 from graph.config.yaml_source import KeyPath, YamlSource, read_yaml
-from graph.config.zero_shot_options import is_zero_shot
-from storage.errors import Misconfigured
 
 IMPORT_PATH = "graph.app:build"
 ROUTER = "router"
@@ -53,7 +51,6 @@ DEPLOYMENT_KEYS = frozenset({
 class ServeConfig:
     """A checked file. document: the Serve document, with the overrides and defaults in it."""
 
-    path: Path
     host: str
     port: int
     app: AppSettings
@@ -76,9 +73,13 @@ class ServeConfig:
         ours["args"] = {**(ours.get("args") or {}), "data_dir": str(changed.app.data_dir)}
         return replace(changed, document=document)
 
-    def check_bind(self) -> None:
-        """Raises Misconfigured for an address that others can reach while no API key is set."""
-        check_bind(self.host, self.app.api_keys)
+
+def default_config() -> Path:
+    """``configs/local.yaml``: of the folder one is in, so that a clone's own is used, else the one that was
+    installed.
+    """
+    here = Path("configs/local.yaml")
+    return here if here.is_file() else Path(__file__).resolve().parents[2] / "configs" / "local.yaml"
 
 
 def load_config_file(
@@ -93,10 +94,8 @@ def load_config_file(
     unchecked. Raises Misconfigured with file, line and key.
     """
     source = read_yaml(path)
-    document = _mapping(source, (), source.value)
-    _known_keys(source, (), document, TOP_KEYS)
-    http = _mapping(source, ("http_options",), document.get("http_options"))
-    _known_keys(source, ("http_options",), http, HTTP_KEYS)
+    document = _mapping(source, (), source.value, TOP_KEYS)
+    http = _mapping(source, ("http_options",), document.get("http_options"), HTTP_KEYS)
     host, port = http.get("host", DEFAULT_HOST), http.get("port", DEFAULT_PORT)
     if not isinstance(host, str):
         raise source.fault(
@@ -105,95 +104,62 @@ def load_config_file(
     if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65536:
         raise source.fault(("http_options", "port"), f"http_options.port is {port!r}", "give a number from 1 to 65535")
     index = _our_application(source, document)
-    settings = _our_settings(source, document, index, environment)
-    _check_parts(source, index, settings, part_configs)
+    application, where = document["applications"][index], ("applications", index)
+    args = _mapping(source, (*where, "args"), application.get("args"))
+    settings = app_settings(args, environment, fault=source.faults_below((*where, "args")))
+    if part_configs is not None:
+        _check_parts(source, (*where, "args"), settings, part_configs)
     deployed = [name for name, options in settings.annotators.items() if not is_zero_shot(options)]
-    _check_deployments(source, document, index, {ROUTER, *settings.extractors, *deployed})
-    return ServeConfig(path, host, port, settings, document, index).with_overrides()
+    known = {ROUTER, *settings.extractors, *deployed}
+    _check_deployments(source, (*where, "deployments"), application.get("deployments"), known)
+    return ServeConfig(host, port, settings, document, index).with_overrides()
 
 
 def _our_application(source: YamlSource, document: Mapping[str, Any]) -> int:
-    applications = _sequence(source, ("applications",), document.get("applications"))
-    ours = []
-    for index, application in enumerate(applications):
-        where: KeyPath = ("applications", index)
-        _known_keys(source, where, _mapping(source, where, application), APPLICATION_KEYS)
-        if application.get("import_path") == IMPORT_PATH:
-            ours.append(index)
+    applications = [
+        _mapping(source, ("applications", index), application, APPLICATION_KEYS)
+        for index, application in enumerate(_sequence(source, ("applications",), document.get("applications")))
+    ]
+    ours = [index for index, application in enumerate(applications) if application.get("import_path") == IMPORT_PATH]
     if len(ours) != 1:
         hint = f"have exactly one application with import_path: {IMPORT_PATH}"
         raise source.fault(("applications",), f"{len(ours)} applications have the import_path {IMPORT_PATH}", hint)
     return ours[0]
 
 
-def _our_settings(
-    source: YamlSource, document: Mapping[str, Any], index: int, environment: Mapping[str, str] | None
-) -> AppSettings:
-    where: KeyPath = ("applications", index, "args")
-    args = _mapping(source, where, document["applications"][index].get("args"))
-
-    def fault(path: KeyPath, message: str, hint: str) -> Misconfigured:
-        return source.fault((*where, *path), message, hint)
-
-    return app_settings(args, environment, fault=fault)
-
-
 def _check_parts(
-    source: YamlSource, index: int, settings: AppSettings, configs: Mapping[str, type[BaseModel]] | None
-) -> None:
-    for block, parts in (("extractors", settings.extractors), ("annotators", settings.annotators)):
-        for name, options in parts.items() if configs is not None else ():
-            where: KeyPath = ("applications", index, "args", block, name)
-            check_part_options(configs or {}, block, name, options, source, where)
-
-
-def check_part_options(
-    configs: Mapping[str, type[BaseModel]],
-    block: str,
-    name: str,
-    options: Mapping[str, Any],
-    source: YamlSource,
-    where: KeyPath,
+    source: YamlSource, args: KeyPath, settings: AppSettings, configs: Mapping[str, type[BaseModel]]
 ) -> None:
     """Raises Misconfigured for a part that does not exist or an option that it does not have."""
-    if name not in configs:
-        raise source.fault(where, f"unknown name {name!r} in args.{block}", did_you_mean(name, configs))
+    for block, parts in (("extractors", settings.extractors), ("annotators", settings.annotators)):
+        for name, options in parts.items():
+            where = (*args, block, name)
+            if name not in configs:
+                raise source.fault(where, f"unknown name {name!r} in args.{block}", did_you_mean(name, configs))
+            try:
+                configs[name].model_validate(dict(options))
+            except ValidationError as error:
+                raise first_fault(error, configs[name], source.faults_below(where), f"args.{block}.{name}") from error
 
-    def fault(path: KeyPath, message: str, hint: str) -> Misconfigured:
-        return source.fault((*where, *path), message, hint)
 
-    try:
-        configs[name].model_validate(dict(options))
-    except ValidationError as error:
-        raise first_fault(error, configs[name], fault, f"args.{block}.{name}") from error
-
-
-def _check_deployments(source: YamlSource, document: Mapping[str, Any], index: int, known: set[str]) -> None:
-    base: KeyPath = ("applications", index, "deployments")
-    for position, deployment in enumerate(_sequence(source, base, document["applications"][index].get("deployments"))):
-        where: KeyPath = (*base, position)
-        fields = _mapping(source, where, deployment)
-        _known_keys(source, where, fields, DEPLOYMENT_KEYS)
-        name = fields.get("name")
+def _check_deployments(source: YamlSource, where: KeyPath, value: Any, known: set[str]) -> None:
+    for position, deployment in enumerate(_sequence(source, where, value)):
+        name = _mapping(source, (*where, position), deployment, DEPLOYMENT_KEYS).get("name")
         if name not in known:
-            raise source.fault((*where, "name"), f"unknown deployment {name!r}", did_you_mean(name, known))
+            raise source.fault((*where, position, "name"), f"unknown deployment {name!r}", did_you_mean(name, known))
 
 
-def _known_keys(source: YamlSource, where: KeyPath, block: Mapping[str, Any], known: Iterable[str]) -> None:
-    known = set(known)
-    for key in block:
-        if key not in known:
-            place = ".".join(map(str, where)) or "the file"
-            raise source.fault((*where, str(key)), f"unknown key {key!r} in {place}", did_you_mean(key, known))
-
-
-def _mapping(source: YamlSource, where: KeyPath, value: Any) -> dict[str, Any]:
+def _mapping(source: YamlSource, where: KeyPath, value: Any, known: Collection[str] | None = None) -> dict[str, Any]:
+    """known: the keys that it may have; without it any."""
+    place = ".".join(map(str, where)) or "the file"
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise source.fault(
-            where, f"{'.'.join(map(str, where)) or 'the file'} is not a block of keys", "write `key: value` lines"
-        )
+        raise source.fault(where, f"{place} is not a block of keys", "write `key: value` lines")
+    if known is not None:
+        for key in value:
+            if key not in known:
+                raise source.fault((*where, str(key)), f"unknown key {key!r} in {place}", did_you_mean(key, known))
     return value
 
 

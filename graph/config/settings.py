@@ -20,6 +20,7 @@ from storage.index.inverted_file import PROBES
 from storage.upkeep.factory import TRAIN_AFTER_ROWS, KindChoice
 
 API_KEYS_VARIABLE = "LOOKALIKE_API_KEYS"
+TEXT_EXTRACTOR = "image_text"  # the extractor of sentences
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 DEFAULT_EXTRACTORS: Mapping[str, Mapping[str, Any]] = {"phash": {}, "color": {}, "local": {}}
 DEFAULT_WEIGHTS: Mapping[str, float] = {"local": 3.0}  # keypoints that agree are proof, what lies near need not be
@@ -184,16 +185,27 @@ class AppSettings(Settings):
         return dict(self.shard_labels[shard % len(self.shard_labels)]) if self.shard_labels else {}
 
 
+def is_zero_shot(options: Mapping[str, Any]) -> bool:
+    """Whether an annotator with these options, such as tags by labels, needs no model of its own but the vectors of
+    `TEXT_EXTRACTOR`.
+    """
+    return options.get("labels") is not None
+
+
+def _fault_without_file(path: tuple[str | int, ...], message: str, hint: str) -> Misconfigured:
+    return Misconfigured(message, hint)
+
+
 def app_settings(
-    args: Mapping[str, Any], environment: Mapping[str, str] | None = None, *, fault: Fault | None = None
+    args: Mapping[str, Any], environment: Mapping[str, str] | None = None, *, fault: Fault = _fault_without_file
 ) -> AppSettings:
-    """Checks a raw ``args`` block and adds the keys of LOOKALIKE_API_KEYS.
+    """Checks a raw ``args`` block and adds the comma-separated keys of LOOKALIKE_API_KEYS.
 
     fault: makes the error for a key path; a caller that knows the file adds its line. Raises Misconfigured.
     """
-    fault = fault or _fault_without_file
     raw = dict(args)
-    extra = keys_from_environment(os.environ if environment is None else environment)
+    keys = (os.environ if environment is None else environment).get(API_KEYS_VARIABLE, "").split(",")
+    extra = [key.strip() for key in keys if key.strip()]
     listed = raw.get("api_keys") or ()
     if extra and isinstance(listed, (list, tuple)):
         raw["api_keys"] = [*listed, *(key for key in extra if key not in listed)]
@@ -201,18 +213,12 @@ def app_settings(
         settings = AppSettings.model_validate(raw)
     except ValidationError as error:
         raise first_fault(error, AppSettings, fault) from error
-    known = {*settings.extractors}
     for key, names in (("weights", settings.weights), ("indexes", settings.indexes)):
         for name in names:
-            if name not in known:
+            if name not in settings.extractors:
                 message = f"{key} names {name!r}, which no extractor here computes"
-                raise fault((key, name), message, did_you_mean(name, known))
+                raise fault((key, name), message, did_you_mean(name, settings.extractors))
     return settings
-
-
-def keys_from_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The comma-separated API keys of LOOKALIKE_API_KEYS."""
-    return tuple(key.strip() for key in environment.get(API_KEYS_VARIABLE, "").split(",") if key.strip())
 
 
 def check_bind(host: str, api_keys: Iterable[str]) -> None:
@@ -249,7 +255,3 @@ def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterable[st
             return ()
         model = kind
     return model.model_fields
-
-
-def _fault_without_file(path: tuple[str | int, ...], message: str, hint: str) -> Misconfigured:
-    return Misconfigured(message, hint)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ class YamlSource:
         """An error that starts with ``file:line``."""
         return Misconfigured(f"{self.name}:{self.line_of(path)}: {message}", hint)
 
+    def faults_below(self, where: KeyPath) -> Callable[[KeyPath, str, str], Misconfigured]:
+        """`fault` for paths that begin at that one."""
+
+        def fault(path: KeyPath, message: str, hint: str) -> Misconfigured:
+            return self.fault((*where, *path), message, hint)
+
+        return fault
+
 
 def read_yaml(path: Path) -> YamlSource:
     """Raises Misconfigured, with file and line, for a file that cannot be read, is not YAML, or gives a key twice."""
@@ -39,27 +48,22 @@ def read_yaml(path: Path) -> YamlSource:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise Misconfigured(f"{path}: cannot be read: {reason}", "give the path of a configuration file") from error
-    return parse_yaml(text, str(path))
-
-
-def parse_yaml(text: str, name: str) -> YamlSource:
-    """Raises Misconfigured, with ``name`` and line, for text that is not YAML or gives a key twice."""
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
-        source = YamlSource(name, None, {})
+        source = YamlSource(str(path), None, {})
         if node is None:
             return source
         _collect_lines(node, (), source)
-        return YamlSource(name, loader.construct_document(node), source.lines)
+        return replace(source, value=loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 1
         raise Misconfigured(
-            f"{name}:{line}: not valid YAML: {error.problem}", "check indentation and brackets"
+            f"{path}:{line}: not valid YAML: {error.problem}", "check indentation and brackets"
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Misconfigured(f"{name}: not valid YAML: {error}", "check the file's characters") from error
+        raise Misconfigured(f"{path}: not valid YAML: {error}", "check the file's characters") from error
     finally:
         loader.dispose()
 

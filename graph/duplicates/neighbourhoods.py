@@ -33,7 +33,7 @@ class Neighbourhood:
 
 
 class Neighbourhoods:
-    """asked: how many questions were put so far, each to every shard."""
+    """Asks all shards of one walk over the pictures."""
 
     def __init__(
         self, shards: Sequence[ShardPort], *, feature: str, views: int, max_distance: int, timeout_s: float
@@ -43,13 +43,7 @@ class Neighbourhoods:
         self._views = views
         self._max_distance = max_distance
         self._timeout_s = timeout_s
-        self._at_once = FIRST_AT_ONCE
-        self.asked = 0
-
-    @property
-    def at_once(self) -> int:
-        """Pictures that are asked about with the next call."""
-        return self._at_once
+        self._at_once = FIRST_AT_ONCE  # pictures that are asked about with the next call
 
     async def walk(self, shard: int, after: int, limit: int) -> list[NearPicture]:
         """Pictures of one shard by handle."""
@@ -74,7 +68,6 @@ class Neighbourhoods:
             *(shard.ask(Near(questions), timeout_s=self._timeout_s) for shard in self._shards)
         )
         self._adapt(time.monotonic() - started, len(pictures))
-        self.asked += len(pictures)
         return {
             picture.id: _together([of_shard[place] for of_shard in answers], larger, nearest)
             for place, picture in enumerate(pictures)

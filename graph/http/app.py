@@ -22,7 +22,6 @@ from graph.http.guards.observing import NoRequestMetrics, Observing, RequestMetr
 from graph.http.page import page_routes, static_files
 from graph.http.replies.errors import ErrorAnswers, http_exception_response, path_of
 from graph.http.replies.openapi import DESCRIPTION, TITLE, describe
-from graph.http.routes.duplicates import duplicate_routes
 from graph.http.routes.images import image_routes
 from graph.http.routes.jobs import job_routes
 from graph.http.routes.search import direct_search_route, search_routes
@@ -72,7 +71,6 @@ def create_http_app(
     for router in (
         search_routes(catalog, settings),
         image_routes(catalog, settings),
-        duplicate_routes(catalog, settings),
         service_routes(catalog, settings),
         job_routes(catalog, settings),
         original_routes,

@@ -49,11 +49,9 @@ class StaticFile:
 def static_files(folder: Path = HERE) -> dict[str, StaticFile]:
     """By path: ``/``, ``/docs`` and the files that those two load."""
     files = {
-        f"/page/{path.name}": _read(path) for path in sorted((folder / "page").glob("*")) if path.suffix in MEDIA_TYPES
-    }
-    files |= {
-        f"/docs/{path.name}": _read(path)
-        for path in sorted((folder / "docs_page").glob("*"))
+        f"{prefix}/{path.name}": _read(path)
+        for prefix, source in (("/page", "page"), ("/docs", "docs_page"))
+        for path in sorted((folder / source).glob("*"))
         if path.suffix in MEDIA_TYPES
     }
     for path, index in (("/", "/page/index.html"), ("/docs", "/docs/index.html")):

@@ -12,26 +12,28 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import warm_up
 from graph.config.fleet_plan import stored_annotators
-from graph.config.settings import AppSettings
-from graph.config.zero_shot_options import TEXT_EXTRACTOR, is_zero_shot
+from graph.config.settings import TEXT_EXTRACTOR, AppSettings, is_zero_shot
 from graph.jobs.filling.pending_work import PendingWork, WaitingPicture, parts_of
 from graph.jobs.filling.take_over import TakeOver
 from graph.jobs.indexing.spread import own_cores
 from graph.jobs.indexing.worker import settle
-from graph.jobs.indexing.worker_parts import WorkerParts, load_parts
-from graph.jobs.running.fleet_shards import NewVersions, ShardCalls
+from graph.jobs.indexing.worker_parts import Adopt, WorkerParts, load_parts
+from graph.jobs.running.fleet_shards import ShardCalls
 from graph.jobs.running.job import run_job
 from graph.jobs.running.progress import JobProgress
 from storage.errors import ExtractorUnavailable, InvalidRequest, LookalikeError
+from storage.operations.models import BeginModel
 from storage.operations.pending import CountPending, PendingPictures, PendingWithoutFile
 from storage.operations.pictures import Original
 from storage.shard.placement import shard_of
+from storage.types.features import FeatureSpec
 from storage.types.jobs import JobFailure, JobRecord
 from storage.types.mutations import FillFeatures
 from storage.types.pictures import PendingImage
@@ -53,11 +55,11 @@ class BackfillJob:
         warm_up()
         self._settings = settings
         self._shards = shards
-        self._builder = NewVersions(shards)
         self.progress = JobProgress(shards, record)
-        parts = load_asked_parts(settings, record.arguments.get("feature"), self._builder)
-        self._work = PendingWork(parts, DecodeLimits(max_pixels=settings.limits.max_pixels), self._kept_original)
+        self._following: list[str] = []  # features whose new model is to take over
         self._failed: set[str] = set()
+        parts = load_asked_parts(settings, record.arguments.get("feature"), self._make_room)
+        self._work = PendingWork(parts, DecodeLimits(max_pixels=settings.limits.max_pixels), self._kept_original)
         self._take_over = TakeOver(
             shards,
             self._work.fingerprints,
@@ -72,18 +74,19 @@ class BackfillJob:
         self.progress.began(time.time())
         threads = self._settings.batch.threads or own_cores()
         with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
-            while self._pass(pool):
+            while sum(self._fill_shard(pool, shard) for shard in range(self._shards.count)):
                 logger.info("once more, for what was added meanwhile")
         self._list_those_without_file()
         self.progress.write()
-        self._take_over.run(self._builder.following)
+        self._take_over.run(self._following)
 
-    def _pass(self, pool: ThreadPoolExecutor) -> int:
-        """Features and annotations filled in, over all shards."""
-        return sum(self._fill_shard(pool, shard) for shard in range(self._settings.shards))
+    def _make_room(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> None:
+        """For a model whose rows have no place in the shards yet, beside the rows of the one that is in use."""
+        if "following" in self._shards.ask_each(BeginModel(spec, dict(origin))):
+            self._following.append(spec.name)
 
     def _fill_shard(self, pool: ThreadPoolExecutor, shard: int) -> int:
-        """One page is computed while the next one is read and decoded."""
+        """Features and annotations filled in. One page is computed while the next one is read and decoded."""
         filled = 0
         ahead = pool.map(self._work.read, [])
         for page in self._pages(shard):
@@ -132,22 +135,25 @@ class BackfillJob:
     def _list_those_without_file(self) -> None:
         """Pictures that wait, but were uploaded when nobody thought of another model."""
         for found in self._shards.ask_each(PendingWithoutFile(self._work.asked, LISTED_WITHOUT_FILE)):
-            why = "its file was not kept when it was uploaded: add it again"
-            self._fail([JobFailure(image_id, "no_file", why) for image_id in found])
+            self._fail(
+                [
+                    JobFailure(image_id, "no_file", "its file was not kept when it was uploaded: add it again")
+                    for image_id in found
+                ]
+            )
 
 
-def load_asked_parts(settings: AppSettings, feature: str | None, builder: NewVersions) -> WorkerParts:
+def load_asked_parts(settings: AppSettings, feature: str | None, adopt: Adopt) -> WorkerParts:
     """The models of one feature or annotator, or of all. Raises `ExtractorUnavailable` where the one is not there."""
     extractors = {name: options for name, options in settings.extractors.items() if feature in (None, name)}
-    stored = {name: settings.annotators[name] for name in stored_annotators(settings)}
-    annotators = {name: options for name, options in stored.items() if feature in (None, name)}
+    annotators = {name: settings.annotators[name] for name in stored_annotators(settings) if feature in (None, name)}
     if feature is not None and feature not in {**extractors, **annotators}:
         raise InvalidRequest(
             f"nothing of {feature!r} is kept with the pictures", f"set annotators.{feature}.store: true"
         )
     if any(map(is_zero_shot, annotators.values())):
         extractors.setdefault(TEXT_EXTRACTOR, settings.extractors[TEXT_EXTRACTOR])
-    parts = load_parts(extractors, annotators, builder)
+    parts = load_parts(extractors, annotators, adopt)
     if feature is not None and feature in parts.missing:
         raise ExtractorUnavailable(f"{feature!r} cannot be computed: {parts.missing[feature]}")
     return parts

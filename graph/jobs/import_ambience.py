@@ -17,19 +17,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from graph.ambience_data.defects import Defects
-from graph.ambience_data.folders import ServiceFolder, open_folders
+from graph.ambience_data.folders import DESCRIPTORS, KEYPOINTS, ServiceFolder, open_folders
 from graph.ambience_data.keypoints import check_keypoints
 from graph.ambience_data.photos import Photos
 from graph.ambience_data.pictures import FoundPicture, FoundPictures
 from graph.ambience_data.point_ranges import PointRanges, read_point_ranges
 from graph.config.fleet_plan import stored_annotators
 from graph.config.settings import AppSettings
-from graph.jobs.importing.destinations import Destinations
+from graph.jobs.importing.destinations import Destinations, compared_models
 from graph.jobs.importing.photos import PhotoReader
 from graph.jobs.importing.pictures import PictureImporter
 from graph.jobs.importing.plan import ImportedPicture
 from graph.jobs.importing.report import ImportReport, PhotoCount
-from graph.jobs.importing.same_model import compared_models
 from graph.jobs.indexing.worker import settle
 from graph.jobs.running.fleet_shards import ShardCalls
 from graph.jobs.running.job import run_job
@@ -90,7 +89,7 @@ class ImportJob:
 
     def _importer(self, folders: Sequence[ServiceFolder]) -> PictureImporter:
         dry_run, photos = self._report.dry_run, self._photos()
-        compared = {} if photos is None else compared_models(folders, photos[0], self._settings)
+        compared = {} if photos is None else compared_models(folders, photos.photos, self._settings)
         destinations = Destinations(self._settings, self._shards, compared, dry_run=dry_run)
         for folder in folders:
             for table in folder.tables:
@@ -105,14 +104,14 @@ class ImportJob:
             dry_run=dry_run,
         )
 
-    def _photos(self) -> tuple[Photos, PhotoReader] | None:
+    def _photos(self) -> PhotoReader | None:
         folder = self._arguments["photos"]
         if folder is None:
             return None
         if not os.path.isdir(folder):
             raise InvalidField(f"there is no folder of photos {folder!r}", "check the path")
         self._report.photos = PhotoCount(folder)
-        return Photos(folder), PhotoReader(self._settings.limits.max_pixels, self._defects)
+        return PhotoReader(Photos(folder), self._settings.limits.max_pixels, self._defects)
 
     def _imported(self, importer: PictureImporter, pictures: Iterable[FoundPicture]) -> Iterator[list[ImportedPicture]]:
         """A batch at a time, while others are read and written."""
@@ -133,7 +132,7 @@ class ImportJob:
 
     def _check_keypoints(self, folders: Sequence[ServiceFolder], ranges: PointRanges | None) -> None:
         for folder in folders:
-            if folder.keypoints is not None or folder.descriptors is not None:
+            if {KEYPOINTS, DESCRIPTORS} & folder.stores.keys():
                 counts = check_keypoints(folder, ranges, self._defects)
                 self._report.add_keypoints(folder.path, counts, has_ranges=ranges is not None)
         self._note_defects()

@@ -20,8 +20,7 @@ from graph.config.fleet_plan import fleet_plan, stored_annotators
 from graph.config.settings import AppSettings
 from graph.jobs.indexing.gpu_share import loadable_models
 from graph.jobs.indexing.listing import ListedFile, list_images
-from graph.jobs.indexing.model_parts import model_names
-from graph.jobs.indexing.plan import ImageFile, IndexPlan
+from graph.jobs.indexing.plan import ImageFile, IndexPlan, model_names
 from graph.jobs.indexing.spread import BATCH_FILES, cluster_cpus, index_on_the_cluster, own_cores
 from graph.jobs.indexing.worker import IndexWorker, settle
 from graph.jobs.running.fleet_shards import ShardCalls

@@ -14,13 +14,14 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Literal, cast
 
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from graph.config.settings import AppSettings
 from graph.jobs.indexing.gpu_share import require_gpus
-from graph.jobs.running.environment import job_environment
+from graph.jobs.running.job import job_environment
 from graph.ports.contract import ShardPort
 from storage.errors import JobNotFound, Unavailable
 from storage.operations.jobs import FailuresOfJob, FindJob, Jobs, PutJob
@@ -46,12 +47,12 @@ class RayJobs:
         self._records = records
         self._settings = settings
         self._cluster = cluster
-        self._ray_jobs: JobSubmissionClient | None = None
 
     async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str:
         """Starts an indexing job; its id."""
-        arguments = {"paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
-        return await self._start("index", arguments)
+        return await self._start(
+            "index", {"paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
+        )
 
     async def submit_backfill(self, feature: str | None, *, allow_missing: bool = False) -> str:
         """Starts a job that computes what is pending; its id. Raises `Unavailable` where it could never start."""
@@ -69,14 +70,16 @@ class RayJobs:
         features: Mapping[str, str],
     ) -> str:
         """Starts a job that takes in an original installation; its id."""
-        arguments = {
-            "paths": list(paths),
-            "photos": photos,
-            "dry_run": dry_run,
-            "keypoint_ranges": keypoint_ranges,
-            "features": dict(features),
-        }
-        return await self._start("import", arguments)
+        return await self._start(
+            "import",
+            {
+                "paths": list(paths),
+                "photos": photos,
+                "dry_run": dry_run,
+                "keypoint_ranges": keypoint_ranges,
+                "features": dict(features),
+            },
+        )
 
     async def _start(self, kind: JobKind, arguments: Mapping[str, Any]) -> str:
         """The record is there before the job is, so that it can be followed at once."""
@@ -95,8 +98,7 @@ class RayJobs:
 
     async def stop(self, job_id: str) -> None:
         """Raises JobNotFound. Stopping a job that has ended changes nothing."""
-        record = await self.job(job_id)
-        if record.state not in UNFINISHED:
+        if (await self.job(job_id)).state not in UNFINISHED:
             return
         await asyncio.to_thread(self._stop, job_id)
         deadline = time.monotonic() + RECORD_TIMEOUT_S
@@ -134,40 +136,38 @@ class RayJobs:
     async def _put(self, record: JobRecord) -> None:
         await self._records.ask(PutJob(record), timeout_s=RECORD_TIMEOUT_S)
 
-    def _client(self) -> JobSubmissionClient:
-        if self._ray_jobs is None:
-            self._ray_jobs = JobSubmissionClient(self._cluster)
-        return self._ray_jobs
+    @cached_property
+    def _ray_jobs(self) -> JobSubmissionClient:
+        return JobSubmissionClient(self._cluster)
 
     def _submit(self, kind: JobKind, job_id: str) -> None:
         """Again, for a while, where Ray's agents are not there yet: they may come after everything else is ready."""
         started = time.monotonic()
         while True:
             try:
-                return self._ask_for(kind, job_id)
+                self._ray_jobs.submit_job(
+                    entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.{MODULES[kind]} {job_id}",
+                    submission_id=job_id,
+                    runtime_env=cast(dict[str, Any], {"env_vars": job_environment(self._settings, self._cluster)}),
+                    entrypoint_num_cpus=0,
+                    # The models of a backfill are in its process.
+                    entrypoint_num_gpus=self._settings.batch.gpus if kind == "backfill" else 0,
+                )
+                return
             except RuntimeError as failure:  # after Ray's own patience of 10 s
                 if NO_AGENT not in str(failure) or time.monotonic() - started > AGENT_PATIENCE_S:
                     raise
                 logger.warning("the job %s waits for an agent of Ray", job_id)
 
-    def _ask_for(self, kind: JobKind, job_id: str) -> None:
-        self._client().submit_job(
-            entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.{MODULES[kind]} {job_id}",
-            submission_id=job_id,
-            runtime_env=cast(dict[str, Any], {"env_vars": job_environment(self._settings, self._cluster)}),
-            entrypoint_num_cpus=0,
-            entrypoint_num_gpus=self._settings.batch.gpus if kind == "backfill" else 0,  # its models are in its process
-        )
-
     def _stop(self, job_id: str) -> None:
         try:
-            self._client().stop_job(job_id)
+            self._ray_jobs.stop_job(job_id)
         except RuntimeError as unknown:
             logger.info("Ray does not know the job %s: %s", job_id, unknown)
 
     def _ray_status(self, job_id: str) -> JobStatus | None:
         try:
-            return self._client().get_job_status(job_id)
+            return self._ray_jobs.get_job_status(job_id)
         except RuntimeError:  # Ray does not know it: of an earlier run of the service
             return None
 

@@ -53,7 +53,8 @@ def move_file(source: Path, target: Path, sha256: str) -> None:
     _give_second_place(source, target, sha256, before)
     try:
         sync_folder(target.parent)
-        _check_unchanged(source, before)
+        if not _is_unchanged(os.lstat(source), before):
+            raise OSError(errno.EBUSY, "the file has just changed", os.fspath(source))
         os.unlink(source)
     except OSError:
         if _is_still_at(source, target, before) and is_apart(source, target):
@@ -110,11 +111,6 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
         except OSError:
             os.unlink(target)
             raise
-
-
-def _check_unchanged(path: Path, before: os.stat_result) -> None:
-    if not _is_unchanged(os.lstat(path), before):
-        raise OSError(errno.EBUSY, "the file has just changed", os.fspath(path))
 
 
 def _is_unchanged(now: os.stat_result, before: os.stat_result) -> bool:

@@ -8,31 +8,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graph.moving.files import content_at, free_name, move_file
 from graph.moving.journal import Journal, Move
-from graph.moving.move_back import Unmoved, settle, state_found
+from graph.moving.move_back import Moves, Unmoved, settle, state_found
 from storage.errors import ImageNotFound, InvalidField
 
 if TYPE_CHECKING:
     from graph.client import Client, DuplicateGroup, DuplicatePicture
 
 Seen = tuple[int, int, int, int]  # device, inode, bytes, mtime in ns
-
-
-@dataclass(slots=True)
-class Moves:
-    """moved: or, in a rehearsal, what would be. unmoved: duplicates whose files stay."""
-
-    moved: list[Move] = field(default_factory=list)
-    unmoved: list[Unmoved] = field(default_factory=list)
-
-    @property
-    def byte_size(self) -> int:
-        return sum(move.byte_size for move in self.moved)
 
 
 class NotMovable(Exception):
@@ -71,8 +58,7 @@ def resume(journal: Journal, client: Client) -> list[Unmoved]:
 def rehearse(folder: Path, groups: Sequence[DuplicateGroup]) -> Moves:
     """What `move_duplicates` would do now, with nothing changed."""
     moves = Moves()
-    for keep, duplicate in _movable(groups, moves.unmoved):
-        moves.moved.append(_move(folder, keep, duplicate))
+    moves.moved += [_move(folder, keep, duplicate) for keep, duplicate in _movable(groups, moves.unmoved)]
     return moves
 
 

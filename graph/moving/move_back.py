@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -20,25 +20,31 @@ class Unmoved:
 
 
 @dataclass(slots=True)
-class Restored:
-    """moves: as they were before they were put back now."""
+class Moves:
+    """moved: or, in a rehearsal, what would be; as they were before, of files that are put back. unmoved: files that
+    stay.
+    """
 
-    moves: list[Move]
-    problems: list[Unmoved]
+    moved: list[Move] = field(default_factory=list)
+    unmoved: list[Unmoved] = field(default_factory=list)
+
+    @property
+    def byte_size(self) -> int:
+        return sum(move.byte_size for move in self.moved)
 
 
-def put_back(journal: Journal) -> Restored:
+def put_back(journal: Journal) -> Moves:
     """Puts back every file that is not back yet, the last one first; never over another file."""
-    done = Restored([], settle(journal))
+    done = Moves(unmoved=settle(journal))
     for move in reversed(journal.moves):
         if move.state not in ("moved", "forgotten", "restoring"):
             continue
         problem = _taken_back(journal, move)
         if problem is None:
             journal.mark(move, "restored")
-            done.moves.append(move)
+            done.moved.append(move)
         else:
-            done.problems.append(Unmoved(move.source, problem))
+            done.unmoved.append(Unmoved(move.source, problem))
     return done
 
 

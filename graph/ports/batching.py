@@ -53,11 +53,6 @@ class Gatherer(Generic[A, R]):
         self._waiting: deque[_Call[A, R]] = deque()
         self._in_flight: set[asyncio.Task[None]] = set()
 
-    @property
-    def waiting(self) -> int:
-        """Calls that have not left yet."""
-        return len(self._waiting)
-
     async def call(self, argument: A, *, timeout_s: float) -> R:
         """Raises Busy when too many calls wait, DeadlineExceeded after ``timeout_s``, or what the call itself
         raised.
@@ -95,9 +90,7 @@ class Gatherer(Generic[A, R]):
         try:
             answers = await self._send_many([call.argument for call in batch])
         except Exception as failure:
-            for call in batch:
-                _settle(call.answer, failure)
-            return
+            answers = [failure] * len(batch)
         for call, answer in zip(batch, answers, strict=True):
             _settle(call.answer, answer)
 

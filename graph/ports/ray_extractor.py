@@ -31,7 +31,7 @@ class RayExtractorPort:
         self._profile = profile
 
     def caller(self) -> AbstractContextManager[None]:
-        return self._part.caller()
+        return self._part.demand.caller()
 
     async def extract(self, image: Pixels, *, timeout_s: float) -> FeatureRows:
         return await self._rows("extract", image, {}, timeout_s)
@@ -71,17 +71,13 @@ class RayAnnotatorPort:
     def __init__(self, part: RayPart, *, is_stored: bool) -> None:
         self.name = part.name
         self.is_stored = is_stored
+        self.image_input: ImageInput | None = None
         self._part = part
-        self._image_input: ImageInput | None = None
-
-    @property
-    def image_input(self) -> ImageInput | None:
-        return self._image_input
 
     async def annotate(
         self, picture: PreparedPicture, features: Mapping[str, FeatureRows], *, timeout_s: float
     ) -> Annotation:
-        form = None if self._image_input is None else picture.forms.get(self._image_input)
+        form = None if self.image_input is None else picture.forms.get(self.image_input)
         if form is None:
             raise ExtractorFailed(f"{self.name!r} has a new model", "try again in a few seconds")
         answer = await self._part.ask(ExtractorCall("annotate", form, {}), timeout_s=timeout_s)
@@ -90,5 +86,5 @@ class RayAnnotatorPort:
     async def status(self) -> ExtractorStatus:
         said = await self._part.report()
         if said.image_input is not None:
-            self._image_input = said.image_input
+            self.image_input = said.image_input
         return annotator_status(self.name, said, await self._part.replicas())

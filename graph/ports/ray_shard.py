@@ -21,7 +21,7 @@ from storage.cluster.local_socket import SearchConnection
 from storage.encoding.mutation_messages import decode_results, encode_mutations
 from storage.encoding.search_messages import decode_answers, encode_queries
 from storage.errors import DeadlineExceeded, LookalikeError, ShardUnavailable
-from storage.operations.process import SearchAddress
+from storage.operations.reports import SearchAddress
 from storage.shard.operation import Operation
 from storage.types.mutations import Mutation, MutationResult
 from storage.types.searches import ShardAnswer, ShardQuery
@@ -47,9 +47,7 @@ class RayShardPort:
         self._short_way: SearchConnection | None = None
         self._looking: asyncio.Task[None] | None = None  # kept, or it would be collected under way
         self._next_look = 0.0
-        self._searches: Gatherer[ShardQuery, ShardAnswer] = Gatherer(
-            self._search_many, max_batch=SEARCH_BATCH, max_in_flight=1
-        )
+        self._searches: Gatherer[ShardQuery, ShardAnswer] = Gatherer(self._search_many, max_batch=SEARCH_BATCH)
         self._writes: Gatherer[Mutation, MutationResult] = Gatherer(self._apply_many, max_batch=WRITE_BATCH)
 
     async def apply(self, mutation: Mutation, *, timeout_s: float) -> MutationResult:

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, cast
 
 from ray import serve
@@ -74,15 +73,11 @@ class RayPart:
         self._answer_encoded = handle.answer_encoded  # each such look-up makes a new handle
         self._answer_by_reference = handle.options(_by_reference=True).answer
         self._replicas = replicas
-        self._demand = DemandSignal(self._attend, self._room_to_attend)
+        self.demand = DemandSignal(self._attend, self._room_to_attend)
         self._small: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(self._send_encoded, max_batch=batch)
         self._large: Gatherer[ExtractorCall, ExtractorAnswer] = Gatherer(
             self._send_by_reference, max_batch=max(1, batch // 4)
         )
-
-    def caller(self) -> AbstractContextManager[None]:
-        """Counts a caller for the length of a block: what autoscaling goes by."""
-        return self._demand.caller()
 
     async def ask(self, call: ExtractorCall, *, timeout_s: float) -> ExtractorAnswer:
         """Raises the errors of `graph.ports.contract`."""

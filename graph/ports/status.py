@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployments.replica.loading_part import PartState
 from deployments.replica.part_host import ReplicaReport
 from graph.ports.contract import ExtractorPort, ExtractorStatus, ServedModel
 from storage.errors import ExtractorFailed, ExtractorUnavailable, LookalikeError
@@ -18,23 +17,15 @@ def extractor_status(
     status = ExtractorStatus(
         name, said.state, said.reason, spec, said.model, replicas, version=None if spec is None else spec.fingerprint
     )
-    if said.state == "ready" and is_late:
-        return _late_status(status, served)
-    if said.state == "unavailable" and served.refusal is not None:
-        return _with(status, "unavailable", str(served.refusal))
-    return status
-
-
-def _late_status(status: ExtractorStatus, served: ServedModel) -> ExtractorStatus:
-    if served.refusal is not None:
-        return _with(status, "unavailable", str(served.refusal))
+    is_loaded_late = said.state == "ready" and is_late
+    if served.refusal is not None and (is_loaded_late or said.state == "unavailable"):
+        return replace(status, state="unavailable", reason=str(served.refusal))
+    if not is_loaded_late:
+        return status
     if served.spec is None:
-        return _with(status, "loading", "its model is loaded, and the shards make room for what it computes")
-    return _with(status, "ready", served.note)
-
-
-def _with(status: ExtractorStatus, state: PartState, reason: str) -> ExtractorStatus:
-    return replace(status, state=state, reason=reason)
+        reason = "its model is loaded, and the shards make room for what it computes"
+        return replace(status, state="loading", reason=reason)
+    return replace(status, reason=served.note)
 
 
 def annotator_status(name: str, said: ReplicaReport, replicas: int) -> ExtractorStatus:

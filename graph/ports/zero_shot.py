@@ -20,7 +20,7 @@ from deployments.annotators.label_files import read_labels
 from deployments.annotators.zero_shot import ZeroShotTagger, label_matrix, label_prompts
 from deployments.extractor import LOGITS, Annotation, ImageInput
 from deployments.pictures.prepared import PreparedPicture
-from graph.config.zero_shot_options import TEXT_EXTRACTOR
+from graph.config.settings import TEXT_EXTRACTOR
 from graph.ports.contract import ExtractorPort, ExtractorStatus
 from graph.ports.status import explained
 from storage.errors import ExtractorFailed, LookalikeError

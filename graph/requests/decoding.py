@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
 from functools import partial
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 from deployments.extractor import ImageInput
-from deployments.pictures.decode_cost import decodes_quickly
-from deployments.pictures.images import DecodeLimits
+from deployments.pictures.images import DecodeLimits, decodes_quickly
 from deployments.pictures.prepared import PreparedPicture, prepare_picture
-from graph.requests.timing import CatalogMetrics, NoMetrics
+from graph.requests.timing import CatalogMetrics
 
 T = TypeVar("T")
-
-
-class Prepare(Protocol):
-    """Raises an `UnreadableImage`."""
-
-    async def __call__(self, data: bytes, inputs: set[ImageInput], /) -> PreparedPicture: ...
+Prepare = Callable[[bytes, Iterable[ImageInput | None]], Awaitable[PreparedPicture]]  # raises an `UnreadableImage`
 
 
 class Decoding:
@@ -29,13 +25,26 @@ class Decoding:
     def __init__(self, decoders: Executor, limits: DecodeLimits, metrics: CatalogMetrics | None = None) -> None:
         self._decoders = decoders
         self._limits = limits
-        self._metrics: CatalogMetrics = metrics or NoMetrics()
+        self._metrics = metrics or CatalogMetrics()
 
-    async def prepare(self, data: bytes, inputs: set[ImageInput], *, with_thumbnail: bool = False) -> PreparedPicture:
-        """Decodes once and makes each form that is asked for. Raises an `UnreadableImage`."""
+    async def prepare(
+        self, data: bytes, inputs: Iterable[ImageInput | None], *, with_thumbnail: bool = False
+    ) -> PreparedPicture:
+        """Decodes once and makes each form that is asked for; None is that of a part whose model is not there. Raises
+        an `UnreadableImage`.
+        """
         self._metrics.image_bytes(len(data))
-        work = partial(prepare_picture, data, inputs, self._limits, with_thumbnail=with_thumbnail)
+        wanted = {one for one in inputs if one is not None}
+        work = partial(prepare_picture, data, wanted, self._limits, with_thumbnail=with_thumbnail)
         return work() if decodes_quickly(data) else await self.off_loop(work)
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+
+
+def read_original(path: str, sha256: str) -> bytes:
+    """The bytes of the file that a picture was indexed from. Raises OSError when it is gone or holds another by now."""
+    data = Path(path).read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise FileNotFoundError(f"{path} is not the picture that was indexed any more")
+    return data

@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graph.client.answers import FeatureReport, PartReport, PartStatus, Readiness, ShardTraining
+from graph.client.answers import (
+    FeatureReport,
+    PartReport,
+    PartStatus,
+    Readiness,
+    SearchAnswer,
+    SearchResult,
+    ShardTraining,
+)
 from graph.client.answers import Training as TrainingAnswer
+from storage.encoding import keys
 from storage.types.mutations import OnConflict, Outcome
 from storage.types.pictures import ImageRecord
 
@@ -26,7 +35,14 @@ __all__ = [
     "ServiceStats",
     "ShardTraining",
     "TrainingAnswer",
+    "check_image_id",
 ]
+
+
+def check_image_id(image_id: str) -> str:
+    """Gives the id back. Raises InvalidField for one that the store would refuse."""
+    keys.check_image_id(image_id)
+    return image_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +91,6 @@ class SearchRequest:
     max_distance: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     timeout_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """matches: by feature, the evidence: ``rank`` (from 1; equal distances share one), ``distance``, and what the
-    feature adds.
-    """
-
-    id: str
-    score: float
-    matches: Mapping[str, Mapping[str, Any]]
-    metadata: Mapping[str, Any]
-    width: int
-    height: int
-    annotations: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SearchAnswer:
-    results: tuple[SearchResult, ...]
-    features: Mapping[str, PartReport]
-    partial: bool
-    missing_shards: tuple[int, ...]
-    took_ms: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import TypeVar
 
 from graph.ports.contract import ShardPort
-from storage.errors import LookalikeError, ShardUnavailable
+from storage.errors import ImageNotFound, LookalikeError, ShardUnavailable
 from storage.operations.reports import Stats
 from storage.shard.operation import Operation
 from storage.shard.placement import shard_of
@@ -62,13 +62,23 @@ class Shards:
 
     async def stats(self, *, timeout_s: float | None = None) -> tuple[list[ShardStats], list[int]]:
         """Of the shards that answer, and the numbers of those that do not."""
+        calls = [port.ask(Stats(), timeout_s=timeout_s or self.timeout_s) for port in self.ports]
+        found = await asyncio.gather(*map(outcome_of, calls))
+        missing = [port.index for port, one in zip(self.ports, found, strict=True) if isinstance(one, LookalikeError)]
+        return [one for one in found if not isinstance(one, LookalikeError)], missing
 
-        async def one(port: ShardPort) -> ShardStats | None:
-            try:
-                return await port.ask(Stats(), timeout_s=timeout_s or self.timeout_s)
-            except LookalikeError:
-                return None
 
-        found = await asyncio.gather(*(one(port) for port in self.ports))
-        missing = [port.index for port, stats in zip(self.ports, found, strict=True) if stats is None]
-        return [stats for stats in found if stats is not None], missing
+async def outcome_of(
+    call: Awaitable[Answer], *, raising: tuple[type[LookalikeError], ...] = ()
+) -> Answer | LookalikeError:
+    """A failure is a value, so that the calls beside this one are waited for. raising: what is raised all the same."""
+    try:
+        return await call
+    except raising:
+        raise
+    except LookalikeError as failure:
+        return failure
+
+
+def image_not_found(image_id: str) -> ImageNotFound:
+    return ImageNotFound(f"no image has the id {image_id!r}", "GET /v1/images lists the ids")

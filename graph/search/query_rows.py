@@ -14,21 +14,15 @@ import numpy as np
 from deployments.extractor import TOKENS_CUT
 from deployments.pictures.prepared import PreparedPicture
 from graph.ports.batching import all_of
-from graph.ports.contract import ExtractorPort, ShardPort
+from graph.ports.contract import ExtractorPort
 from graph.ports.status import explained
 from graph.requests.decoding import Prepare
 from graph.requests.messages import PartReport, PartStatus, SearchRequest
+from graph.requests.shards import Shards, image_not_found
 from graph.requests.timing import CatalogMetrics, Timeouts
-from graph.search.query_pixels import PictureSize
+from graph.search.ranking import PictureSize
 from graph.search.vector_query import VectorParams, weighted_query
-from storage.errors import (
-    DeadlineExceeded,
-    ExtractorUnavailable,
-    ImageNotFound,
-    InvalidRequest,
-    LookalikeError,
-    UnknownFeature,
-)
+from storage.errors import DeadlineExceeded, ExtractorUnavailable, InvalidRequest, LookalikeError, UnknownFeature
 from storage.operations.features import Features
 from storage.operations.pictures import Records
 from storage.types.features import FeatureRows
@@ -36,31 +30,31 @@ from storage.types.searches import FeatureQuery
 from storage.words.word_search import WordParams
 
 
-@dataclass(slots=True)
-class FeatureQueries:
-    """home: the shard of the id that is searched by. reports: how each feature fared so far.
+@dataclass(slots=True, kw_only=True)
+class QueryRows:
+    """What a search asks with. deadline: of `time.perf_counter`. reports: how each feature fared so far.
 
     sha256, pictures: of the request's pictures, once they are known. absent: what the stored picture is not to have.
     """
 
     request: SearchRequest
     extractors: Mapping[str, ExtractorPort]
-    home: ShardPort | None
+    shards: Shards
     prepare: Prepare
     timeouts: Timeouts
     metrics: CatalogMetrics
-    deadline: float
+    deadline: float = 0.0
     reports: dict[str, PartReport] = field(default_factory=dict)
     sha256: str | None = None
     pictures: list[PictureSize] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
 
-    async def made(self, asked: Sequence[str]) -> list[FeatureQuery]:
+    async def feature_queries(self, asked: Sequence[str]) -> list[FeatureQuery]:
         """Those of the asked features that could make their rows; the others are in ``reports``."""
         prepared = None
         if self.request.image is not None:
-            inputs = {self.extractors[name].served.image_input for name in asked}
-            prepared = await self.prepare(self.request.image, {one for one in inputs if one is not None})
+            inputs = [self.extractors[name].served.image_input for name in asked]
+            prepared = await self.prepare(self.request.image, inputs)
             self.sha256 = prepared.facts.sha256
             self.pictures.append((prepared.facts.width, prepared.facts.height))
         stored = await self._stored_features(asked)
@@ -68,21 +62,21 @@ class FeatureQueries:
         return [query for query in found if query is not None]
 
     async def _stored_features(self, asked: Sequence[str]) -> Mapping[str, FeatureRows]:
-        if self.request.id is None or self.home is None:
+        image_id = self.request.id
+        if image_id is None:
             return {}
-        timeout_s = time_left(self.deadline, self.timeouts.shard_s)
-        stored = await self.home.ask(Features(self.request.id, tuple(asked)), timeout_s=timeout_s)
-        in_pixels = stored is not None and any(is_local(self.extractors[name]) for name in stored)
-        if stored is not None and (in_pixels or len(stored) < len(asked)):
-            [record] = await self.home.ask(Records((self.request.id,)), timeout_s=timeout_s)
-            if record is None:
-                stored = None
-            else:
-                self.absent = {name for name in asked if record.features.get(name) == "absent"}
-                if in_pixels:  # that a homography maps
-                    self.pictures.append((record.width, record.height))
+        home, timeout_s = self.shards.of(image_id), self._time_left(self.timeouts.shard_s)
+        stored = await home.ask(Features(image_id, tuple(asked)), timeout_s=timeout_s)
         if stored is None:
-            raise ImageNotFound(f"no image has the id {self.request.id!r}", "GET /v1/images lists the ids")
+            raise image_not_found(image_id)
+        in_pixels = any(self.extractors[name].kind == "local" for name in stored)
+        if in_pixels or len(stored) < len(asked):
+            [record] = await home.ask(Records((image_id,)), timeout_s=timeout_s)
+            if record is None:
+                raise image_not_found(image_id)
+            self.absent = {name for name in asked if record.features.get(name) == "absent"}
+            if in_pixels:  # that a homography maps
+                self.pictures.append((record.width, record.height))
         return stored
 
     async def _feature_query(
@@ -98,11 +92,12 @@ class FeatureQueries:
             return None
         finally:
             self.metrics.extractor_seconds(name, time.perf_counter() - started)
-        if asked is None and name in self.absent:
-            self.reports[name] = PartReport("no_match", 0.0, "this image was stored without it")
-            return None
         if asked is None:
-            self.reports[name] = PartReport("pending", 0.0, "not computed yet for this image; it will be filled in")
+            self.reports[name] = (
+                PartReport("no_match", 0.0, "this image was stored without it")
+                if name in self.absent
+                else PartReport("pending", 0.0, "not computed yet for this image; it will be filled in")
+            )
             return None
         left_out = self.reports[name].reason if name in self.reports else ""
         self.reports[name] = PartReport("ok", ms_since(started), left_out)
@@ -114,7 +109,7 @@ class FeatureQueries:
         self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows]
     ) -> FeatureRows | None:
         port, params = self.extractors[name], self.request.params.get(name, {})
-        if is_of_words(port):
+        if port.kind == "words":
             WordParams.of(params)
             if self.request.text is not None:  # what is looked for is said, whatever words a picture has
                 return await self._words(port, self.request.text)
@@ -137,17 +132,19 @@ class FeatureQueries:
         if want is None or want not in prepared.forms:
             raise await explained(port)
         params = self.request.params.get(port.name, {})
-        return await port.query_views(prepared.forms[want], params, timeout_s=self._extractor_time())
+        return await port.query_views(
+            prepared.forms[want], params, timeout_s=self._time_left(self.timeouts.extractor_s)
+        )
 
-    def _extractor_time(self) -> float:
-        return time_left(self.deadline, self.timeouts.extractor_s)
+    def _time_left(self, at_most: float) -> float:
+        return max(0.001, min(at_most, self.deadline - time.perf_counter()))
 
     async def _words(self, port: ExtractorPort, text: str) -> FeatureRows:
         if port.is_late and port.served.image_input is None:
             raise await explained(port)
         if self.request.text_not:
             self.reports[port.name] = PartReport("ok", 0.0, "text_not does not count for words")
-        return await port.embed_text(text, timeout_s=self._extractor_time())
+        return await port.embed_text(text, timeout_s=self._time_left(self.timeouts.extractor_s))
 
     async def _embedded(self, port: ExtractorPort) -> tuple[list[FeatureRows], list[FeatureRows]]:
         """Of the sentence, and of those to keep away from."""
@@ -156,7 +153,7 @@ class FeatureQueries:
             return [], []
         if port.is_late and port.served.image_input is None:
             raise await explained(port)
-        timeout_s = self._extractor_time()
+        timeout_s = self._time_left(self.timeouts.extractor_s)
         wanted = [] if request.text is None else [request.text]
         sentences = [*wanted, *request.text_not]
         rows = await all_of([port.embed_text(sentence, timeout_s=timeout_s) for sentence in sentences])
@@ -176,24 +173,10 @@ def asked_ports(extractors: Mapping[str, ExtractorPort], names: Sequence[str]) -
     return [extractors[name] for name in names]
 
 
-def is_local(port: ExtractorPort) -> bool:
-    """Whether the feature is keypoints."""
-    return port.kind == "local"
-
-
-def is_of_words(port: ExtractorPort) -> bool:
-    """Whether the feature is the words in a picture."""
-    return port.kind == "words"
-
-
 def is_vector_feature(port: ExtractorPort) -> bool:
     """Whether the feature is one vector of a model."""
     is_cosine = port.served.spec is not None and port.served.spec.metric == "cosine"
     return port.kind == "dense" and (port.is_late or is_cosine)
-
-
-def time_left(deadline: float, at_most: float) -> float:
-    return max(0.001, min(at_most, deadline - time.perf_counter()))
 
 
 def ms_since(started: float) -> float:

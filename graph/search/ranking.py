@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from graph.requests.messages import SearchResult
+from storage.shard.search import QUERY_FRAME
 from storage.types.features import Metric
 from storage.types.searches import Hit, ImageSummary
+
+PictureSize = tuple[int, int]  # (width, height), pixels
 
 RANK_CONSTANT = 60.0  # of the paper; damps the difference between the first ranks
 
@@ -123,9 +126,9 @@ def _result(candidate: Candidate, summary: ImageSummary) -> SearchResult:
         candidate.id,
         round(candidate.score, 6),
         {entry.feature.name: _evidence(*entry) for entry in candidate.matches},
-        summary.metadata,
         summary.width,
         summary.height,
+        summary.metadata,
     )
 
 
@@ -142,3 +145,22 @@ def _evidence(feature: AskedFeature, rank: int, hit: Hit) -> dict[str, Any]:
 def _shown(metric: Metric, distance: float) -> int | float:
     """Bits and keypoints are counts; other distances have the digits of a float32."""
     return round(distance) if metric in ("hamming", "inliers") else float(f"{distance:.7g}")
+
+
+def in_query_pixels(hits: Sequence[Hit], pictures: Sequence[PictureSize]) -> Sequence[Hit]:
+    """The hits with homographies to pixels of the query as it was sent; a shard knows its keypoints only in pixels of
+    the working image. pictures: sizes of those the query is made of.
+    """
+    if not any(QUERY_FRAME in hit.evidence for hit in hits):
+        return hits
+    return [_in_pixels(hit, pictures) for hit in hits]
+
+
+def _in_pixels(hit: Hit, pictures: Sequence[PictureSize]) -> Hit:
+    evidence = dict(hit.evidence)
+    frame, width, height = evidence.pop(QUERY_FRAME)
+    scales = (pictures[frame][0] / width, pictures[frame][1] / height, 1.0)
+    evidence["homography"] = [
+        [scale * value for value in row] for scale, row in zip(scales, evidence["homography"], strict=True)
+    ]
+    return hit._replace(evidence=evidence)

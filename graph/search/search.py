@@ -1,4 +1,4 @@
-"""One search, from the request to the ranked answer.
+"""Searches: each from the request to the ranked answer, or several side by side that share their pictures.
 
 Three steps, each concurrent over its parts: every asked feature turns the query into rows; every shard is asked once
 for all of them; what came back is merged. Whatever fails on the way is reported under its feature or its shard, and a
@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
+from deployments.extractor import ImageInput
+from deployments.pictures.prepared import PreparedPicture
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort, ShardPort
-from graph.requests.decoding import Prepare
-from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, SearchResult
-from graph.requests.shards import Shards
+from graph.requests.decoding import Decoding, Prepare
+from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, SearchResult, check_image_id
+from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
-from graph.search.query_pixels import in_query_pixels
-from graph.search.query_rows import FeatureQueries, asked_ports, is_vector_feature, ms_since, time_left
-from graph.search.ranking import AskedFeature, merge, ranked
+from graph.search.query_rows import QueryRows, asked_ports, is_vector_feature, ms_since
+from graph.search.ranking import AskedFeature, in_query_pixels, merge, ranked
 from graph.search.vector_query import VectorParams, expanded_query
 from storage.errors import (
     DeadlineExceeded,
@@ -41,44 +43,26 @@ from storage.types.features import FloatVectors
 from storage.types.searches import FeatureQuery, Hit, ShardAnswer, ShardQuery
 
 
-@dataclass(slots=True)
-class SearchRun:
+@dataclass(slots=True, kw_only=True)
+class SearchRun(QueryRows):
     """One search under way."""
 
-    request: SearchRequest
-    extractors: Mapping[str, ExtractorPort]
-    shards: Shards
-    prepare: Prepare
-    timeouts: Timeouts
-    metrics: CatalogMetrics
     default_weights: Mapping[str, float] = field(default_factory=dict)
-    reports: dict[str, PartReport] = field(default_factory=dict)
 
     async def answer(self) -> SearchAnswer:
         started = time.perf_counter()
-        deadline = started + (self.request.timeout_s or self.timeouts.search_s)
+        self.deadline = started + (self.request.timeout_s or self.timeouts.search_s)
         asked = self._asked_features()
-        made = FeatureQueries(
-            request=self.request,
-            extractors=self.extractors,
-            home=None if self.request.id is None else self.shards.of(self.request.id),
-            prepare=self.prepare,
-            timeouts=self.timeouts,
-            metrics=self.metrics,
-            deadline=deadline,
-            reports=self.reports,
-        )
         with ExitStack() as callers:
             for name in asked:
                 callers.enter_context(self.extractors[name].caller())
-            queries = await made.made(asked)
+            queries = await self.feature_queries(asked)
         if not queries:
             raise self._nothing_answered(asked)
-        first, late = await self._ask_shards(ShardQuery(tuple(queries)), deadline)
-        answers, missing = await self._expanded(queries, first, late, deadline)
-        results = self._merged(queries, answers, made)
+        first, late = await self._ask_shards(queries)
+        answers, missing = await self._expanded(queries, first, late)
         return SearchAnswer(
-            results=results,
+            results=self._merged(queries, answers),
             features={name: self.reports[name] for name in asked},
             partial=bool(missing) or any(self._is_a_gap(name, report) for name, report in self.reports.items()),
             missing_shards=tuple(missing),
@@ -89,7 +73,7 @@ class SearchRun:
         request = self.request
         if request.image is None and request.id is None and request.text is None:
             raise InvalidRequest("nothing to search for", "send an image, an id or a text")
-        said = [*([] if request.text is None else [request.text]), *request.text_not]
+        said = request.text is not None or request.text_not
         asked_ports(
             self.extractors, [*(request.features or ()), *request.weights, *request.max_distance, *request.params]
         )
@@ -116,17 +100,16 @@ class SearchRun:
             return able
         return asked
 
-    async def _ask_shards(self, query: ShardQuery, deadline: float) -> tuple[list[ShardAnswer], list[int]]:
+    async def _ask_shards(self, queries: Sequence[FeatureQuery]) -> tuple[list[ShardAnswer], list[int]]:
         """The answers that came, and the shards that gave none. Raises when none did."""
+        query = ShardQuery(tuple(queries))
 
         async def one(shard: ShardPort) -> ShardAnswer | LookalikeError:
             started = time.perf_counter()
             try:
-                return await shard.search(query, timeout_s=time_left(deadline, self.timeouts.shard_s))
-            except InvalidRequest:
-                raise
-            except LookalikeError as failure:
-                return failure
+                return await outcome_of(
+                    shard.search(query, timeout_s=self._time_left(self.timeouts.shard_s)), raising=(InvalidRequest,)
+                )
             finally:
                 self.metrics.shard_seconds(shard.index, time.perf_counter() - started)
 
@@ -143,11 +126,7 @@ class SearchRun:
         return answers, missing
 
     async def _expanded(
-        self,
-        queries: Sequence[FeatureQuery],
-        answers: Sequence[ShardAnswer],
-        missing: Sequence[int],
-        deadline: float,
+        self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer], missing: Sequence[int]
     ) -> tuple[Sequence[ShardAnswer], Sequence[int]]:
         """With the hits of expanded queries in the place of those that they were expanded with."""
         following = []
@@ -159,8 +138,8 @@ class SearchRun:
         if not following:
             return answers, missing
         try:
-            asked = [await self._expansion(*each, deadline) for each in following]
-            more, late = await self._ask_shards(ShardQuery(tuple(asked)), deadline)
+            asked = [await self._expansion(*each) for each in following]
+            more, late = await self._ask_shards(asked)
         except LookalikeError as failure:  # what was found first is an answer, too
             for query, _, _ in following:
                 reason = f"answered without expansion: {failure.message}"
@@ -169,12 +148,21 @@ class SearchRun:
         again = {query.feature for query in asked}
         return [*(_without(answer, again) for answer in answers), *more], sorted({*missing, *late})
 
-    async def _expansion(
-        self, query: FeatureQuery, nearest: Sequence[Hit], alpha: float, deadline: float
-    ) -> FeatureQuery:
-        rows = await self._rows_of(query, nearest, deadline)
-        known = [hit for hit in nearest if hit.id in rows]
-        return expanded_query(query, known, [rows[hit.id] for hit in known], alpha)
+    async def _expansion(self, query: FeatureQuery, nearest: Sequence[Hit], alpha: float) -> FeatureQuery:
+        """With the stored rows of these hits; those that are gone, or of another model meanwhile, are left out."""
+
+        async def row_of(hit: Hit) -> FloatVectors | None:
+            found = await self.shards.of(hit.id).ask(
+                Features(hit.id, (query.feature,)), timeout_s=self._time_left(self.timeouts.shard_s)
+            )
+            rows = None if found is None else found.get(query.feature)
+            if rows is None or rows.fingerprint != query.fingerprint:
+                return None
+            return np.asarray(rows.rows, np.float32)
+
+        found = zip(nearest, await asyncio.gather(*map(row_of, nearest)), strict=True)
+        known = [(hit, rows) for hit, rows in found if rows is not None]
+        return expanded_query(query, [hit for hit, _ in known], [rows for _, rows in known], alpha)
 
     def _nearest(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> list[Hit]:
         feature = AskedFeature(
@@ -182,24 +170,7 @@ class SearchRun:
         )
         return [entry.hit for entry in ranked(feature, query.k)]
 
-    async def _rows_of(self, query: FeatureQuery, hits: Sequence[Hit], deadline: float) -> dict[str, FloatVectors]:
-        """The stored rows of these hits, by id; those that are gone, or of another model meanwhile, are left out."""
-
-        async def one(hit: Hit) -> FloatVectors | None:
-            found = await self.shards.of(hit.id).ask(
-                Features(hit.id, (query.feature,)), timeout_s=time_left(deadline, self.timeouts.shard_s)
-            )
-            rows = None if found is None else found.get(query.feature)
-            if rows is None or rows.fingerprint != query.fingerprint:
-                return None
-            return np.asarray(rows.rows, np.float32)
-
-        found = await asyncio.gather(*(one(hit) for hit in hits))
-        return {hit.id: rows for hit, rows in zip(hits, found, strict=True) if rows is not None}
-
-    def _merged(
-        self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer], made: FeatureQueries
-    ) -> tuple[SearchResult, ...]:
+    def _merged(self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer]) -> tuple[SearchResult, ...]:
         for query in queries:
             name = query.feature
             failures = [answer.errors[name] for answer in answers if name in answer.errors]
@@ -211,20 +182,20 @@ class SearchRun:
                 else replace(report, took_ms=round(report.took_ms + slowest, 2))
             )
         return merge(
-            [self._asked_feature(query, answers, made) for query in queries],
+            [self._asked_feature(query, answers) for query in queries],
             {image_id: summary for answer in answers for image_id, summary in answer.summaries.items()},
             k=self.request.k,
-            query_sha256=made.sha256,
+            query_sha256=self.sha256,
         )
 
-    def _asked_feature(self, query: FeatureQuery, answers: Sequence[ShardAnswer], made: FeatureQueries) -> AskedFeature:
+    def _asked_feature(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> AskedFeature:
         name = query.feature
         port = self.extractors[name]
         spec = port.served.spec
         return AskedFeature(
             name,
             "cosine" if spec is None else spec.metric,
-            [in_query_pixels(answer.hits[name], made.pictures) for answer in answers if name in answer.hits],
+            [in_query_pixels(answer.hits[name], self.pictures) for answer in answers if name in answer.hits],
             weight=self.request.weights.get(name, self.default_weights.get(name, 1.0)),
             view_name=port.view_names(query.params),
         )
@@ -256,3 +227,63 @@ class SearchRun:
 
 def _without(answer: ShardAnswer, features: set[str]) -> ShardAnswer:
     return replace(answer, hits={name: hits for name, hits in answer.hits.items() if name not in features})
+
+
+class Searches:
+    """max_results: the largest ``k``. default_weights: of features, where a request names none."""
+
+    def __init__(
+        self,
+        *,
+        extractors: Mapping[str, ExtractorPort],
+        shards: Shards,
+        decoding: Decoding,
+        timeouts: Timeouts,
+        metrics: CatalogMetrics,
+        max_results: int,
+        default_weights: Mapping[str, float],
+    ) -> None:
+        self._extractors = extractors
+        self._decoding = decoding
+        self._max_results = max_results
+        self._run = partial(
+            SearchRun,
+            extractors=extractors,
+            shards=shards,
+            timeouts=timeouts,
+            metrics=metrics,
+            default_weights=default_weights,
+        )
+
+    async def search(self, request: SearchRequest) -> SearchAnswer:
+        """Raises InvalidField, UnknownFeature, UnreadableImage, ImageNotFound; DeadlineExceeded when nothing answered
+        in time.
+        """
+        return await self._search_run(request, self._decoding.prepare).answer()
+
+    async def search_each(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | LookalikeError]:
+        """Searches side by side, in the order of the requests; a picture that several have is decoded once.
+
+        A search that fails has its failure for an answer. Raises InvalidRequest and its kinds, as `search` does.
+        """
+        names = {name for request in requests for name in request.features or self._extractors}
+        inputs = {port.served.image_input for name, port in self._extractors.items() if name in names}
+        pictures = {request.image for request in requests if request.image is not None}
+        prepared = {image: await self._decoding.prepare(image, inputs) for image in pictures}
+
+        async def prepare(data: bytes, _inputs: Iterable[ImageInput | None]) -> PreparedPicture:
+            return prepared[data]
+
+        async def one(request: SearchRequest) -> SearchAnswer | LookalikeError:
+            return await outcome_of(self._search_run(request, prepare).answer(), raising=(InvalidRequest,))
+
+        return await all_of([one(request) for request in requests])
+
+    def _search_run(self, request: SearchRequest, prepare: Prepare) -> SearchRun:
+        if request.id is not None:
+            check_image_id(request.id)
+        if request.k > self._max_results:
+            raise InvalidField(
+                f"k is {request.k}, the limit is {self._max_results}", f"ask for 1 to {self._max_results} results"
+            )
+        return self._run(request=request, prepare=prepare)

@@ -87,27 +87,21 @@ def check_deployment(config: ServeConfig) -> None:
     name = config.document["applications"][config.application].get("name", "default")
     status = serve.status().applications.get(name)
     if status is not None and status.status == "DEPLOY_FAILED":
-        raise Unavailable(
-            f"the application cannot be deployed: {last_line(status.message)}", "see the Ray dashboard or its logs"
-        )
+        lines = [line.strip() for line in status.message.splitlines() if line.strip()]
+        reason = lines[-1] if lines else "no reason given"
+        raise Unavailable(f"the application cannot be deployed: {reason}", "see the Ray dashboard or its logs")
 
 
-def leave_cluster(plan: FleetPlan) -> None:
-    """Requests first, then the shards, so that their indexes are saved and their folders free."""
-    with contextlib.suppress(Exception):
-        end_serve()
-        wait_until_serve_ended()
-    with contextlib.suppress(Exception):
-        ShardFleet(plan).close()
-
-
-def stop_at_once(config: ServeConfig, plan: FleetPlan) -> None:
-    """As `leave_cluster`, on a Ray that ends with us: Serve closes the port first, and nobody waits for what else it
-    does in the end.
+def stop(config: ServeConfig, plan: FleetPlan, *, ray_ends_too: bool) -> None:
+    """Requests first, then the shards, so that their indexes are saved and their folders free. On a Ray that ends with
+    us Serve closes the port first, and nobody waits for what else it does in the end.
     """
     with contextlib.suppress(Exception):
         end_serve()
-        wait_until_closed(config)
+        if ray_ends_too:
+            wait_until_closed(config)
+        else:
+            wait_until_serve_ended()
     with contextlib.suppress(Exception):
         ShardFleet(plan).close()
 
@@ -141,8 +135,3 @@ def wait_until_closed(config: ServeConfig) -> None:
 def reached_at(config: ServeConfig) -> str:
     """The host under which this machine reaches its own service."""
     return LOOPBACK if config.host in ("0.0.0.0", "::") else config.host
-
-
-def last_line(message: str) -> str:
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"

@@ -60,7 +60,7 @@ def prepare_ray_environment(
     """
     folder.mkdir(parents=True, exist_ok=True)
     first_router_port = ROUTER_PORTS[free_port() % len(ROUTER_PORTS)]
-    haproxy = {
+    own = {
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_starter(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
@@ -68,14 +68,12 @@ def prepare_ray_environment(
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-    }
-    serve = {
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_router_port),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_router_port + ROUTER_PORTS.step - 1),
+        "DASHBOARD_METRIC_PORT": str(free_port()),  # of the dashboard's own figures; elsewhere Ray's choice
     }
-    dashboard = {"DASHBOARD_METRIC_PORT": str(free_port())}  # of the dashboard's own figures; elsewhere Ray's choice
-    for name, value in {**RAY, **TRANSPORT, **MEMORY, **haproxy, **serve, **dashboard}.items():
+    for name, value in {**RAY, **TRANSPORT, **MEMORY, **own}.items():
         environment.setdefault(name, value)
     pass_proxies_by(environment)
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,7 @@ def die_with_parent() -> Callable[[], None] | None:
     """For ``preexec_fn``: the kernel stops the child when this process dies, even by SIGKILL. None where it cannot."""
     if sys.platform != "linux":
         return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def ask_kernel() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return ask_kernel
+    return partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def object_store_bytes() -> int:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter as Sums
-from collections.abc import Mapping
+from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ray.util.metrics import Counter, Gauge
 
 from graph.requests.messages import ServiceStats
+from graph.requests.timing import CatalogMetrics
 
 BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 BOUND_NAMES = (*(f"{bound:g}" for bound in BOUNDS_S), "+Inf")
@@ -60,31 +62,23 @@ class SummedHistogram:
         self._sum = Counter(f"{name}_sum", f"{description}: seconds in all", tags)
         self._count = Counter(f"{name}_count", f"{description}: observations", tags)
         self._tags = tags
-        self._latencies: dict[Tags, _Latency] = {}
+        self._latencies: dict[Tags, _Latency] = defaultdict(_Latency)
 
     def observe(self, seconds: float, *values: str) -> None:
-        latency = self._latencies.get(values)
-        if latency is None:
-            latency = self._latencies[values] = _Latency()
-        latency.observe(seconds)
+        self._latencies[values].observe(seconds)
 
     def flush(self) -> None:
-        latencies, self._latencies = self._latencies, {}
+        latencies, self._latencies = self._latencies, defaultdict(_Latency)
         for values, latency in latencies.items():
             tags = dict(zip(self._tags, values, strict=True))
-            self._flush_buckets(tags, latency)
+            for bound, below in zip(BOUND_NAMES, accumulate(latency.buckets), strict=True):
+                if below:
+                    self._buckets.inc(below, {**tags, "le": bound})
             self._sum.inc(latency.total_s, tags)
             self._count.inc(sum(latency.buckets), tags)
 
-    def _flush_buckets(self, tags: Mapping[str, str], latency: _Latency) -> None:
-        below = 0
-        for bound, count in zip(BOUND_NAMES, latency.buckets, strict=True):
-            below += count
-            if below:
-                self._buckets.inc(below, {**tags, "le": bound})
 
-
-class RayMetrics:
+class RayMetrics(CatalogMetrics):
     """Requests by route and status; latency by route, extractor and shard; images, bytes and queued requests as they
     are now. Belongs to the router's event loop.
     """

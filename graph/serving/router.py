@@ -16,20 +16,23 @@ import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.extractors.profile import extractor_profiles
+from deployments.annotators.registry import validate_annotator_config
+from deployments.extractors.profile import ExtractorProfile, extractor_profiles
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import warm_up
 from graph.catalog.catalog import build_catalog
 from graph.config.fleet_plan import fleet_plan
-from graph.config.settings import DEFAULT_WEIGHTS, AppSettings
+from graph.config.settings import DEFAULT_WEIGHTS, TEXT_EXTRACTOR, AppSettings, is_zero_shot
 from graph.http.app import create_http_app
 from graph.http.guards.limits import Admission
 from graph.jobs.ray_jobs import RayJobs
+from graph.ports.contract import AnnotatorPort
+from graph.ports.ray_extractor import RayAnnotatorPort, RayExtractorPort
 from graph.ports.ray_shard import RayShardPort
-from graph.ports.replica_calls import ReplicaCounts
+from graph.ports.replica_calls import RayPart, ReplicaCounts
+from graph.ports.zero_shot import ZeroShotPort
 from graph.requests.decoding import Decoding
 from graph.requests.timing import Timeouts
-from graph.serving.configured_ports import annotator_ports, extractor_ports
 from graph.serving.metrics import RayMetrics
 from graph.upkeep.models import ModelKeeper
 from graph.upkeep.pending import PendingFeatures
@@ -41,26 +44,25 @@ logger = logging.getLogger(__name__)
 UPKEEP_INTERVAL_S = 5.0
 MODELS_INTERVAL_S = 2.0
 WRITE_RESERVE_S = 10.0  # of the time for a request, for the write of an added picture
+EXTRACTOR_BATCH = 16  # calls that travel together, where its options name no batch size
+ANNOTATOR_BATCH = 1  # a caption takes seconds on a CPU: nobody waits for the captions of others
 GC_THRESHOLDS = (10_000, 20, 20)  # at Python's own, collecting garbage takes a thirtieth of a busy router
+
+Handles = Mapping[str, DeploymentHandle[Any]]
 
 
 class Router:
     """Wires the catalogue to Ray. Several replicas may run: all state is in the shards."""
 
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        extractors: Mapping[str, DeploymentHandle[Any]],
-        annotators: Mapping[str, DeploymentHandle[Any]],
-    ) -> None:
+    def __init__(self, settings: Mapping[str, Any], extractors: Handles, annotators: Handles) -> None:
         warm_up()
         gc.set_threshold(*GC_THRESHOLDS)
         self._settings = AppSettings.model_validate(settings)
         profiles = extractor_profiles(self._settings.extractors)
         plan = fleet_plan(self._settings, profiles)
-        fleet = ShardFleet(plan)
+        self._fleet = ShardFleet(plan)
         self._metrics = RayMetrics()
-        shards = [RayShardPort(index, fleet) for index in range(self._settings.shards)]
+        shards = [RayShardPort(index, self._fleet) for index in range(self._settings.shards)]
         replicas = self._replicas = ReplicaCounts(serve.get_replica_context().app_name)
         ports = extractor_ports(self._settings, extractors, profiles, replicas)
         annotating = annotator_ports(self._settings, annotators, ports, replicas)
@@ -70,7 +72,6 @@ class Router:
             options=self._settings.extractors,
             timeout_s=self._settings.limits.shard_timeout_s,
         )
-        self._jobs = RayJobs(records=shards[0], settings=self._settings, cluster=ray.get_runtime_context().gcs_address)
         decoding = Decoding(
             ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="decode"),
             DecodeLimits(max_pixels=self._settings.limits.max_pixels),
@@ -80,7 +81,7 @@ class Router:
             extractors=ports,
             annotators=annotating,
             shards=shards,
-            jobs=self._jobs,
+            jobs=RayJobs(records=shards[0], settings=self._settings, cluster=ray.get_runtime_context().gcs_address),
             decoding=decoding,
             timeouts=timeouts(self._settings),
             max_results=self._settings.limits.max_results,
@@ -99,13 +100,11 @@ class Router:
         self._admission = Admission(
             self._settings.limits.max_concurrent_requests, self._settings.limits.max_queued_requests
         )
-        self._fleet = fleet
-        self._upkeep: list[asyncio.Task[None]] = []
 
     def __serve_build_asgi_app__(self) -> Any:
         """Called by Serve on the replica's event loop, which the upkeep then runs on."""
-        upkeep = [self._keep_shards(), self._fill_pending(), self._keep_models()]
-        self._upkeep = [asyncio.create_task(task) for task in upkeep]
+        work = (self._keep_shards(), self._fill_pending(), self._keep_models())
+        self._upkeep = list(map(asyncio.create_task, work))  # kept, or they would be collected under way
         return create_http_app(
             lambda: self._catalog,
             self._settings,
@@ -156,6 +155,31 @@ class Router:
                 logger.exception("filling pending features failed; it is tried again")
 
 
+def extractor_ports(
+    settings: AppSettings, handles: Handles, profiles: Mapping[str, ExtractorProfile], replicas: ReplicaCounts
+) -> dict[str, RayExtractorPort]:
+    ports = {}
+    for name, handle in handles.items():
+        batch = int(settings.extractors[name].get("batch_size", EXTRACTOR_BATCH))
+        ports[name] = RayExtractorPort(RayPart(name, handle, replicas=replicas, batch=batch), profiles[name])
+    return ports
+
+
+def annotator_ports(
+    settings: AppSettings, handles: Handles, extractors: Mapping[str, RayExtractorPort], replicas: ReplicaCounts
+) -> dict[str, AnnotatorPort]:
+    """Over its deployment, or over the extractor whose vectors it needs."""
+    ports: dict[str, AnnotatorPort] = {}
+    for name, options in settings.annotators.items():
+        config = validate_annotator_config(name, options)
+        if is_zero_shot(options):
+            ports[name] = ZeroShotPort(name, config, extractors[TEXT_EXTRACTOR])
+            continue
+        part = RayPart(name, handles[name], replicas=replicas, batch=int(options.get("batch_size", ANNOTATOR_BATCH)))
+        ports[name] = RayAnnotatorPort(part, is_stored=bool(getattr(config, "store", False)))
+    return ports
+
+
 def timeouts(settings: AppSettings) -> Timeouts:
     limits = settings.limits
     return Timeouts(
@@ -178,7 +202,6 @@ def router_deployment(
     """The deployment, named ``router`` for the YAML's ``deployments:``. Requests are bounded by our own limits,
     inside it.
     """
-    ingress = serve.ingress()(Router)
     deployment = serve.deployment(
         name="router",
         max_ongoing_requests=1000,
@@ -189,5 +212,5 @@ def router_deployment(
         graceful_shutdown_timeout_s=10,
         # Our metrics count requests; a log line each, even one that no handler takes, costs more than it tells.
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
-    )(ingress)
+    )(serve.ingress()(Router))
     return deployment.bind(settings, dict(extractors), dict(annotators))

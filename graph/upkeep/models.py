@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployments.replica.part_host import ReplicaReport
 from graph.ports.contract import ExtractorPort, ServedModel, ShardPort
 from storage.errors import ExtractorUnavailable, FingerprintMismatch, LookalikeError
 from storage.operations.models import AdoptModel
@@ -60,10 +59,9 @@ class ModelKeeper:
 
     async def _served(self, port: ExtractorPort, versions: VersionsByShard) -> ServedModel:
         configured, used = await port.report(), next((known[0] for known in versions if known), None)
-        if configured.spec is not None:
-            self._answered[port.name] = time.monotonic()
         refusal: LookalikeError | None = None
         if configured.spec is not None:
+            self._answered[port.name] = time.monotonic()
             ours = ServedModel(configured.spec, configured.image_input)
             if all(known and known[0].spec.fingerprint == configured.spec.fingerprint for known in versions):
                 return ours
@@ -79,7 +77,9 @@ class ModelKeeper:
             return port.served
         if configured.spec is None and (configured.state == "loading" or used.origin == self._options[port.name]):
             return ServedModel(used.spec)
-        return await self._older(port, used, refusal or _awaited(configured), _progress(versions))
+        if refusal is None:  # the configured model is not loaded, or is on its way to take over
+            refusal = ExtractorUnavailable(configured.reason or "the index for the configured model is being built")
+        return await self._older(port, used, refusal, _progress(versions))
 
     def _has_it_elsewhere(self, port: ExtractorPort, used: ModelVersion) -> bool:
         """Whether another replica than the one that was asked answered with the very model a moment ago."""
@@ -105,11 +105,6 @@ class ModelKeeper:
             return ServedModel(used.spec, old.image_input, used.origin, note=note)
         refusal = None if old.state == "loading" else why
         return ServedModel(used.spec, None, used.origin, refusal=refusal)
-
-
-def _awaited(configured: ReplicaReport) -> LookalikeError:
-    """The configured model is not loaded, or is on its way to take over."""
-    return ExtractorUnavailable(configured.reason or "the index for the configured model is being built")
 
 
 def _progress(versions: VersionsByShard) -> str:

@@ -1,5 +1,5 @@
 """Filling in what was pending: features and annotations whose model was down, or did not exist yet, when a picture was
-added.
+added; and when what could not be filled in is worth another try.
 """
 
 from __future__ import annotations
@@ -7,14 +7,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
-from deployments.extractor import Annotation
 from deployments.pictures.prepared import PreparedPicture
 from graph.ports.contract import AnnotatorPort, ExtractorPort, ShardPort
-from graph.requests.decoding import Prepare
-from graph.requests.original_file import read_original
-from graph.upkeep.retry_later import FillFailures, FillKey
+from graph.requests.decoding import Prepare, read_original
 from storage.errors import Busy, DeadlineExceeded, ExtractorUnavailable, InvalidRequest, LookalikeError, Unavailable
 from storage.operations.pending import PendingPictures
 from storage.operations.pictures import Original
@@ -23,11 +21,55 @@ from storage.types.mutations import FillFeatures
 from storage.types.pictures import PendingImage
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 PAGE = 32
 LEASE = "filling pending features"
 LEASE_RESERVE_S = 15.0  # for one picture: where it takes longer, another filler may go on, and this one stops
 LONGEST_WAIT_S = 3600.0
+CAPACITY = 10_000  # failures that are remembered
+
+
+class FillKey(NamedTuple):
+    """One feature or annotation of one picture by one model. model: its fingerprint."""
+
+    image_id: str
+    sha256: str
+    name: str
+    model: str
+
+
+class FillFailures:
+    """Tries come 1, 2, 4 ... rounds apart, at most ``longest_wait``. Of more than ``capacity`` failures the oldest are
+    forgotten, and so tried in every round.
+    """
+
+    def __init__(self, *, longest_wait: int, capacity: int = CAPACITY) -> None:
+        self._longest_wait = longest_wait
+        self._capacity = capacity
+        self._round = 0
+        self._waits: dict[FillKey, tuple[int, int]] = {}  # rounds to wait, and the round of the next try
+
+    def begin_round(self) -> None:
+        self._round += 1
+
+    def is_due(self, key: FillKey) -> bool:
+        return self._round >= self._waits.get(key, (0, 0))[1]
+
+    def note(self, key: FillKey) -> bool:
+        """Whether it is the first failure."""
+        known = self._waits.pop(key, None)
+        wait = 1 if known is None else min(2 * known[0], self._longest_wait)
+        self._waits[key] = (wait, self._round + wait)
+        if len(self._waits) > self._capacity:
+            del self._waits[next(iter(self._waits))]
+        return known is None
+
+    def forget(self, key: FillKey) -> None:
+        self._waits.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._waits)
 
 
 class PendingFeatures:
@@ -118,9 +160,14 @@ class PendingFeatures:
             return 0
         extractors = [port for name, port in self._extractors.items() if name in due]
         annotators = [port for name, port in self._annotators.items() if name in due]
-        rows = await asyncio.gather(*(self._extract(port, prepared, due[port.name]) for port in extractors))
+        rows = await asyncio.gather(*(self._tried(self._extract(one, prepared), due[one.name]) for one in extractors))
         features = {port.name: row for port, row in zip(extractors, rows, strict=True) if row is not None}
-        said = await asyncio.gather(*(self._annotate(one, prepared, features, due[one.name]) for one in annotators))
+        said = await asyncio.gather(
+            *(
+                self._tried(one.annotate(prepared, features, timeout_s=self._timeout_s), due[one.name])
+                for one in annotators
+            )
+        )
         annotations = {port.name: one for port, one in zip(annotators, said, strict=True) if one is not None}
         if not features and not annotations:
             return 0
@@ -138,8 +185,8 @@ class PendingFeatures:
         self, shard: ShardPort, image: PendingImage, due: Mapping[str, FillKey]
     ) -> PreparedPicture | None:
         """None where its bytes are gone or cannot be decoded any more. Raises what the shard raises."""
-        inputs = {port.served.image_input for name, port in self._extractors.items() if name in due}
-        inputs |= {port.image_input for name, port in self._annotators.items() if name in due}
+        inputs = [port.served.image_input for name, port in self._extractors.items() if name in due]
+        inputs += [port.image_input for name, port in self._annotators.items() if name in due]
         try:
             if image.source is None:
                 data = await shard.ask(Original(image.id), timeout_s=self._timeout_s)
@@ -147,28 +194,22 @@ class PendingFeatures:
                 data = await asyncio.to_thread(read_original, image.source.path, image.sha256)
             if data is None:  # deleted or filled in meanwhile
                 return None
-            return await self._prepare(data, {one for one in inputs if one is not None})
+            return await self._prepare(data, inputs)
         except (Unavailable, DeadlineExceeded):
             raise
         except Exception as failure:  # whatever is wrong with one picture, the others behind it have their turn
             self._failed(due.values(), failure)
             return None
 
-    async def _extract(self, port: ExtractorPort, prepared: PreparedPicture, key: FillKey) -> FeatureRows | None:
+    async def _extract(self, port: ExtractorPort, prepared: PreparedPicture) -> FeatureRows | None:
         want = port.served.image_input
         if want is None or want not in prepared.forms:
             return None
-        try:
-            return await port.extract(prepared.forms[want], timeout_s=self._timeout_s)
-        except LookalikeError as failure:
-            self._failed([key], failure)
-            return None
+        return await port.extract(prepared.forms[want], timeout_s=self._timeout_s)
 
-    async def _annotate(
-        self, port: AnnotatorPort, prepared: PreparedPicture, features: Mapping[str, FeatureRows], key: FillKey
-    ) -> Annotation | None:
+    async def _tried(self, call: Awaitable[T], key: FillKey) -> T | None:
         try:
-            return await port.annotate(prepared, features, timeout_s=self._timeout_s)
+            return await call
         except LookalikeError as failure:
             self._failed([key], failure)
             return None

@@ -46,8 +46,7 @@ class ShardActor:
         self._failure: LookalikeError = ShardUnavailable(f"shard {plan.index} is opening", "try again in a second")
         self._closing = threading.Event()
         self._socket = SearchSocket(self._answer_on_socket)
-        self._opener = threading.Thread(target=self._open_and_keep, name="shard-opener", daemon=True)
-        self._opener.start()
+        threading.Thread(target=self._open_and_keep, name="shard-opener", daemon=True).start()
 
     @ray.method(concurrency_group="write")
     def apply(self, mutations: bytes) -> EncodedResults | LookalikeError:

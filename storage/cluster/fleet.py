@@ -39,7 +39,9 @@ class ShardFleet:
     def start(self) -> None:
         """Closes the shards of other versions, then creates the missing ones of ours."""
         for index in range(self._plan.shard_count):
-            self._close_other_versions(index)
+            if others := self._others(index):
+                logger.info("closing %s, of another version", ", ".join(others))
+                _close(others)
             self.find_or_create(index)
 
     def handle(self, index: int) -> Any:
@@ -49,13 +51,14 @@ class ShardFleet:
 
     def find_or_create(self, index: int) -> Any:
         """Looks the actor up again, for a caller whose handle is dead."""
-        others = [name for name in self._names(index) if name != self._name(index)]
-        if others:
-            newer = ray.get_actor(others[-1], namespace=NAMESPACE)
-            self._handles[index] = newer
-            return newer
+        others = self._others(index)
+        actor = ray.get_actor(others[-1], namespace=NAMESPACE) if others else self._created(index)
+        self._handles[index] = actor
+        return actor
+
+    def _created(self, index: int) -> Any:
         selector = self._plan.label_selectors[index] if self._plan.label_selectors else None
-        actor = shard_actor_class(
+        return shard_actor_class(
             name=self._name(index),
             namespace=NAMESPACE,
             lifetime="detached",
@@ -65,8 +68,6 @@ class ShardFleet:
             num_cpus=0,
             **({} if selector is None else {"label_selector": dict(selector)}),
         ).remote(self._plan.shard(index))
-        self._handles[index] = actor
-        return actor
 
     def close(self) -> None:
         """Closes every shard cleanly: indexes saved, folders free. For the end of a service."""
@@ -79,17 +80,15 @@ class ShardFleet:
             return ""
         return ", ".join(f"{key}={value}" for key, value in self._plan.label_selectors[index].items())
 
-    def _close_other_versions(self, index: int) -> None:
-        others = [name for name in self._names(index) if name != self._name(index)]
-        if others:
-            logger.info("closing %s, of another version", ", ".join(others))
-            _close(others)
-
     def _name(self, index: int) -> str:
         return f"{self._prefix(index)}{self._version}"
 
     def _prefix(self, index: int) -> str:
         return f"shard-{_digest(self._plan.data_dir)[:12]}-{index}-"
+
+    def _others(self, index: int) -> list[str]:
+        """Names of the shard's actors of other versions."""
+        return [name for name in self._names(index) if name != self._name(index)]
 
     def _names(self, index: int) -> list[str]:
         named: Sequence[Mapping[str, str]] = ray.util.list_named_actors(all_namespaces=True)
@@ -126,10 +125,10 @@ def fleet_version(plan: FleetPlan, code: Path | None = None) -> str:
     sources = sorted(folder.rglob("*.py"))
     parts = [source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes() for source in sources]
     settings = plan.settings
-    features = repr(sorted((spec.name, spec.fingerprint) for spec in settings.features))
-    features += repr((sorted(settings.late), sorted(settings.annotations), settings.keeps_originals))
-    configs = repr(sorted(settings.index_configs.items()))
-    return _digest(b"\0".join([*parts, features.encode(), configs.encode()]))[:12]
+    features = sorted((spec.name, spec.fingerprint) for spec in settings.features)
+    other_names = (sorted(settings.late), sorted(settings.annotations))
+    settled = repr((features, other_names, settings.keeps_originals, sorted(settings.index_configs.items())))
+    return _digest(b"\0".join([*parts, settled.encode()]))[:12]
 
 
 def _digest(value: str | bytes) -> str:

@@ -158,11 +158,5 @@ def _receive(connection: socket.socket) -> bytes:
     [length] = _LENGTH.unpack(head)
     if length > MAX_MESSAGE_BYTES:
         return b""
-    message = bytearray(length)
-    rest = memoryview(message)
-    while rest:
-        received = connection.recv_into(rest)
-        if received == 0:
-            return b""
-        rest = rest[received:]
-    return bytes(message)
+    message = connection.recv(length, socket.MSG_WAITALL)
+    return message if len(message) == length else b""

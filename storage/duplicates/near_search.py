@@ -7,7 +7,7 @@ the mirrored one is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,19 +40,18 @@ def walk_pictures(
 
 def near_pictures(
     transaction: ReadTransaction, moment: Moment, questions: NearQuestions, memory: NearMemory
-) -> list[NearAnswer]:
+) -> Iterator[NearAnswer]:
     """One answer a query. Raises `UnknownFeature`, `InvalidRequest` for a feature without binary rows, or bad views."""
     key = _binary_key(moment, questions.feature)
     for query in questions.queries:
         check_rows(f"the query of {query.id!r}", query.views, moment.versions.specs[key])
-    index, answers = moment.indexes[key], []
+    index = moment.indexes[key]
     at_once = min(QUERIES_AT_ONCE, max(1, PAIRS_AT_ONCE // max(1, index.rows_count)))
     for first in range(0, len(questions.queries), at_once):
         asked = questions.queries[first : first + at_once]
         store = NearStore(transaction, key, questions.views, memory)
         matches = rows_within(index, np.concatenate([query.views for query in asked]), questions.max_distance)
-        answers += _answers(store, asked, matches, questions.max_distance)
-    return answers
+        yield from _answers(store, asked, matches, questions.max_distance)
 
 
 def _binary_key(moment: Moment, feature: str) -> str:
@@ -62,18 +61,19 @@ def _binary_key(moment: Moment, feature: str) -> str:
     return key
 
 
-def _answers(store: NearStore, queries: Sequence[NearQuery], matches: Matches, max_distance: int) -> list[NearAnswer]:
-    answers, row = [], 0
+def _answers(
+    store: NearStore, queries: Sequence[NearQuery], matches: Matches, max_distance: int
+) -> Iterator[NearAnswer]:
+    row = 0
     for query in queries:
         end = row + len(query.views)
         if matches.count(row, end) == 0 or _is_alone(store, query, matches, row, end):
-            answers.append(NOTHING_NEAR)
+            yield NOTHING_NEAR
         else:
             handles, bits = _distances(store, query, matches, row)
             there = (bits <= max_distance) & (handles != store.handle_of(query.id))
-            answers.append(_answer(store, query, handles[there], bits[there]))
+            yield _answer(store, query, handles[there], bits[there])
         row = end
-    return answers
 
 
 def _is_alone(store: NearStore, query: NearQuery, matches: Matches, row: int, end: int) -> bool:

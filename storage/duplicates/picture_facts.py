@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +52,8 @@ class NearStore:
 
     def after(self, handle: int, limit: int) -> list[NearPicture]:
         """Pictures that have the feature, in the order of their handles, from behind this one."""
-        found: list[NearPicture] = []
-        for key, value in self._transaction.items(self._table, number_key(handle + 1)):
-            if len(found) == limit:
-                break
-            found.append(self._picture(number_of(key), value))
-        return found
+        entries = islice(self._transaction.items(self._table, number_key(handle + 1)), limit)
+        return [self._picture(number_of(key), value) for key, value in entries]
 
     def picture(self, handle: int, distance: int) -> NearPicture:
         """Raises `CorruptData` where there is none."""
@@ -137,7 +134,5 @@ class NearStore:
         return table
 
     def _read_ids(self, handles: Handles) -> NDArray[np.object_]:
-        table = np.empty(len(handles), object)
-        for place, handle in enumerate(handles.tolist()):
-            table[place] = (self._transaction.get(HANDLES, number_key(handle)) or b"").decode()
-        return table
+        ids = [(self._transaction.get(HANDLES, number_key(handle)) or b"").decode() for handle in handles.tolist()]
+        return np.array(ids, object)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,9 @@ from storage.types.features import FeatureRows
 VERSION = 1
 ROWS, QUERY_ROWS, EXTRA = 0, 1, 2
 RAW, SPARSE_16, SPARSE_32 = 0, 1, 2
-_NAMES = ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f2", "<f4", "<f8", "?")
-_DTYPES = tuple(np.dtype(name) for name in _NAMES)
+_DTYPES = tuple(
+    np.dtype(name) for name in ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f2", "<f4", "<f8", "?")
+)
 _CODES = {dtype: code for code, dtype in enumerate(_DTYPES)}
 _FLOAT32 = np.dtype("<f4")
 _START = struct.Struct("<BB")
@@ -41,26 +42,20 @@ def encode_rows(feature: FeatureRows) -> bytes:
     for.
     """
     header, payloads = [], []
-    arrays = list(_named_arrays(feature))
+    arrays: list[tuple[int, str, AnyArray]] = [(ROWS, "", feature.rows)]
+    if feature.query_rows is not None:
+        arrays.append((QUERY_ROWS, "", feature.query_rows))
+    arrays += [(EXTRA, name, array) for name, array in feature.extras.items()]
     for role, name, array in arrays:
         encoding, payload = _encode_array(array)
         label = name.encode()
         if array.dtype not in _CODES or len(label) > 255 or array.ndim > 255:
             raise InvalidRequest(f"array {name!r} of type {array.dtype} cannot be stored", "use numbers or booleans")
-        header.append(_ENTRY.pack(role, encoding, _CODES[array.dtype], len(label), array.ndim, len(payload)))
-        header.append(struct.pack(f"<{array.ndim}I", *array.shape))
-        header.append(label)
+        entry = _ENTRY.pack(role, encoding, _CODES[array.dtype], len(label), array.ndim, len(payload))
+        header += [entry, struct.pack(f"<{array.ndim}I", *array.shape), label]
         payloads.append(payload)
     body = b"".join([_START.pack(VERSION, len(arrays)), *header, *payloads])
     return body + _CHECKSUM.pack(zlib.crc32(body))
-
-
-def _named_arrays(feature: FeatureRows) -> Iterator[tuple[int, str, AnyArray]]:
-    yield ROWS, "", feature.rows
-    if feature.query_rows is not None:
-        yield QUERY_ROWS, "", feature.query_rows
-    for name, array in feature.extras.items():
-        yield EXTRA, name, array
 
 
 def _encode_array(array: AnyArray) -> tuple[int, bytes]:
@@ -98,16 +93,12 @@ def _decode_body(value: bytes, count: int) -> FeatureRows:
         offset += 4 * ndim
         entries.append((role, value[offset : offset + name_length].decode(), encoding, _DTYPES[dtype], shape, size))
         offset += name_length
-    single: dict[int, AnyArray] = {}
-    extras: dict[str, AnyArray] = {}
+    arrays: dict[tuple[int, str], AnyArray] = {}
     for role, name, encoding, dtype, shape, size in entries:
-        array = _decode_array(value[offset : offset + size], encoding, dtype, shape)
+        arrays[role, name] = _decode_array(value[offset : offset + size], encoding, dtype, shape)
         offset += size
-        if role == EXTRA:
-            extras[name] = array
-        else:
-            single[role] = array
-    return FeatureRows(single[ROWS], single.get(QUERY_ROWS), extras)
+    extras = {name: array for (role, name), array in arrays.items() if role == EXTRA}
+    return FeatureRows(arrays[ROWS, ""], arrays.get((QUERY_ROWS, "")), extras)
 
 
 def _decode_array(payload: bytes, encoding: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> AnyArray:

@@ -19,9 +19,8 @@ def check_image_id(image_id: str) -> None:
         raise InvalidField(
             f"an image id of {len(image_id)} characters", f"ids have 1 to {MAX_ID_CHARACTERS} characters"
         )
-    if image_id.isascii() and image_id.isprintable():
-        return
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in image_id):
+    is_plain = image_id.isascii() and image_id.isprintable()
+    if not is_plain and any(unicodedata.category(character) in ("Cc", "Cs") for character in image_id):
         raise InvalidField(f"image id {image_id!r} has control characters", "use printable text")
 
 

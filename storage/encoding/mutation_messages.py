@@ -24,8 +24,6 @@ from storage.types.pictures import ImageRecord, SourceFile
 
 EncodedResults = tuple[bytes, Mapping[int, LookalikeError]]
 
-PUT, DELETE, FILL, ADD, REMOVE = "put", "delete", "fill", "add", "remove"
-
 
 def encode_mutations(mutations: Sequence[Mutation]) -> bytes:
     """Bytes that `decode_mutations` turns back into equal mutations."""
@@ -34,7 +32,7 @@ def encode_mutations(mutations: Sequence[Mutation]) -> bytes:
 
 def decode_mutations(data: bytes) -> list[Mutation]:
     """Inverse of `encode_mutations`; arrays are views of ``data``."""
-    return [_mutation(*packed) for packed in unpack(data)]
+    return [_mutation(packed) for packed in unpack(data)]
 
 
 def encode_results(results: Sequence[MutationResult | LookalikeError]) -> EncodedResults:
@@ -53,34 +51,34 @@ def decode_results(encoded: EncodedResults) -> list[MutationResult | LookalikeEr
 def _packed(mutation: Mutation) -> list[Any]:
     match mutation:
         case PutImage(operation_id, record, features, thumbnail, on_conflict, original):
-            rest = [_packed_record(record), _packed_features(features), thumbnail, on_conflict, original]
-            return [PUT, operation_id, *rest]
+            packed = [_packed_record(record), _packed_features(features)]
+            return ["put", operation_id, *packed, thumbnail, on_conflict, original]
         case DeleteImage(operation_id, image_id):
-            return [DELETE, operation_id, image_id]
+            return ["delete", operation_id, image_id]
         case FillFeatures(operation_id, image_id, sha256, features, annotations):
-            return [FILL, operation_id, image_id, sha256, _packed_features(features), dict(annotations)]
+            return ["fill", operation_id, image_id, sha256, _packed_features(features), dict(annotations)]
         case AddFeatures(operation_id, record, features, thumbnail, original):
-            return [ADD, operation_id, _packed_record(record), _packed_features(features), thumbnail, original]
+            return ["add", operation_id, _packed_record(record), _packed_features(features), thumbnail, original]
         case RemoveFeatures(operation_id, image_id, names):
-            return [REMOVE, operation_id, image_id, list(names)]
+            return ["remove", operation_id, image_id, list(names)]
         case _:
             assert_never(mutation)
 
 
-def _mutation(kind: str, operation_id: str, *rest: Any) -> Mutation:
-    if kind == PUT:
-        packed_record, features, thumbnail, on_conflict, original = rest
-        return PutImage(operation_id, _record(packed_record), _features(features), thumbnail, on_conflict, original)
-    if kind == DELETE:
-        return DeleteImage(operation_id, *rest)
-    if kind == ADD:
-        packed_record, features, thumbnail, original = rest
-        return AddFeatures(operation_id, _record(packed_record), _features(features), thumbnail, original)
-    if kind == REMOVE:
-        image_id, names = rest
-        return RemoveFeatures(operation_id, image_id, tuple(names))
-    image_id, sha256, features, annotations = rest
-    return FillFeatures(operation_id, image_id, sha256, _features(features), annotations)
+def _mutation(packed: list[Any]) -> Mutation:
+    match packed:
+        case ["put", operation_id, record, features, *rest]:
+            return PutImage(operation_id, _record(record), _features(features), *rest)
+        case ["delete", *rest]:
+            return DeleteImage(*rest)
+        case ["fill", operation_id, image_id, sha256, features, annotations]:
+            return FillFeatures(operation_id, image_id, sha256, _features(features), annotations)
+        case ["add", operation_id, record, features, *rest]:
+            return AddFeatures(operation_id, _record(record), _features(features), *rest)
+        case ["remove", operation_id, image_id, names]:
+            return RemoveFeatures(operation_id, image_id, tuple(names))
+        case _:
+            raise ValueError(f"no mutation begins with {packed[:1]}")
 
 
 def _packed_result(result: MutationResult) -> list[Any]:

@@ -14,7 +14,6 @@ from storage.types.jobs import JobFailure, JobRecord
 from storage.types.mutations import MutationResult, Outcome
 from storage.types.pictures import ImageRecord, SourceFile
 
-Json = dict[str, Any]
 T = TypeVar("T", JobRecord, JobFailure)
 
 _OUTCOMES: Mapping[bytes, Outcome] = {outcome.encode(): outcome for outcome in get_args(Outcome)}
@@ -87,7 +86,7 @@ def encode_fields(fields: Mapping[str, Any]) -> bytes:
         raise InvalidField(f"a value that JSON cannot hold: {failure}", hint) from failure
 
 
-def decode_fields(value: bytes) -> Json:
+def decode_fields(value: bytes) -> dict[str, Any]:
     """Raises `CorruptData`."""
     try:
         fields = _DECODER.decode(value.decode("ascii"))

@@ -35,8 +35,8 @@ def decode_answers(data: bytes) -> list[ShardAnswer]:
 
 def _packed_query(query: FeatureQuery) -> list[Any]:
     extras = {name: packed_array(array) for name, array in query.extras.items()}
-    asked = [query.feature, packed_array(query.rows), query.k, query.max_distance, dict(query.params), extras]
-    return [*asked, query.fingerprint]
+    rows = packed_array(query.rows)
+    return [query.feature, rows, query.k, query.max_distance, dict(query.params), extras, query.fingerprint]
 
 
 def _query(packed: Sequence[Any]) -> FeatureQuery:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.compiled import CompiledLoop, compiled
+from storage.compiled import compiled
 from storage.index.vector_index import VectorIndex
 from storage.types.features import BinaryVectors, Handles
 
@@ -63,7 +62,8 @@ def rows_within(index: VectorIndex, queries: BinaryVectors, max_distance: int) -
 
 def _runs(asked: NDArray[np.uint64], rows: NDArray[np.uint64], max_distance: int) -> Iterator[NDArray[np.int32]]:
     """(M, 3) of query, row, distance each."""
-    loop, row, heads = _loop(), 0, np.empty(asked.shape[1], np.uint64)
+    loop = compiled(_compare, *["const uint64[:, :]"] * 2, "int64", "int64", "int32[:, :]", "uint64[:]")
+    row, heads = 0, np.empty(asked.shape[1], np.uint64)
     found = np.empty((ROOM + asked.shape[1], 3), np.int32)
     while row < len(rows):
         count, row = loop(asked, rows, max_distance, row, found, heads)
@@ -76,11 +76,6 @@ def _as_words(rows: BinaryVectors) -> NDArray[np.uint64]:
     missing = max(-rows.shape[1] % WORD_BYTES, HEAD_WORDS * WORD_BYTES - rows.shape[1])
     whole = np.pad(rows, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(rows)
     return whole.view(np.uint64)
-
-
-@cache
-def _loop() -> CompiledLoop:
-    return compiled(_compare, "const uint64[:, :]", "const uint64[:, :]", "int64", "int64", "int32[:, :]", "uint64[:]")
 
 
 def _compare(queries: Any, rows: Any, limit: Any, first: Any, found: Any, heads: Any) -> Any:

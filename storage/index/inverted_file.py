@@ -93,13 +93,10 @@ class DescriptorIndex:
             return self
         dead, dead_rows = np.union1d(self._dead, owners), self.dead_rows + rows
         struck = DescriptorIndex(self._lists, self.centroids, self.probes, dead, dead_rows)
-        if self.kind == "exact" and dead_rows > DEAD_FRACTION * self._lists.rows_count:
-            return struck._tidied()
-        return struck
-
-    def _tidied(self) -> DescriptorIndex:
-        """Without the rows of removed pictures. Of an index with many lists that is left to the next training."""
-        handles, codes = self.live_rows()
+        if self.kind != "exact" or dead_rows <= DEAD_FRACTION * self._lists.rows_count:
+            return struck
+        # Without the rows of removed pictures. Of an index with many lists that is left to the next training.
+        handles, codes = struck.live_rows()
         empty = empty_descriptor_index(2 * self._lists.width, self.centroids, self.probes)
         return empty.with_changes(remove=NO_HANDLES, add=handles, rows=codes)
 

@@ -7,7 +7,6 @@ it, and a view that nobody keeps leaves rows that the next one writes over. Noth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -124,20 +123,16 @@ def warm_up() -> None:
         loop()
 
 
-@cache
 def _append() -> CompiledLoop:
-    numbers, matrix = "int32[:]", "int64[:, :]"
     return compiled(
-        _append_loop, "uint8[:, :]", "int64[:]", *[numbers] * 5, "uint8[:, :, :]", matrix, "int64"
+        _append_loop, "uint8[:, :]", "int64[:]", *["int32[:]"] * 5, "uint8[:, :, :]", "int64[:, :]", "int64"
     )  # fmt: skip
 
 
-@cache
 def _count() -> CompiledLoop:
     return compiled(_count_loop, "int64[:]", *["int32[:]"] * 3, "int64[:, :]", "int64[:]")
 
 
-@cache
 def _scan() -> CompiledLoop:
     return compiled(
         _scan_loop, "uint8[:, :]", *["int32[:]"] * 5, "uint8[:, :, :]", "int64[:, :]", "int64[:]", "int64[:, :]",

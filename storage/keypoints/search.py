@@ -8,7 +8,7 @@ consistent keypoints is not found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -86,8 +86,8 @@ class Located:
 def locate(index: VectorIndex, query: FeatureQuery, feature_of: Callable[[int], FeatureRows | None]) -> list[Located]:
     """The pictures in which the query's keypoints are found, most inliers first. feature_of: a picture's keypoints."""
     params = LocalParams.of(query.params)
-    asked = [side for side in sides(query.rows, query.extras) if params.mirror or not side.mirrored]
-    asked = [side for side in asked if len(side.codes)]
+    both = sides(query.rows, query.extras)
+    asked = [side for side in both if len(side.codes) and (params.mirror or not side.mirrored)]
     if not asked or not index.rows_count:
         return []
     candidates = _candidates(index, asked, max(params.candidates, min(query.k, CANDIDATES_FOR_K)))
@@ -161,9 +161,8 @@ def _unlike(codes: Vectors) -> float:
 
 def _checked(
     side: Side, handles: Sequence[int], feature_of: Callable[[int], FeatureRows | None], params: LocalParams
-) -> list[Located]:
+) -> Iterator[Located]:
     """Those of the pictures in which the side is found, their keypoints compared in one matrix product."""
-    found: list[Located] = []
     view = side.described()
     for start in range(0, len(handles), CHECKED_AT_ONCE):
         part = handles[start : start + CHECKED_AT_ONCE]
@@ -177,8 +176,7 @@ def _checked(
             candidate = DescribedKeypoints(vectors[first:last], one.points, one.sigmas, one.angles)
             alignment = align(view, candidate, match(view, candidate, squared[:, first:last], params.ratio))
             if alignment is not None and alignment.inliers >= params.min_inliers:
-                found.append(_located(handle, alignment, side, one))
-    return found
+                yield _located(handle, alignment, side, one)
 
 
 def _located(handle: int, alignment: Alignment, side: Side, stored: Side) -> Located:

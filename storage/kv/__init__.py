@@ -1,3 +1,3 @@
-"""The key-value store under a shard: its contract, LMDB, the lock of its folder.
+"""The key-value store under a shard: LMDB, and the lock of its folder.
 No knowledge of tables or values.
 """

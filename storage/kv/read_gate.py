@@ -21,7 +21,12 @@ class ReadGate:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Enters once the gate is open."""
-        self._enter()
+        while True:
+            self._open.wait()
+            with self._changed:
+                if self._open.is_set():
+                    self._readers += 1
+                    break
         try:
             yield
         finally:
@@ -50,11 +55,3 @@ class ReadGate:
             if not self.wait_until_empty(timeout_s):
                 raise StorageFailure(f"a read has not ended in {timeout_s:.0f} s", "try again")
             yield
-
-    def _enter(self) -> None:
-        while True:
-            self._open.wait()
-            with self._changed:
-                if self._open.is_set():
-                    self._readers += 1
-                    return

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from storage.duplicates.messages import NearAnswer, NearPicture, NearQuestions
 from storage.duplicates.near_search import near_pictures, walk_pictures
 from storage.shard.open_shard import OpenShard
-from storage.shard.operation import Operation, ThreadGroup
+from storage.shard.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Near(Operation[list[NearAnswer]]):
 
     def run(self, shard: OpenShard) -> list[NearAnswer]:
         with shard.read() as (transaction, moment):
-            return near_pictures(transaction, moment, self.questions, shard.near_memory)
+            return list(near_pictures(transaction, moment, self.questions, shard.near_memory))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,8 @@ class Walk(Operation[list[NearPicture]]):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetExpired(Operation[None]):
+class ForgetExpired(Operation[None], group="control"):
     """Gives back the memory of what `Near` has not needed for a while; to be asked now and then."""
-
-    group: ClassVar[ThreadGroup] = "control"
 
     def run(self, shard: OpenShard) -> None:
         shard.near_memory.forget_expired()

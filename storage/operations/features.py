@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from storage.index.whitening import WhitenedIndex, Whitening
 from storage.shard.open_shard import OpenShard
-from storage.shard.operation import Operation, ThreadGroup
+from storage.shard.operation import Operation
 from storage.tables import reads
 from storage.tables.model_versions import spec_of_model
 from storage.types.features import FeatureRows, FloatVectors, Vectors
@@ -39,12 +38,10 @@ class RowsOfEach(Operation[list[dict[str, Vectors] | None]]):
 
 
 @dataclass(frozen=True, slots=True)
-class SampleRows(Operation[FloatVectors]):
+class SampleRows(Operation[FloatVectors], group="upkeep"):
     """(N, D) rows of ``count`` pictures chosen by chance, made by the model with this fingerprint. Raises
     `UnknownFeature`, `InvalidRequest` for a model that has none here.
     """
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     feature: str
     fingerprint: str
@@ -58,10 +55,8 @@ class SampleRows(Operation[FloatVectors]):
 
 
 @dataclass(frozen=True, slots=True)
-class WhiteningOf(Operation[Whitening | None]):
+class WhiteningOf(Operation[Whitening | None], group="control"):
     """What the index of the model's vectors is whitened with. Raises as `SampleRows`."""
-
-    group: ClassVar[ThreadGroup] = "control"
 
     feature: str
     fingerprint: str

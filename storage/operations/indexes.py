@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from storage.index.whitening import Whitening
 from storage.shard.open_shard import OpenShard
-from storage.shard.operation import Operation, ThreadGroup
+from storage.shard.operation import Operation
 from storage.types.reports import TrainingReport
 
 
 @dataclass(frozen=True, slots=True)
-class Train(Operation[TrainingReport]):
+class Train(Operation[TrainingReport], group="upkeep"):
     """See `IndexUpkeep.train`."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     feature: str
 
@@ -24,20 +21,16 @@ class Train(Operation[TrainingReport]):
 
 
 @dataclass(frozen=True, slots=True)
-class TrainWhatIsDue(Operation[list[TrainingReport]]):
+class TrainWhatIsDue(Operation[list[TrainingReport]], group="upkeep"):
     """Trains every index in use that has outgrown what it was trained for, if ever it was."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     def run(self, shard: OpenShard) -> list[TrainingReport]:
         return [shard.upkeep.train(feature) for feature in shard.upkeep.training_due()]
 
 
 @dataclass(frozen=True, slots=True)
-class Whiten(Operation[TrainingReport]):
+class Whiten(Operation[TrainingReport], group="upkeep"):
     """See `IndexUpkeep.whiten`."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     feature: str
     fingerprint: str
@@ -48,12 +41,10 @@ class Whiten(Operation[TrainingReport]):
 
 
 @dataclass(frozen=True, slots=True)
-class SaveIndexes(Operation[None]):
+class SaveIndexes(Operation[None], group="upkeep"):
     """Saves every index, so that the next opening is quick; not before there were so many changes since the last
     time.
     """
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     min_changes: int = 0
 

@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from storage.shard.open_shard import OpenShard
-from storage.shard.operation import Operation, ThreadGroup
+from storage.shard.operation import Operation
 from storage.tables import jobs
 from storage.types.jobs import JobFailure, JobRecord
 
 
 @dataclass(frozen=True, slots=True)
-class PutJob(Operation[None]):
+class PutJob(Operation[None], group="write"):
     """Raises `InvalidField` for a job without an id."""
-
-    group: ClassVar[ThreadGroup] = "write"
 
     job: JobRecord
 
     def run(self, shard: OpenShard) -> None:
-        shard.write(lambda transaction: jobs.put_job(transaction, self.job))
+        shard.live.write(lambda transaction: jobs.put_job(transaction, self.job))
 
 
 @dataclass(frozen=True, slots=True)
-class AddJobFailures(Operation[None]):
+class AddJobFailures(Operation[None], group="write"):
     """One entry a path: adding one again replaces it."""
-
-    group: ClassVar[ThreadGroup] = "write"
 
     job_id: str
     failures: tuple[JobFailure, ...]
 
     def run(self, shard: OpenShard) -> None:
-        shard.write(lambda transaction: jobs.add_failures(transaction, self.job_id, self.failures))
+        shard.live.write(lambda transaction: jobs.add_failures(transaction, self.job_id, self.failures))
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs(Operation[list[JobRecord]]):
+class Jobs(Operation[list[JobRecord]], group="control"):
     """Newest first."""
-
-    group: ClassVar[ThreadGroup] = "control"
 
     def run(self, shard: OpenShard) -> list[JobRecord]:
         with shard.store.read() as transaction:
@@ -48,10 +41,8 @@ class Jobs(Operation[list[JobRecord]]):
 
 
 @dataclass(frozen=True, slots=True)
-class FindJob(Operation[JobRecord | None]):
+class FindJob(Operation[JobRecord | None], group="control"):
     """None where there is no such job."""
-
-    group: ClassVar[ThreadGroup] = "control"
 
     id: str
 
@@ -61,10 +52,8 @@ class FindJob(Operation[JobRecord | None]):
 
 
 @dataclass(frozen=True, slots=True)
-class FailuresOfJob(Operation[list[JobFailure]]):
+class FailuresOfJob(Operation[list[JobFailure]], group="control"):
     """By path."""
-
-    group: ClassVar[ThreadGroup] = "control"
 
     job_id: str
     offset: int

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from storage.shard.open_shard import OpenShard
-from storage.shard.operation import Operation, ThreadGroup
+from storage.shard.operation import Operation
+from storage.tables.pending import count_left_behind
 from storage.types.features import FeatureSpec
 from storage.types.reports import VersionRole
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptModel(Operation[VersionRole]):
+class AdoptModel(Operation[VersionRole], group="control"):
     """What a running model's rows are here. origin: the options that the model was made with."""
-
-    group: ClassVar[ThreadGroup] = "control"
 
     spec: FeatureSpec
     origin: Mapping[str, Any]
@@ -27,10 +26,8 @@ class AdoptModel(Operation[VersionRole]):
 
 
 @dataclass(frozen=True, slots=True)
-class BeginModel(Operation[VersionRole]):
+class BeginModel(Operation[VersionRole], group="upkeep"):
     """Makes a place for the rows of the model that is to take over."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     spec: FeatureSpec
     origin: Mapping[str, Any]
@@ -40,24 +37,23 @@ class BeginModel(Operation[VersionRole]):
 
 
 @dataclass(frozen=True, slots=True)
-class CountLeftBehind(Operation[int]):
-    """Pictures that would lose their rows if the model took over now. added_before: Unix seconds."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
+class CountLeftBehind(Operation[int], group="upkeep"):
+    """Pictures that would lose their rows if the model took over now. added_before: Unix seconds; younger ones are not
+    looked at, for they may be on their way.
+    """
 
     feature: str
     fingerprint: str
     added_before: float
 
     def run(self, shard: OpenShard) -> int:
-        return shard.models.count_left_behind(self.feature, self.fingerprint, self.added_before)
+        with shard.read() as (transaction, moment):
+            return count_left_behind(transaction, moment.versions, self.feature, self.fingerprint, self.added_before)
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchModel(Operation[None]):
+class SwitchModel(Operation[None], group="upkeep"):
     """Puts the model's index in the place of the one in use."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     feature: str
     fingerprint: str
@@ -67,10 +63,8 @@ class SwitchModel(Operation[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class DropReplaced(Operation[int]):
+class DropReplaced(Operation[int], group="upkeep"):
     """Removes what was replaced; how many versions that were."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     feature: str
 

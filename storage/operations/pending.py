@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from storage.shard.open_shard import OpenShard
-from storage.shard.operation import Operation, ThreadGroup
+from storage.shard.operation import Operation
 from storage.tables import pending
 from storage.types.pictures import PendingPage
 
 
 @dataclass(frozen=True, slots=True)
-class PendingPictures(Operation[PendingPage]):
+class PendingPictures(Operation[PendingPage], group="control"):
     """Pictures that wait for any of these and whose bytes can still be had, oldest first, from ``start`` on: 0, then
     the last page's ``next_start``.
     """
-
-    group: ClassVar[ThreadGroup] = "control"
 
     wanted: Mapping[str, str]
     start: int
@@ -29,15 +26,13 @@ class PendingPictures(Operation[PendingPage]):
 
     def run(self, shard: OpenShard) -> PendingPage:
         with shard.read() as (transaction, moment):
-            keys = pending.waiting_keys(moment.versions, self.wanted)
-            return pending.pending_page(transaction, moment.versions, keys, self.start, self.limit)
+            wanted = pending.waiting_keys(moment.versions, self.wanted)
+            return pending.pending_page(transaction, moment.versions, wanted, self.start, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
-class CountPending(Operation[int]):
+class CountPending(Operation[int], group="upkeep"):
     """How many pictures wait for any of these and can be filled."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     wanted: Mapping[str, str]
 
@@ -47,15 +42,14 @@ class CountPending(Operation[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class PendingWithoutFile(Operation[list[str]]):
+class PendingWithoutFile(Operation[list[str]], group="upkeep"):
     """Ids of pictures that wait likewise, but whose bytes cannot be had any more."""
-
-    group: ClassVar[ThreadGroup] = "upkeep"
 
     wanted: Mapping[str, str]
     limit: int
 
     def run(self, shard: OpenShard) -> list[str]:
         with shard.read() as (transaction, moment):
-            keys = pending.waiting_keys(moment.versions, self.wanted)
-            return pending.pending_without_file(transaction, keys, self.limit)
+            return pending.pending_without_file(
+                transaction, pending.waiting_keys(moment.versions, self.wanted), self.limit
+            )

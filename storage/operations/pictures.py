@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from storage.shard.open_shard import OpenShard
 from storage.shard.operation import Operation
 from storage.tables import reads
+from storage.tables.schema import ORIGINALS, THUMBNAILS
 from storage.types.pictures import ImageRecord
 
 
@@ -52,7 +53,7 @@ class Thumbnail(Operation[bytes | None]):
 
     def run(self, shard: OpenShard) -> bytes | None:
         with shard.store.read() as transaction:
-            return reads.thumbnail_of(transaction, self.id)
+            return reads.bytes_of(transaction, THUMBNAILS, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Original(Operation[bytes | None]):
 
     def run(self, shard: OpenShard) -> bytes | None:
         with shard.store.read() as transaction:
-            return reads.original_of(transaction, self.id)
+            return reads.bytes_of(transaction, ORIGINALS, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +75,4 @@ class SourceStates(Operation[list[reads.SourceState]]):
 
     def run(self, shard: OpenShard) -> list[reads.SourceState]:
         with shard.store.read() as transaction:
-            return reads.source_states(transaction, self.sources)
+            return [reads.source_state(transaction, source) for source in self.sources]

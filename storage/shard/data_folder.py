@@ -5,14 +5,13 @@ refused at once.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from storage.errors import CorruptData, Misconfigured
 from storage.files import sync_path
-from storage.tables.registration import check_fingerprint
+from storage.tables.registration import check_fingerprints
 from storage.types.features import FeatureSpec
 
 FORMAT = 1
@@ -50,41 +49,30 @@ def read_manifest(data_dir: Path) -> DataManifest | None:
     return manifest
 
 
-def check_data_folder(data_dir: Path, shards: int, features: Sequence[FeatureSpec]) -> None:
-    """Raises `Misconfigured` for another number of shards, `FingerprintMismatch` for another model's data,
-    `CorruptData`.
+def check_data_folder(data_dir: Path, shards: int, features: Sequence[FeatureSpec]) -> DataManifest | None:
+    """What the folder says of itself; None where it holds no data yet. Raises `Misconfigured` for another number of
+    shards, `FingerprintMismatch` for another model's data, `CorruptData`.
     """
-    manifest = read_manifest(data_dir)
-    if manifest is None:
-        return
-    if manifest.shards != shards:
+    known = read_manifest(data_dir)
+    if known is not None and known.shards != shards:
         raise Misconfigured(
-            f"{data_dir} holds {manifest.shards} shards, the configuration says {shards}",
-            f"set shards: {manifest.shards}, or index the pictures anew into another data folder",
+            f"{data_dir} holds {known.shards} shards, the configuration says {shards}",
+            f"set shards: {known.shards}, or index the pictures anew into another data folder",
         )
-    for spec in features:
-        if spec.name in manifest.fingerprints:
-            check_fingerprint(spec, manifest.fingerprints[spec.name])
+    check_fingerprints(features, known.fingerprints if known else {})
+    return known
 
 
 def ensure_manifest(data_dir: Path, shards: int, features: Sequence[FeatureSpec]) -> DataManifest:
     """Checks the folder as `check_data_folder` does and writes down what is new: all of it, the first time."""
-    check_data_folder(data_dir, shards, features)
-    known = read_manifest(data_dir)
+    known = check_data_folder(data_dir, shards, features)
     fingerprints = {**(known.fingerprints if known else {}), **{spec.name: spec.fingerprint for spec in features}}
     manifest = DataManifest(FORMAT, shards, dict(sorted(fingerprints.items())))
     if manifest != known:
-        _write_manifest(data_dir, manifest)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        unfinished = data_dir / f"{MANIFEST_NAME}.unfinished"
+        unfinished.write_text(json.dumps(asdict(manifest), indent=1) + "\n", "utf-8")
+        sync_path(unfinished)
+        unfinished.replace(data_dir / MANIFEST_NAME)
+        sync_path(data_dir)
     return manifest
-
-
-def _write_manifest(data_dir: Path, manifest: DataManifest) -> None:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    unfinished = data_dir / f"{MANIFEST_NAME}.unfinished"
-    fields = {"format": manifest.format, "shards": manifest.shards, "fingerprints": dict(manifest.fingerprints)}
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(fields, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(data_dir / MANIFEST_NAME)
-    sync_path(data_dir)

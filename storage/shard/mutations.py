@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -10,7 +10,7 @@ from storage.encoding.feature_rows import encode_rows
 from storage.encoding.keys import digest_key, number_key
 from storage.encoding.records import decode_result, encode_fields, encode_record, encode_result
 from storage.kv.store import WriteTransaction
-from storage.tables.change_log import IndexChanges, trim_log
+from storage.tables.change_log import trim_log
 from storage.tables.feature_states import looks_alike, merged, without_features
 from storage.tables.picture_writer import PictureWriter
 from storage.tables.schema import (
@@ -43,15 +43,13 @@ Encoded = bytes | None
 
 @dataclass(frozen=True, slots=True)
 class PreparedMutation:
-    """A mutation with all that can be encoded before the transaction begins. encoded: of the record that it brings."""
+    """A mutation with all that can be encoded before the transaction begins. encoded: of the record that it brings.
+    features: as they are stored, and as they are.
+    """
 
     mutation: Mutation
     encoded: bytes
-    features: Mapping[str, bytes]
-
-    def named(self, names: Iterable[str], rows: Mapping[str, FeatureRows]) -> dict[str, tuple[bytes, FeatureRows]]:
-        """Those of its features, as they are stored, and as they are."""
-        return {name: (self.features[name], rows[name]) for name in names}
+    features: Mapping[str, tuple[bytes, FeatureRows]]
 
 
 def prepare_mutation(mutation: Mutation, configured: Sequence[str]) -> PreparedMutation:
@@ -60,7 +58,7 @@ def prepare_mutation(mutation: Mutation, configured: Sequence[str]) -> PreparedM
     """
     if isinstance(mutation, DeleteImage | RemoveFeatures):
         return PreparedMutation(mutation, b"", {})
-    features = {name: encode_rows(rows) for name, rows in mutation.features.items()}
+    features = {name: (encode_rows(rows), rows) for name, rows in mutation.features.items()}
     if isinstance(mutation, FillFeatures):
         encode_fields(mutation.annotations)  # refused here, for in the transaction others would fail with it
         return PreparedMutation(mutation, b"", features)
@@ -95,10 +93,7 @@ class MutationBatch:
         self._log_kept = log_kept
         self._next_operation = meta_number(transaction, NEXT_OPERATION)
         self._pictures = PictureWriter(transaction, stored_features, keeps_originals=keeps_originals)
-
-    @property
-    def changes(self) -> IndexChanges:
-        return self._pictures.changes
+        self.changes = self._pictures.changes
 
     def apply(self, prepared: PreparedMutation) -> MutationResult:
         operation = digest_key(prepared.mutation.operation_id.encode("utf-8", "surrogatepass"))
@@ -167,13 +162,13 @@ class MutationBatch:
         if not looks_alike(stored.record, record):
             stored = self._pictures.reinsert(stored, record, mutation.thumbnail)
         encoded = encode_record(record)
-        features = prepared.named(prepared.features, mutation.features)
-        self._pictures.update(stored, record, encoded, mutation.original, features)
+        self._pictures.update(stored, record, encoded, mutation.original, prepared.features)
         return MutationResult("filled", record), encoded
 
     def _insert(self, mutation: PutImage | AddFeatures, prepared: PreparedMutation) -> None:
-        features = prepared.named(prepared.features, mutation.features)
-        self._pictures.insert(mutation.record, prepared.encoded, mutation.thumbnail, mutation.original, features)
+        self._pictures.insert(
+            mutation.record, prepared.encoded, mutation.thumbnail, mutation.original, prepared.features
+        )
 
     def _remove_features(self, mutation: RemoveFeatures, stored: StoredImage) -> tuple[MutationResult, Encoded]:
         there = [name for name in mutation.features if stored.record.features.get(name, "absent") != "absent"]
@@ -190,7 +185,7 @@ class MutationBatch:
         self, mutation: FillFeatures, prepared: PreparedMutation, stored: StoredImage
     ) -> tuple[MutationResult, Encoded]:
         states = {name: state for name, state in stored.record.features.items() if name in self._alive}
-        wanted = [name for name in prepared.features if states.get(name) == "pending"]
+        wanted = {name: rows for name, rows in prepared.features.items() if states.get(name) == "pending"}
         said = {name: value for name, value in mutation.annotations.items() if states.get(name) == "pending"}
         if stored.record.sha256 != mutation.sha256 or not (wanted or said):
             return MutationResult("skipped", stored.record), encode_record(stored.record)
@@ -200,16 +195,14 @@ class MutationBatch:
             annotations={**stored.record.annotations, **said},
         )
         encoded = encode_record(record)
-        self._pictures.update(stored, record, encoded, None, prepared.named(wanted, mutation.features))
+        self._pictures.update(stored, record, encoded, None, wanted)
         return MutationResult("filled", record), encoded
 
     def _trim_operations(self) -> None:
-        surplus = self._transaction.count(OPERATIONS) - self._operations_kept
-        if surplus > 0:
-            oldest = list(islice(self._transaction.items(OPERATION_ORDER), surplus))
-            for order, operation in oldest:
-                self._transaction.delete(OPERATION_ORDER, order)
-                self._transaction.delete(OPERATIONS, operation)
+        surplus = max(0, self._transaction.count(OPERATIONS) - self._operations_kept)
+        for order, operation in list(islice(self._transaction.items(OPERATION_ORDER), surplus)):
+            self._transaction.delete(OPERATION_ORDER, order)
+            self._transaction.delete(OPERATIONS, operation)
 
 
 def mutation_id(mutation: Mutation) -> str:

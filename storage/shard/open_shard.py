@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from storage.duplicates.picture_facts import NearMemory
 from storage.kv.folder_lock import FolderLock
-from storage.kv.lmdb_store import LmdbStore
-from storage.kv.store import KeyValueStore, ReadTransaction, WriteTransaction
+from storage.kv.store import LmdbStore, ReadTransaction
 from storage.shard.plan import ShardPlan
 from storage.shard.search import SummaryCache
 from storage.tables.model_version_records import stored_fingerprints
+from storage.tables.model_versions import feature_of_key
 from storage.tables.registration import note_originals, register_features, take_ownership
-from storage.tables.schema import SEQUENCE, TABLES, check_owner, meta_number
-from storage.upkeep.live_indexes import LiveIndexes
-from storage.upkeep.loading import load_indexes
+from storage.tables.schema import SEQUENCE, TABLES, meta_number
+from storage.upkeep.loading import load_index
 from storage.upkeep.model_removal import finish_removals
 from storage.upkeep.model_switch import ModelSwitch
-from storage.upkeep.moments import Moment, Moments
+from storage.upkeep.moments import LiveIndexes, Moment, Moments
 from storage.upkeep.rebuilding import IndexUpkeep
-
-T = TypeVar("T")
 
 STORE_FOLDER = "store"
 SNAPSHOTS_FOLDER = "snapshots"
@@ -49,7 +44,7 @@ class OpenShard:
     near_memory: NearMemory = field(default_factory=NearMemory)
 
     @property
-    def store(self) -> KeyValueStore:
+    def store(self) -> LmdbStore:
         return self.live.store
 
     @property
@@ -59,19 +54,7 @@ class OpenShard:
 
     def read(self) -> AbstractContextManager[tuple[ReadTransaction, Moment]]:
         """A transaction and the indexes of its very moment. Raises `LostOwnership`."""
-        return self.live.read()
-
-    def write(self, change: Callable[[WriteTransaction], T]) -> T:
-        """A change of tables that no index mirrors. Raises `LostOwnership`, `StorageFailure`."""
-
-        def checked(transaction: WriteTransaction) -> T:
-            check_owner(transaction, self.live.ownership)
-            return change(transaction)
-
-        return self.store.write(checked)
-
-    def disk_bytes(self) -> int:
-        return self.store.disk_bytes() + folder_bytes(self.live.snapshots)
+        return self.live.moments.read(self.live.store)
 
     def close(self) -> None:
         """Saves the indexes, waits for reads to end, frees the folder. A second call does nothing."""
@@ -96,7 +79,10 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
         finish_removals(store, snapshots, ownership, settings.late, versions, keeps_originals=settings.keeps_originals)
         with store.read() as transaction:
             stored = stored_fingerprints(transaction)
-            indexes = load_indexes(transaction, snapshots, versions, settings.index_configs)
+            indexes = {
+                key: load_index(transaction, snapshots, spec, settings.index_configs.get(feature_of_key(key)))
+                for key, spec in versions.specs.items()
+            }
             moment = Moment(meta_number(transaction, SEQUENCE), indexes, versions)
         live = LiveIndexes(store, Moments(moment), snapshots, ownership, settings.index_configs)
         return OpenShard(
@@ -116,8 +102,6 @@ def folder_bytes(directory: Path) -> int:
     total = 0
     for folder, _, names in os.walk(directory):
         for name in names:
-            try:
+            with suppress(FileNotFoundError):
                 total += os.stat(os.path.join(folder, name)).st_size
-            except FileNotFoundError:
-                continue
     return total

@@ -18,10 +18,15 @@ class Operation(ABC, Generic[Answer]):
 
     group: of the threads that it runs on in the shard's process, so that what is short never waits for what is long.
     ``read`` for what a request waits for, ``write`` for changes, ``control`` for what upkeep asks often, ``upkeep`` for
-    what takes minutes.
+    what takes minutes. A class says its own as ``class Question(Operation[int], group="control")``.
     """
 
     group: ClassVar[ThreadGroup] = "read"
+
+    def __init_subclass__(cls, group: ThreadGroup | None = None) -> None:
+        super().__init_subclass__()
+        if group is not None:  # a dataclass with slots is made a second time, without keywords
+            cls.group = group
 
     @abstractmethod
     def run(self, shard: OpenShard) -> Answer:

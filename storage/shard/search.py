@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from storage.index.vector_index import Neighbors, VectorIndex
 from storage.keypoints.search import Located, locate
 from storage.kv.store import ReadTransaction
 from storage.shard.checks import check_query
-from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import feature_table, record_by_handle
 from storage.types.features import FeatureRows, Handles, Vectors
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
@@ -46,12 +45,9 @@ def search_feature(index: VectorIndex, queries: Sequence[FeatureQuery]) -> list[
     wanted = [min(query.k, max(index.rows_count, 1)) for query in queries]
     rows: Vectors = np.concatenate([query.rows for query in queries])
     neighbors = _enough_pictures(index, rows, max(wanted))
-    found, start = [], 0
-    for query, k in zip(queries, wanted, strict=True):
-        part = slice(start, start + len(query.rows))
-        found.append(_nearest_pictures(neighbors.handles[part], neighbors.distances[part], k, query.max_distance))
-        start = part.stop
-    return found
+    ends = np.cumsum([len(query.rows) for query in queries])[:-1]
+    of_each = zip(queries, wanted, np.split(neighbors.handles, ends), np.split(neighbors.distances, ends), strict=True)
+    return [_nearest_pictures(handles, distances, k, query.max_distance) for query, k, handles, distances in of_each]
 
 
 def _enough_pictures(index: VectorIndex, rows: Vectors, k: int) -> Neighbors:
@@ -80,14 +76,14 @@ def _nearest_pictures(
     return list(found.values())
 
 
+@dataclass(frozen=True, slots=True)
 class _Draft:
     """An answer being put together."""
 
-    def __init__(self) -> None:
-        self.hits: dict[str, tuple[Hit, ...]] = {}
-        self.summaries: dict[str, ImageSummary] = {}
-        self.took_ms: dict[str, float] = {}
-        self.errors: dict[str, str] = {}
+    hits: dict[str, tuple[Hit, ...]] = field(default_factory=dict)
+    summaries: dict[str, ImageSummary] = field(default_factory=dict)
+    took_ms: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
 
     def finished(self) -> ShardAnswer:
         return ShardAnswer(self.hits, self.summaries, self.took_ms, self.errors)
@@ -111,54 +107,50 @@ def answer_queries(
                 by_key.setdefault(key, []).append((draft, part))
             else:
                 draft.errors[part.feature] = reason or ""
-    pictures = _Pictures(transaction, cache, versions)
+    pictures = _Pictures(transaction, cache, versions.annotations)
     for key, asked in by_key.items():
-        _ANSWERERS.get(versions.specs[key].kind, _answer_feature)(key, moment.indexes[key], asked, pictures)
+        if versions.specs[key].kind in ("local", "words"):
+            _answer_one_by_one(moment.indexes[key], asked, pictures, partial(pictures.feature, key))
+        else:
+            _answer_together(moment.indexes[key], asked, pictures)
     return [draft.finished() for draft in drafts]
 
 
-def _answer_feature(
-    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
-) -> None:
+def _answer_together(index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures) -> None:
     started = time.perf_counter()
     plain = [query for _, query in asked if ROW_WEIGHTS not in query.extras]
-    answers = dict(zip(map(id, plain), search_feature(index, plain), strict=True)) if plain else {}
-    for _, query in asked:
-        if id(query) not in answers:
-            answers[id(query)] = search_feature(*expanded(index, query))[0]
+    of_plain = iter(search_feature(index, plain) if plain else ())
+    answers = [
+        search_feature(*expanded(index, query))[0] if ROW_WEIGHTS in query.extras else next(of_plain)
+        for _, query in asked
+    ]
     took_ms = (time.perf_counter() - started) * 1e3
-    for draft, query in asked:
+    for (draft, query), found in zip(asked, answers, strict=True):
         draft.took_ms[query.feature] = took_ms
-        draft.hits[query.feature] = _hits(answers[id(query)], pictures, draft.summaries)
+        hits = [Hit(pictures.summary(one.handle, draft.summaries)[0], one.distance, one.view) for one in found]
+        draft.hits[query.feature] = tuple(sorted(hits, key=lambda hit: (hit.distance, hit.view, hit.id)))
 
 
-def _answer_local_feature(
-    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
+def _answer_one_by_one(
+    index: VectorIndex,
+    asked: Sequence[tuple[_Draft, FeatureQuery]],
+    pictures: _Pictures,
+    feature_of: Callable[[int], FeatureRows],
 ) -> None:
+    """Keypoints and words, which say where in the picture they were found."""
     for draft, query in asked:
         started = time.perf_counter()
-        located = locate(index, query, lambda handle: pictures.feature(key, handle))
-        draft.hits[query.feature] = tuple(_located_hit(one, pictures, draft.summaries) for one in located)
+        if isinstance(index, WordIndex):
+            hits = [_word_hit(one, pictures, draft.summaries) for one in find_words(index, query, feature_of)]
+        else:
+            hits = [_located_hit(one, pictures, draft.summaries) for one in locate(index, query, feature_of)]
+        draft.hits[query.feature] = tuple(hits)
         draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
-
-
-def _answer_words(
-    key: str, index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures
-) -> None:
-    for draft, query in asked:
-        started = time.perf_counter()
-        found = find_words(cast(WordIndex, index), query, lambda handle: pictures.feature(key, handle))
-        draft.hits[query.feature] = tuple(_word_hit(one, pictures, draft.summaries) for one in found)
-        draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
-
-
-_ANSWERERS = {"local": _answer_local_feature, "words": _answer_words}
 
 
 def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
     """Coordinates in pixels of the stored picture, no longer in those of its frame."""
-    image_id, summary = pictures.summary(found.handle)
-    summaries[image_id] = summary
+    image_id, summary = pictures.summary(found.handle, summaries)
     scale = np.array([summary.width / found.frame[0], summary.height / found.frame[1]])
     words = [
         {
@@ -175,8 +167,7 @@ def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, Image
 
 def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
     """Coordinates in pixels of the stored picture, no longer in those of its frame."""
-    image_id, summary = pictures.summary(found.handle)
-    summaries[image_id] = summary
+    image_id, summary = pictures.summary(found.handle, summaries)
     to_frame = np.diag([found.stored_size[0] / summary.width, found.stored_size[1] / summary.height, 1.0])
     evidence = {
         "homography": (found.homography @ to_frame).tolist(),
@@ -184,16 +175,6 @@ def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, Image
         QUERY_FRAME: [found.side.frame, *found.side.size],
     }
     return Hit(image_id, float(found.inliers), int(found.side.mirrored), evidence)
-
-
-def _hits(found: Sequence[Found], pictures: _Pictures, summaries: dict[str, ImageSummary]) -> tuple[Hit, ...]:
-    hits = []
-    for one in found:
-        image_id, summary = pictures.summary(one.handle)
-        summaries[image_id] = summary
-        hits.append(Hit(image_id, one.distance, one.view))
-    hits.sort(key=lambda hit: (hit.distance, hit.view, hit.id))
-    return tuple(hits)
 
 
 class SummaryCache:
@@ -214,28 +195,30 @@ class SummaryCache:
         self._known[handle] = picture
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Pictures:
     """The pictures of one moment of the store."""
 
-    def __init__(self, transaction: ReadTransaction, cache: SummaryCache, versions: ModelVersions) -> None:
-        self._transaction = transaction
-        self._cache = cache
-        self._annotations = versions.annotations
+    transaction: ReadTransaction
+    cache: SummaryCache
+    annotations: frozenset[str]
 
-    def summary(self, handle: int) -> tuple[str, ImageSummary]:
-        known = self._cache.get(handle)
+    def summary(self, handle: int, summaries: dict[str, ImageSummary]) -> tuple[str, ImageSummary]:
+        """The picture's id and summary, which is put among those of an answer."""
+        known = self.cache.get(handle)
         if known is None:
-            record = record_by_handle(self._transaction, handle)
+            record = record_by_handle(self.transaction, handle)
             if record is None:
                 raise CorruptData(f"the index has a picture that the store does not, handle {handle}", "run verify")
             summary = ImageSummary(record.width, record.height, record.sha256, record.metadata, record.annotations)
             known = (record.id, summary)
-            if all(record.features.get(name) != "pending" for name in self._annotations):
-                self._cache.put(handle, known)
+            if all(record.features.get(name) != "pending" for name in self.annotations):
+                self.cache.put(handle, known)
+        summaries[known[0]] = known[1]
         return known
 
     def feature(self, key: str, handle: int) -> FeatureRows:
-        value = self._transaction.get(feature_table(key), number_key(handle))
+        value = self.transaction.get(feature_table(key), number_key(handle))
         if value is None:
             raise CorruptData(
                 f"the index of {key} has a picture that the store does not, handle {handle}", "run verify"

@@ -21,7 +21,7 @@ from storage.shard.operation import Operation
 from storage.shard.plan import ShardPlan
 from storage.shard.search import answer_queries
 from storage.tables.model_versions import ModelVersions
-from storage.tables.schema import SEQUENCE, check_owner, meta_number
+from storage.tables.schema import SEQUENCE, meta_number
 from storage.types.mutations import Mutation, MutationResult
 from storage.types.searches import ShardAnswer, ShardQuery
 
@@ -68,7 +68,7 @@ class Shard:
                 prepared = [self._prepared(mutation, versions) for mutation in mutations]
             accepted = [one for one in prepared if isinstance(one, PreparedMutation)]
             try:
-                made = live.store.write(lambda transaction: self._apply(transaction, accepted, versions))
+                made = live.write(lambda transaction: self._apply(transaction, accepted, versions))
             finally:
                 live.moments.settle(self._stored_sequence)
         results = iter(made)
@@ -86,7 +86,6 @@ class Shard:
     def _apply(
         self, transaction: WriteTransaction, prepared: Sequence[PreparedMutation], versions: ModelVersions
     ) -> list[MutationResult]:
-        check_owner(transaction, self._inside.live.ownership)
         batch = MutationBatch(
             transaction,
             sorted({*self._inside.other_features, *versions.specs}),
@@ -95,16 +94,13 @@ class Shard:
             keeps_originals=self._inside.plan.settings.keeps_originals,
         )
         results = [batch.apply(one) for one in prepared]
-        self._stage(batch.finish(), batch)
-        return results
-
-    def _stage(self, sequence: int, batch: MutationBatch) -> None:
-        moments = self._inside.live.moments
+        sequence, moments = batch.finish(), self._inside.live.moments
         current = moments.current
         if sequence != current.sequence:
             specs = current.versions.specs
             indexes = {key: batch.changes.applied(specs[key], index) for key, index in current.indexes.items()}
             moments.stage(replace(current, sequence=sequence, indexes=indexes))
+        return results
 
     def _stored_sequence(self) -> int:
         with self._inside.store.read() as transaction:

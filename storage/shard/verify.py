@@ -15,7 +15,6 @@ from storage.errors import CorruptData
 from storage.index.vector_index import VectorIndex
 from storage.index.whitening import WhitenedIndex
 from storage.kv.store import ReadTransaction
-from storage.tables.absent_counts import absent_count, absent_in
 from storage.tables.schema import (
     HANDLES,
     IMAGES,
@@ -23,6 +22,8 @@ from storage.tables.schema import (
     PENDING,
     THUMBNAILS,
     StoredImage,
+    absent_count,
+    absent_in,
     can_be_filled,
     decode_image,
     feature_table,

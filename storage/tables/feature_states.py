@@ -24,7 +24,11 @@ def merged(stored: ImageRecord, added: AddFeatures) -> ImageRecord | None:
         return None
     if has_file(stored) and has_file(new) and stored.sha256 != new.sha256:
         return None
-    awaited = [name for name, state in new.features.items() if state == "pending" and _is_absent(stored, name)]
+    awaited = [
+        name
+        for name, state in new.features.items()
+        if state == "pending" and stored.features.get(name, "absent") == "absent"
+    ]
     facts = stored if has_file(stored) or not has_file(new) else new
     return replace(
         facts,
@@ -64,7 +68,3 @@ def states_of_new(record: ImageRecord, names: Iterable[str], *, can_be_read: boo
         gone = "absent" in siblings if siblings else single and not can_be_read
         states[name] = "absent" if gone else "pending"
     return states
-
-
-def _is_absent(stored: ImageRecord, name: str) -> bool:
-    return stored.features.get(name, "absent") == "absent"

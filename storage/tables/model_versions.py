@@ -64,13 +64,9 @@ class ModelVersions:
             return self.in_use.get(name)
         return next((key for key in keys if self.specs[key].fingerprint == fingerprint), None)
 
-    def name_of(self, key: str) -> str:
-        """Inverse of the keys."""
-        return feature_of_key(key)
-
     def unused_key(self, name: str) -> str:
         """A key that no version of the feature has, newer than all of them."""
-        numbers = [int(key.partition(MARK)[2] or 1) for key in self.specs if self.name_of(key) == name]
+        numbers = [int(key.partition(MARK)[2] or 1) for key in self.specs if feature_of_key(key) == name]
         return f"{name}{MARK}{max(numbers, default=1) + 1}"
 
     def with_version(self, key: str, spec: FeatureSpec, origin: Mapping[str, Any]) -> ModelVersions:
@@ -157,9 +153,6 @@ class ModelVersions:
             if key is not None and key in self._kept_keys(name):
                 keyed[key] = rows
         return keyed
-
-
-NO_VERSIONS = ModelVersions()
 
 
 def feature_of_key(key: str) -> str:

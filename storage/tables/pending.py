@@ -7,8 +7,7 @@ from itertools import islice
 
 from storage.encoding.keys import number_key, number_of
 from storage.kv.store import ReadTransaction
-from storage.tables.absent_counts import absent_count
-from storage.tables.model_versions import ModelVersions
+from storage.tables.model_versions import ModelVersions, feature_of_key
 from storage.tables.schema import (
     IMAGES,
     ORIGINALS,
@@ -17,6 +16,8 @@ from storage.tables.schema import (
     decode_image,
     feature_table,
     image_by_id,
+    record_by_handle,
+    waiting_count,
 )
 from storage.types.pictures import ImageRecord, PendingImage, PendingPage
 
@@ -54,7 +55,10 @@ def pending_page(
     transaction: ReadTransaction, versions: ModelVersions, wanted: frozenset[str], start: int, limit: int
 ) -> PendingPage:
     """Up to ``limit`` pictures that wait for any of these, oldest first. start: 0, then what the page before says."""
-    keys = _incomplete(transaction, versions, wanted - versions.awaited)
+    # Without features that no picture waits for: told by the tables' sizes, without a look at pictures.
+    keys = frozenset(
+        key for key in wanted - versions.awaited if key in versions.annotations or waiting_count(transaction, key) > 0
+    )
     if not keys:
         return PendingPage((), None)
     images: list[PendingImage] = []
@@ -67,12 +71,19 @@ def pending_page(
     return PendingPage(tuple(images), None)
 
 
-def _incomplete(transaction: ReadTransaction, versions: ModelVersions, keys: frozenset[str]) -> frozenset[str]:
-    """Without features that no picture waits for: told by the tables' sizes, without a look at pictures."""
-    images = transaction.count(IMAGES)
-    plain = versions.annotations
-    settled = {key: transaction.count(feature_table(key)) + absent_count(transaction, key) for key in keys - plain}
-    return frozenset(key for key in keys if key in plain or settled[key] < images)
+def count_left_behind(
+    transaction: ReadTransaction, versions: ModelVersions, name: str, fingerprint: str, added_before: float
+) -> int:
+    """Pictures that have rows in the feature's version in use, and none in the model's. added_before: Unix seconds;
+    of the younger ones nothing is said.
+    """
+    used, model = versions.in_use.get(name), versions.key_of(name, fingerprint)
+    if used is None or used == model:
+        return 0
+    there = transaction.keys(feature_table(used))
+    left = (at for at in there if model is None or not transaction.has(feature_table(model), at))
+    records = (record_by_handle(transaction, number_of(at)) for at in left)
+    return sum(record is not None and record.added_at < added_before for record in records)
 
 
 def _pending_image(record: ImageRecord, versions: ModelVersions, has_original: bool) -> PendingImage:
@@ -80,7 +91,7 @@ def _pending_image(record: ImageRecord, versions: ModelVersions, has_original: b
     for wanted in versions.kept:
         if record.features.get(wanted) == "pending":
             spec = versions.specs.get(wanted)
-            waiting.setdefault(versions.name_of(wanted), []).extend([] if spec is None else [spec.fingerprint])
+            waiting.setdefault(feature_of_key(wanted), []).extend([] if spec is None else [spec.fingerprint])
     fingerprints = {name: tuple(found) for name, found in waiting.items()}
     source = None if has_original else record.source
     return PendingImage(record.id, record.sha256, tuple(waiting), source, fingerprints)

@@ -9,7 +9,6 @@ from storage.encoding.feature_rows import decode_rows
 from storage.encoding.keys import number_key, text_key
 from storage.encoding.records import encode_record
 from storage.kv.store import WriteTransaction
-from storage.tables.absent_counts import absent_in, change_absent
 from storage.tables.change_log import IndexChanges
 from storage.tables.schema import (
     FILE_NAMES,
@@ -20,7 +19,9 @@ from storage.tables.schema import (
     PENDING,
     THUMBNAILS,
     StoredImage,
+    absent_in,
     can_be_filled,
+    change_absent,
     encode_image,
     feature_table,
     file_name_key,

@@ -1,46 +1,45 @@
-"""Questions about stored pictures, each answered within one read transaction."""
+"""Questions about stored pictures, and how many there are, each answered within one read transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice, takewhile
+from itertools import groupby, islice, takewhile
 from typing import Literal
 
 import numpy as np
 
 from storage.encoding.feature_rows import decode_rows
 from storage.encoding.keys import PREFIX_BYTES, number_key, text_key_start
-from storage.index.vector_index import row_width
+from storage.index.vector_index import VectorIndex, row_width
+from storage.index.whitening import WhitenedIndex
 from storage.kv.store import ReadTransaction
-from storage.tables.model_versions import NO_VERSIONS, ModelVersions
+from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import (
     FILE_NAMES,
     IMAGES,
-    ORIGINALS,
-    THUMBNAILS,
     StoredImage,
     decode_image,
     feature_table,
     file_name_start,
     image_by_id,
+    waiting_count,
 )
 from storage.types.features import FeatureRows, FeatureSpec, FloatVectors, Vectors
 from storage.types.pictures import ImageRecord
+from storage.types.reports import FeatureStats, ModelVersion
 
 SourceQuery = tuple[str, str, int, int]  # image id, the file's path, its bytes, its mtime in ns
 SourceState = Literal["absent", "unchanged", "changed", "other_source"]
 
 
-def records_of(
-    transaction: ReadTransaction, ids: Sequence[str], versions: ModelVersions = NO_VERSIONS
-) -> list[ImageRecord | None]:
-    images = [image_by_id(transaction, image_id) if image_id else None for image_id in ids]
+def records_of(transaction: ReadTransaction, ids: Sequence[str], versions: ModelVersions) -> list[ImageRecord | None]:
+    images = [image_by_id(transaction, image_id) for image_id in ids]
     return [None if image is None else versions.shown(image.record) for image in images]
 
 
 def page_after(
-    transaction: ReadTransaction, after: str | None, limit: int, versions: ModelVersions = NO_VERSIONS
+    transaction: ReadTransaction, after: str | None, limit: int, versions: ModelVersions
 ) -> list[ImageRecord]:
     """Up to ``limit`` records whose ids sort after ``after``, in the order of their UTF-8 bytes."""
     start = b"" if after is None else text_key_start(after)
@@ -51,45 +50,32 @@ def page_after(
 
 def _by_id(transaction: ReadTransaction, start: bytes) -> Iterator[StoredImage]:
     """Images in the byte order of their ids; keys alone leave ids that share their first 400 bytes in any order."""
-    group: list[StoredImage] = []
-    prefix = b""
-    for key, value in transaction.items(IMAGES, start):
-        if group and key[:PREFIX_BYTES] != prefix:
-            yield from _sorted_by_id(group)
-            group = []
-        prefix = key[:PREFIX_BYTES]
-        group.append(decode_image(value))
-    yield from _sorted_by_id(group)
+    for _, entries in groupby(transaction.items(IMAGES, start), key=lambda entry: entry[0][:PREFIX_BYTES]):
+        images = [decode_image(value) for _, value in entries]
+        yield from sorted(images, key=lambda image: image.record.id.encode())
 
 
-def _sorted_by_id(images: list[StoredImage]) -> list[StoredImage]:
-    return sorted(images, key=lambda image: image.record.id.encode()) if len(images) > 1 else images
-
-
-def thumbnail_of(transaction: ReadTransaction, image_id: str) -> bytes | None:
-    image = image_by_id(transaction, image_id) if image_id else None
-    return None if image is None else transaction.get(THUMBNAILS, number_key(image.handle))
-
-
-def original_of(transaction: ReadTransaction, image_id: str) -> bytes | None:
-    image = image_by_id(transaction, image_id) if image_id else None
-    return None if image is None else transaction.get(ORIGINALS, number_key(image.handle))
+def bytes_of(transaction: ReadTransaction, table: str, image_id: str) -> bytes | None:
+    """What the table has of the image; None where there is no such image."""
+    image = image_by_id(transaction, image_id)
+    return None if image is None else transaction.get(table, number_key(image.handle))
 
 
 def features_of(
     transaction: ReadTransaction, image_id: str, names: Sequence[str], versions: ModelVersions
 ) -> dict[str, FeatureRows] | None:
     """Those of the features that the image has, of the version in use; None where there is no such image."""
-    image = image_by_id(transaction, image_id) if image_id else None
+    image = image_by_id(transaction, image_id)
     if image is None:
         return None
-    found = {}
-    for name in names:
-        key = versions.key_of(name)
-        value = None if key is None else transaction.get(feature_table(key), number_key(image.handle))
-        if key is not None and value is not None:
-            found[name] = replace(decode_rows(value), fingerprint=versions.specs[key].fingerprint)
-    return found
+    specs = {name: versions.specs[versions.in_use[name]] for name in names if name in versions.in_use}
+    at = number_key(image.handle)
+    values = {name: transaction.get(feature_table(spec.name), at) for name, spec in specs.items()}
+    return {
+        name: replace(decode_rows(value), fingerprint=specs[name].fingerprint)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def rows_of_each(
@@ -120,17 +106,37 @@ def sampled_rows(transaction: ReadTransaction, spec: FeatureSpec, count: int, se
     return np.concatenate([np.zeros((0, row_width(spec)), np.float32), *rows])
 
 
-def source_states(transaction: ReadTransaction, sources: Sequence[SourceQuery]) -> list[SourceState]:
-    """Whether each image is stored, from that file, and the file still looks the same."""
-    return [_source_state(transaction, source) for source in sources]
-
-
-def _source_state(transaction: ReadTransaction, source: SourceQuery) -> SourceState:
+def source_state(transaction: ReadTransaction, source: SourceQuery) -> SourceState:
+    """Whether the image is stored, from that file, and the file still looks the same."""
     image_id, path, size, mtime_ns = source
-    image = image_by_id(transaction, image_id) if image_id else None
+    image = image_by_id(transaction, image_id)
     if image is None:
         return "absent"
     stored = image.record.source
     if stored is None or stored.path != path:
         return "other_source"
     return "unchanged" if (stored.size, stored.mtime_ns) == (size, mtime_ns) else "changed"
+
+
+def feature_stats(transaction: ReadTransaction, name: str, index: VectorIndex) -> FeatureStats:
+    images, pending = transaction.count(feature_table(name)), waiting_count(transaction, name)
+    whitening = index.whitening.checksum if isinstance(index, WhitenedIndex) else 0
+    return FeatureStats(images, index.rows_count, pending, index.kind, index.memory_bytes, whitening)
+
+
+def version_stats(transaction: ReadTransaction, versions: ModelVersions) -> dict[str, tuple[ModelVersion, ...]]:
+    """What there is of every version of each feature, the one in use first."""
+    return {
+        name: tuple(_described(transaction, versions, name, key) for key in versions.keys_of(name))
+        for name in versions.in_use
+    }
+
+
+def _described(transaction: ReadTransaction, versions: ModelVersions, name: str, key: str) -> ModelVersion:
+    return ModelVersion(
+        replace(versions.specs[key], name=name),
+        versions.role_of(name, key),
+        versions.origins.get(key, {}),
+        images=transaction.count(feature_table(key)),
+        pending=waiting_count(transaction, key),
+    )

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from storage.encoding.keys import number_key, text_key
 from storage.encoding.records import decode_fields, encode_fields, encode_record
 from storage.errors import CorruptData, Misconfigured
-from storage.kv.store import KeyValueStore, ReadTransaction, WriteTransaction
-from storage.tables.absent_counts import absent_in, change_absent
+from storage.kv.store import LmdbStore, ReadTransaction, WriteTransaction
 from storage.tables.feature_states import states_of_new
 from storage.tables.model_version_records import put_spec, stored_fingerprints, stored_versions
 from storage.tables.model_versions import ModelVersions, mismatch
@@ -28,7 +27,9 @@ from storage.tables.schema import (
     PENDING,
     Ownership,
     StoredImage,
+    absent_in,
     can_be_filled,
+    change_absent,
     check_owner,
     decode_image,
     encode_image,
@@ -43,7 +44,7 @@ CHANGED_AT_ONCE = 2_000  # images to a transaction
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-def take_ownership(store: KeyValueStore, shard: int, shard_count: int) -> Ownership:
+def take_ownership(store: LmdbStore, shard: int, shard_count: int) -> Ownership:
     """Marks the shard as ours. Raises `Misconfigured` for another shard's data, `CorruptData` for another format's."""
 
     def take(transaction: WriteTransaction) -> Ownership:
@@ -83,7 +84,7 @@ def _check_identity(transaction: WriteTransaction, shard: int, shard_count: int)
 
 
 def register_features(
-    store: KeyValueStore,
+    store: LmdbStore,
     specs: Sequence[FeatureSpec],
     ownership: Ownership,
     *,
@@ -100,9 +101,7 @@ def register_features(
         fingerprints = stored_fingerprints(transaction)
         stored = stored_versions(transaction, late)
         configured = _configured(transaction)
-    for spec in specs:
-        if spec.name in fingerprints:
-            check_fingerprint(spec, fingerprints[spec.name])
+    check_fingerprints(specs, fingerprints)
     fixed = ModelVersions.of(specs)
     versions = replace(
         stored,
@@ -112,8 +111,7 @@ def register_features(
         annotations=frozenset(annotations),
     )
     store.add_tables([feature_table(key) for key in {*fingerprints, *versions.specs}])
-    new = [key for key in versions.kept if key not in configured]
-    if new:
+    if new := [key for key in versions.kept if key not in configured]:
         mark_pending_everywhere(store, new, ownership)
 
     def register(transaction: WriteTransaction) -> None:
@@ -126,13 +124,16 @@ def register_features(
     return versions
 
 
-def check_fingerprint(spec: FeatureSpec, stored: str) -> None:
-    """Raises `FingerprintMismatch` when the data was written by another version than the one that runs."""
-    if spec.fingerprint != stored:
-        raise mismatch(spec.name, stored, spec.fingerprint, can_move=False)
+def check_fingerprints(specs: Sequence[FeatureSpec], stored: Mapping[str, str]) -> None:
+    """Raises `FingerprintMismatch` when the data was written by another version than the one that runs. stored: by
+    feature.
+    """
+    for spec in specs:
+        if spec.fingerprint != stored.get(spec.name, spec.fingerprint):
+            raise mismatch(spec.name, stored[spec.name], spec.fingerprint, can_move=False)
 
 
-def note_originals(store: KeyValueStore, ownership: Ownership, *, keeps_originals: bool) -> bool:
+def note_originals(store: LmdbStore, ownership: Ownership, *, keeps_originals: bool) -> bool:
     """Whether originals may be there of pictures that wait for nothing: they are kept for good, or once were."""
 
     def note(transaction: WriteTransaction) -> bool:
@@ -144,7 +145,7 @@ def note_originals(store: KeyValueStore, ownership: Ownership, *, keeps_original
     return store.write(note)
 
 
-def put_configured(transaction: WriteTransaction, keys: Sequence[str]) -> None:
+def put_configured(transaction: WriteTransaction, keys: Iterable[str]) -> None:
     """Remembers what every image has a state of."""
     transaction.put(META, b"configured", encode_fields({"names": sorted(keys)}))
 
@@ -160,31 +161,26 @@ def _check_names(names: Sequence[str]) -> None:
             raise Misconfigured(f"feature name {name!r}", "use each name once: lower-case letters, digits and _")
 
 
-def mark_pending_everywhere(store: KeyValueStore, new: Sequence[str], ownership: Ownership) -> None:
+def mark_pending_everywhere(store: LmdbStore, new: Sequence[str], ownership: Ownership) -> None:
     """Stopped half-way, it begins again at the next opening."""
     for_every_image(store, ownership, lambda transaction, image: _mark_pending(transaction, image, new))
 
 
 def for_every_image(
-    store: KeyValueStore, ownership: Ownership, change: Callable[[WriteTransaction, StoredImage], None]
+    store: LmdbStore, ownership: Ownership, change: Callable[[WriteTransaction, StoredImage], None]
 ) -> None:
     """In steps, because a collection is larger than a transaction should be."""
-    start: bytes | None = b""
-    while start is not None:
-        start = store.write(_step(ownership, change, start))
+    start = b""
 
-
-def _step(
-    ownership: Ownership, change: Callable[[WriteTransaction, StoredImage], None], start: bytes
-) -> Callable[[WriteTransaction], bytes | None]:
-    def step(transaction: WriteTransaction) -> bytes | None:
+    def step(transaction: WriteTransaction) -> list[bytes]:
         check_owner(transaction, ownership)
         entries = list(islice(transaction.items(IMAGES, start), CHANGED_AT_ONCE))
         for _, value in entries:
             change(transaction, decode_image(value))
-        return entries[-1][0] + b"\0" if len(entries) == CHANGED_AT_ONCE else None
+        return [key for key, _ in entries]
 
-    return step
+    while len(changed := store.write(step)) == CHANGED_AT_ONCE:
+        start = changed[-1] + b"\0"
 
 
 def _mark_pending(transaction: WriteTransaction, image: StoredImage, new: Sequence[str]) -> None:

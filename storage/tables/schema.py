@@ -16,12 +16,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.encoding.keys import digest_key, number_key, number_of, text_key
 from storage.encoding.records import decode_record
 from storage.errors import LostOwnership
 from storage.kv.store import ReadTransaction, WriteTransaction
+from storage.types.features import FeatureState
 from storage.types.pictures import FILE_NAME, ImageRecord
 
 FORMAT = 1
@@ -49,6 +52,7 @@ OWNER = b"owner"
 NEXT_HANDLE = b"next_handle"
 NEXT_OPERATION = b"next_operation"
 LOG_START = b"log_start"  # the log has every change from this sequence on
+_ABSENT = b"absent:"
 
 HANDLE_BYTES = 8
 
@@ -92,7 +96,7 @@ def check_owner(transaction: ReadTransaction, ownership: Ownership) -> None:
 
 
 def image_by_id(transaction: ReadTransaction, image_id: str) -> StoredImage | None:
-    value = transaction.get(IMAGES, text_key(image_id))
+    value = transaction.get(IMAGES, text_key(image_id)) if image_id else None
     return None if value is None else decode_image(value)
 
 
@@ -127,3 +131,31 @@ def decode_image(value: bytes) -> StoredImage:
 def can_be_filled(record: ImageRecord, has_original: bool) -> bool:
     """Whether the picture waits for features and its bytes can still be had."""
     return "pending" in record.features.values() and (has_original or record.source is not None)
+
+
+def absent_in(states: Mapping[str, FeatureState]) -> Counter[str]:
+    """What one picture's row counts for in `absent_count`."""
+    return Counter(key for key, state in states.items() if state == "absent")
+
+
+def absent_count(transaction: ReadTransaction, key: str) -> int:
+    """Pictures whose row says "absent" of the version's key, kept up to date with every write: counting them would mean
+    to look at every picture.
+    """
+    return meta_number(transaction, _ABSENT + key.encode())
+
+
+def change_absent(transaction: WriteTransaction, changes: Mapping[str, int]) -> None:
+    """Adds to the counts, or takes from them."""
+    for key, change in changes.items():
+        if change:
+            put_meta_number(transaction, _ABSENT + key.encode(), max(0, absent_count(transaction, key) + change))
+
+
+def forget_absent(transaction: WriteTransaction, key: str) -> None:
+    transaction.delete(META, _ABSENT + key.encode())
+
+
+def waiting_count(transaction: ReadTransaction, key: str) -> int:
+    """Pictures that wait for rows of the version: every one either has them, or waits, or is not to have any."""
+    return transaction.count(IMAGES) - transaction.count(feature_table(key)) - absent_count(transaction, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -17,14 +17,12 @@ from storage.index.vector_index import VectorIndex
 from storage.index.whitening import WhitenedIndex
 from storage.kv.store import ReadTransaction
 from storage.tables.change_log import IndexChanges, log_entries
-from storage.tables.model_versions import ModelVersions
+from storage.tables.model_version_records import stored_partition, stored_whitening
 from storage.tables.registration import known_owners
-from storage.tables.schema import LOG_START, SEQUENCE, Ownership, feature_table, meta_number
-from storage.tables.trained import stored_partition, stored_whitening
+from storage.tables.schema import LOG_START, SEQUENCE, feature_table, meta_number
 from storage.types.features import FeatureSpec, Vectors
 from storage.upkeep.factory import IndexConfig, build_index
-from storage.upkeep.moments import Moment
-from storage.upkeep.snapshots import Snapshot, load_snapshot, partition_checksum, remove_snapshots, save_snapshot
+from storage.upkeep.snapshots import Snapshot, load_snapshot, partition_checksum, remove_snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -32,33 +30,17 @@ ADDED_AT_ONCE = 4096  # pictures
 RESTORED_AT_ONCE = 1 << 20  # rows
 
 
-def load_indexes(
-    transaction: ReadTransaction, snapshots: Path, versions: ModelVersions, configs: Mapping[str, IndexConfig]
-) -> dict[str, VectorIndex]:
-    """Every version's index at the transaction's sequence, by key."""
-    return {
-        key: load_index(transaction, snapshots, spec, configs.get(versions.name_of(key)))
-        for key, spec in versions.specs.items()
-    }
-
-
-def save_indexes(moment: Moment, snapshots: Path, specs: Mapping[str, FeatureSpec], ownership: Ownership) -> None:
-    """Saves every index of the moment. Raises `OSError`."""
-    for name, index in moment.indexes.items():
-        save_snapshot(snapshots, specs[name], index, sequence=moment.sequence, owner=ownership.owner.hex())
-
-
 def load_index(
-    transaction: ReadTransaction, snapshots: Path, spec: FeatureSpec, config: IndexConfig | None = None
+    transaction: ReadTransaction, snapshots: Path, spec: FeatureSpec, config: IndexConfig | None
 ) -> VectorIndex:
-    """The feature's index at the transaction's sequence."""
+    """The index of a version at the transaction's sequence."""
     partition = stored_partition(transaction, spec.name) if spec.kind == "local" else None
     whitening = stored_whitening(transaction, spec.name) if spec.metric == "cosine" else None
     empty = build_index(spec, config, None if partition is None else partition.centroids, whitening)
     snapshot = load_snapshot(snapshots, spec, empty.whitening if isinstance(empty, WhitenedIndex) else None)
     if snapshot is not None and _fits(transaction, snapshot):
         try:
-            return _replayed(transaction, spec, empty, snapshot)
+            return with_logged_changes(transaction, spec, _restored(empty, snapshot), snapshot.manifest.sequence)
         except StorageFailure as failure:
             logger.warning("feature %r: the log cannot be replayed, the index is rebuilt: %s", spec.name, failure)
     if snapshot is not None:
@@ -69,22 +51,20 @@ def load_index(
 
 def _fits(transaction: ReadTransaction, snapshot: Snapshot) -> bool:
     """Whether the store's history goes through the snapshot's moment, and the log has all since."""
-    reached = snapshot.sequence <= meta_number(transaction, SEQUENCE)
-    covered = meta_number(transaction, LOG_START) <= snapshot.sequence + 1
-    return reached and covered and snapshot.owner in known_owners(transaction)
-
-
-def _replayed(transaction: ReadTransaction, spec: FeatureSpec, empty: VectorIndex, snapshot: Snapshot) -> VectorIndex:
-    return with_logged_changes(transaction, spec, _restored(empty, snapshot), snapshot.sequence)
+    reached = snapshot.manifest.sequence <= meta_number(transaction, SEQUENCE)
+    covered = meta_number(transaction, LOG_START) <= snapshot.manifest.sequence + 1
+    return reached and covered and snapshot.manifest.owner in known_owners(transaction)
 
 
 def _restored(empty: VectorIndex, snapshot: Snapshot) -> VectorIndex:
     """The snapshot's rows in an index; sorted as they were where its lists are still those of the index."""
     if isinstance(empty, WhitenedIndex):
         return empty.with_whitened_rows(snapshot.handles, snapshot.rows)
-    if not isinstance(empty, DescriptorIndex) or snapshot.lists is None:
-        return empty.with_changes(remove=NO_HANDLES, add=snapshot.handles, rows=snapshot.rows)
-    if snapshot.partition != partition_checksum(empty):
+    if (
+        not isinstance(empty, DescriptorIndex)
+        or snapshot.lists is None
+        or snapshot.manifest.partition != partition_checksum(empty)
+    ):
         return empty.with_changes(remove=NO_HANDLES, add=snapshot.handles, rows=snapshot.rows)
     if len(snapshot.lists) and not 0 <= snapshot.lists.min() <= snapshot.lists.max() < len(empty.centroids):
         raise StorageFailure("the snapshot names lists that there are not")

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from storage.encoding.keys import number_key, text_key
 from storage.encoding.records import encode_record
-from storage.kv.store import KeyValueStore, WriteTransaction
-from storage.tables.absent_counts import forget_absent
+from storage.kv.store import LmdbStore, WriteTransaction
 from storage.tables.model_version_records import forget_version, roleless_keys
 from storage.tables.model_versions import ModelVersions
 from storage.tables.registration import for_every_image
@@ -25,17 +24,15 @@ from storage.tables.schema import (
     check_owner,
     encode_image,
     feature_table,
+    forget_absent,
 )
 from storage.upkeep.snapshots import remove_snapshots
 
 
 def remove_versions(
-    store: KeyValueStore, snapshots: Path, ownership: Ownership, keys: Sequence[str], *, keeps_originals: bool
+    store: LmdbStore, snapshots: Path, ownership: Ownership, keys: Sequence[str], *, keeps_originals: bool
 ) -> None:
     """To be called when no reader or writer has the versions in its moment any more."""
-
-    def leave(transaction: WriteTransaction, image: StoredImage) -> None:
-        _leave_image(transaction, image, keys, keeps_originals=keeps_originals)
 
     def forget(transaction: WriteTransaction) -> None:
         check_owner(transaction, ownership)
@@ -43,7 +40,11 @@ def remove_versions(
             forget_version(transaction, key)
             forget_absent(transaction, key)
 
-    for_every_image(store, ownership, leave)
+    for_every_image(
+        store,
+        ownership,
+        lambda transaction, image: _leave_image(transaction, image, keys, keeps_originals=keeps_originals),
+    )
     store.drop_tables([feature_table(key) for key in keys])
     for key in keys:
         remove_snapshots(snapshots, key)
@@ -51,7 +52,7 @@ def remove_versions(
 
 
 def finish_removals(
-    store: KeyValueStore,
+    store: LmdbStore,
     snapshots: Path,
     ownership: Ownership,
     names: Iterable[str],

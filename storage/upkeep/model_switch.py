@@ -6,24 +6,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from storage.encoding.keys import number_of
 from storage.errors import Busy, InvalidRequest, UnknownFeature
 from storage.index.vector_index import VectorIndex
-from storage.kv.store import ReadTransaction, WriteTransaction
+from storage.kv.store import WriteTransaction
 from storage.tables.model_version_records import put_roles, put_spec
-from storage.tables.model_versions import ModelVersions, mismatch
+from storage.tables.model_versions import ModelVersions, feature_of_key, mismatch
 from storage.tables.registration import mark_pending_everywhere, put_configured
-from storage.tables.schema import check_owner, feature_table, record_by_handle
+from storage.tables.schema import feature_table
 from storage.types.features import FeatureSpec
 from storage.types.reports import VersionRole
 from storage.upkeep.factory import build_index
-from storage.upkeep.live_indexes import LiveIndexes
 from storage.upkeep.model_removal import remove_versions
-from storage.upkeep.moments import Moment
+from storage.upkeep.moments import LiveIndexes, Moment
 
 logger = logging.getLogger(__name__)
 
@@ -90,13 +88,6 @@ class ModelSwitch:
                 self._enter(self._live.moments.current.versions, spec.name, key, "following")
             return "following"
 
-    def count_left_behind(self, name: str, fingerprint: str, added_before: float) -> int:
-        """Pictures that would lose their rows if the model took over now. added_before: Unix seconds; younger ones are
-        not looked at, for they may be on their way.
-        """
-        with self._live.read() as (transaction, moment):
-            return count_left_behind(transaction, moment.versions, name, fingerprint, added_before)
-
     def take_over(self, name: str, fingerprint: str) -> None:
         """Puts the following version in the place of the one in use, which can still be asked until it is dropped.
         Raises `InvalidRequest` where another one follows, or none.
@@ -162,22 +153,12 @@ class ModelSwitch:
         added: Mapping[str, VectorIndex] | None = None,
     ) -> None:
         """Gives a version its role. New pictures wait for it from here on; then those that there are."""
-        new = set(versions.with_role(name, key, role).kept) - set(self._live.moments.current.versions.kept)
         versions = versions.with_role(name, key, role)
-
-        def work(transaction: WriteTransaction) -> None:
-            write(transaction)
-            put_roles(transaction, versions, name)
-            put_configured(transaction, sorted(set(versions.kept) - new))
-
-        self._switch(versions, work, added=added)
+        new = set(versions.kept) - set(self._live.moments.current.versions.kept)
+        self._switch(versions, {name}, set(versions.kept) - new, write=write, added=added)
         if new:
             mark_pending_everywhere(self._live.store, sorted(new), self._live.ownership)
-            self._live.store.write(lambda transaction: self._all_marked(transaction, versions))
-
-    def _all_marked(self, transaction: WriteTransaction, versions: ModelVersions) -> None:
-        check_owner(transaction, self._live.ownership)
-        put_configured(transaction, versions.kept)
+            self._live.write(lambda transaction: put_configured(transaction, versions.kept))
 
     def _drop(self, keys: Sequence[str]) -> None:
         """First from the moments, so that nobody asks any more, then from the disk."""
@@ -185,51 +166,35 @@ class ModelSwitch:
             return
         with self._live.snapshot_lock:
             versions = self._live.moments.current.versions
-            names = {versions.name_of(key) for key in keys}
             for key in keys:
                 versions = versions.without(key)
-
-            def work(transaction: WriteTransaction) -> None:
-                for name in names:
-                    put_roles(transaction, versions, name)
-                put_configured(transaction, versions.kept)
-
-            self._switch(versions, work, dropped=keys)
+            self._switch(versions, {feature_of_key(key) for key in keys}, versions.kept, dropped=keys)
             live = self._live
             remove_versions(live.store, live.snapshots, live.ownership, keys, keeps_originals=self._keeps_originals)
 
     def _switch(
         self,
         versions: ModelVersions,
-        write: Write,
+        names: Iterable[str],
+        configured: Iterable[str],
         *,
+        write: Write = lambda transaction: None,
         added: Mapping[str, VectorIndex] | None = None,
         dropped: Sequence[str] = (),
     ) -> None:
-        """Commits, then shows the new versions and their indexes to readers and writers at once."""
+        """Commits, then shows the new versions and their indexes to readers and writers at once. names: of the features
+        that they are of. configured: what every picture has a state of now.
+        """
 
         def work(transaction: WriteTransaction) -> None:
-            check_owner(transaction, self._live.ownership)
             write(transaction)
+            for name in names:
+                put_roles(transaction, versions, name)
+            put_configured(transaction, configured)
 
         with self._live.write_lock:
-            self._live.store.write(work)
+            self._live.write(work)
             moment = self._live.moments.current
             indexes = {**moment.indexes, **(added or {})}
             kept = {key: index for key, index in indexes.items() if key not in dropped}
             self._live.moments.replace(Moment(moment.sequence, kept, versions))
-
-
-def count_left_behind(
-    transaction: ReadTransaction, versions: ModelVersions, name: str, fingerprint: str, added_before: float
-) -> int:
-    """Pictures that have rows in the feature's version in use, and none in the model's. added_before: Unix seconds;
-    of the younger ones nothing is said.
-    """
-    used, model = versions.in_use.get(name), versions.key_of(name, fingerprint)
-    if used is None or used == model:
-        return 0
-    there = transaction.keys(feature_table(used))
-    left = (at for at in there if model is None or not transaction.has(feature_table(model), at))
-    records = (record_by_handle(transaction, number_of(at)) for at in left)
-    return sum(record is not None and record.added_at < added_before for record in records)

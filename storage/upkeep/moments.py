@@ -1,16 +1,24 @@
-"""Moments of a shard: its indexes, with the sequence of the store that they mirror."""
+"""Moments of a shard: its indexes, with the sequence of the store that they mirror. And what everything that changes
+them works on.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
 from storage.errors import LostOwnership
 from storage.index.vector_index import VectorIndex
-from storage.kv.store import KeyValueStore, ReadTransaction
-from storage.tables.model_versions import NO_VERSIONS, ModelVersions
-from storage.tables.schema import SEQUENCE, meta_number
+from storage.kv.store import LmdbStore, ReadTransaction, WriteTransaction
+from storage.tables.model_versions import ModelVersions
+from storage.tables.schema import SEQUENCE, Ownership, check_owner, meta_number
+from storage.upkeep.factory import IndexConfig
+
+T = TypeVar("T")
 
 ATTEMPTS = 1000
 
@@ -21,7 +29,7 @@ class Moment:
 
     sequence: int
     indexes: Mapping[str, VectorIndex]
-    versions: ModelVersions = NO_VERSIONS
+    versions: ModelVersions = field(default_factory=ModelVersions)
 
 
 class Moments:
@@ -54,16 +62,39 @@ class Moments:
         self._moments = (rebuilt,)
 
     @contextmanager
-    def read(self, store: KeyValueStore) -> Iterator[tuple[ReadTransaction, Moment]]:
+    def read(self, store: LmdbStore) -> Iterator[tuple[ReadTransaction, Moment]]:
         """A transaction and its very moment. Raises `LostOwnership` where another process has written."""
         for _ in range(ATTEMPTS):
             with store.read() as transaction:
-                moment = self._at(meta_number(transaction, SEQUENCE))
-                if moment is not None:
+                sequence = meta_number(transaction, SEQUENCE)
+                moment = next((moment for moment in self._moments if moment.sequence == sequence), None)
+                if moment is not None:  # else writers have passed the transaction by: it is opened again
                     yield transaction, moment
                     return
         raise LostOwnership("the store has changes that this process did not make", "open the shard again")
 
-    def _at(self, sequence: int) -> Moment | None:
-        """None where writers have passed the transaction by: it is to be opened again."""
-        return next((moment for moment in self._moments if moment.sequence == sequence), None)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveIndexes:
+    """The indexes of an open shard, its store, and the locks between those that change them.
+
+    write_lock: held by whoever changes the moments. snapshot_lock: held while an index is saved or built anew, which
+    needs the log kept; and while one is dropped.
+    """
+
+    store: LmdbStore
+    moments: Moments
+    snapshots: Path
+    ownership: Ownership
+    index_configs: Mapping[str, IndexConfig]
+    write_lock: threading.Lock = field(default_factory=threading.Lock)
+    snapshot_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self, change: Callable[[WriteTransaction], T]) -> T:
+        """A change of the tables. Raises `LostOwnership` once another process has opened the shard."""
+
+        def checked(transaction: WriteTransaction) -> T:
+            check_owner(transaction, self.ownership)
+            return change(transaction)
+
+        return self.store.write(checked)

@@ -1,30 +1,34 @@
-"""Saving the indexes of a shard and building them anew, trained or whitened, while it serves."""
+"""Saving the indexes of a shard and building them anew, trained or whitened, while it serves; and which of them can be
+trained, which ask for it.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from storage.errors import StorageFailure
+from storage.errors import InvalidRequest, StorageFailure
+from storage.index.inverted_file import DEAD_FRACTION, DescriptorIndex
 from storage.index.kmeans import sorted_anew, train_partition
 from storage.index.vector_index import VectorIndex
 from storage.index.whitening import Whitening
-from storage.kv.store import WriteTransaction
+from storage.kv.store import ReadTransaction, WriteTransaction
 from storage.tables.change_log import trim_log
-from storage.tables.model_versions import spec_of_model
+from storage.tables.model_version_records import put_partition, put_whitening, stored_partition
+from storage.tables.model_versions import known_key, spec_of_model
 from storage.tables.schema import SEQUENCE, check_owner, meta_number
-from storage.tables.trained import put_partition, put_whitening
 from storage.types.features import FeatureSpec
 from storage.types.reports import TrainingReport
-from storage.upkeep.factory import build_index
-from storage.upkeep.live_indexes import LiveIndexes
-from storage.upkeep.loading import save_indexes, scanned, with_logged_changes
-from storage.upkeep.training import features_to_train, trainable_index, whitenable_key
+from storage.upkeep.factory import IndexConfig, build_index
+from storage.upkeep.loading import scanned, with_logged_changes
+from storage.upkeep.moments import LiveIndexes, Moment
+from storage.upkeep.snapshots import save_snapshot
 
 logger = logging.getLogger(__name__)
 
+RETRAIN_GROWTH = 4  # times the rows that the centroids were trained on
 CLOSING_PATIENCE_S = 5.0
 
 
@@ -47,8 +51,11 @@ class IndexUpkeep:
                 return
             with self._live.store.read() as transaction:
                 check_owner(transaction, self._live.ownership)
-            save_indexes(moment, self._live.snapshots, moment.versions.specs, self._live.ownership)
-            self._live.store.write(lambda transaction: self._forget_log(transaction, moment.sequence))
+            owner = self._live.ownership.owner.hex()
+            for key, index in moment.indexes.items():
+                spec = moment.versions.specs[key]
+                save_snapshot(self._live.snapshots, spec, index, sequence=moment.sequence, owner=owner)
+            self._live.write(lambda transaction: trim_log(transaction, moment.sequence))
             self._saved_sequence = moment.sequence
 
     def snapshot_at_closing(self) -> None:
@@ -64,14 +71,20 @@ class IndexUpkeep:
         except OSError as failure:
             logger.warning("shard %d: its indexes could not be saved: %s", self._shard, failure)
 
-    def _forget_log(self, transaction: WriteTransaction, through: int) -> None:
-        check_owner(transaction, self._live.ownership)
-        trim_log(transaction, through)
-
     def training_due(self) -> list[str]:
-        """Features whose index has outgrown what it was trained for, if ever it was."""
-        with self._live.read() as (transaction, moment):
-            return features_to_train(transaction, moment, self._live.index_configs)
+        """Features whose index in use has outgrown what it was trained for, if ever it was."""
+        with self._live.moments.read(self._live.store) as (transaction, moment):
+            in_use = {name: moment.indexes[key] for name, key in moment.versions.in_use.items()}
+            return [
+                name
+                for name, index in in_use.items()
+                if isinstance(index, DescriptorIndex) and self._is_due(transaction, moment, name, index)
+            ]
+
+    def _is_due(self, transaction: ReadTransaction, moment: Moment, name: str, index: DescriptorIndex) -> bool:
+        partition = stored_partition(transaction, moment.versions.in_use[name])
+        config = self._live.index_configs.get(name, IndexConfig())
+        return training_is_due(index, config, 0 if partition is None else partition.rows)
 
     def train(self, feature: str) -> TrainingReport:
         """Trains the index of a local feature on the rows it has and puts the trained one in its place. Searches and
@@ -97,8 +110,9 @@ class IndexUpkeep:
         """
         started = time.perf_counter()
         with self._live.snapshot_lock:
-            versions = self._live.moments.current.versions
-            spec = versions.specs[whitenable_key(versions, feature, fingerprint, whitening)]
+            spec = spec_of_model(self._live.moments.current.versions, feature, fingerprint)
+            if spec.metric != "cosine" or (whitening is not None and whitening.axes.shape[1] != spec.dim):
+                raise InvalidRequest(f"{feature!r} cannot be whitened so", "train it again")
             index = build_index(spec, self._live.index_configs.get(feature), whitening=whitening)
             with self._live.store.read() as transaction:
                 reached = meta_number(transaction, SEQUENCE)
@@ -114,12 +128,33 @@ class IndexUpkeep:
         """
 
         def work(transaction: WriteTransaction) -> VectorIndex:
-            check_owner(transaction, self._live.ownership)
             keep(transaction)
             return with_logged_changes(transaction, spec, index, sequence)
 
         with self._live.write_lock:
-            current = self._live.store.write(work)
+            current = self._live.write(work)
             moment = self._live.moments.current
             self._live.moments.replace(replace(moment, indexes={**moment.indexes, spec.name: current}))
             self._saved_sequence = -1  # the snapshot there is has other rows
+
+
+def trainable_index(feature: str, moment: Moment, configs: Mapping[str, IndexConfig]) -> DescriptorIndex:
+    """The feature's index. Raises `InvalidRequest` where there is nothing to train, `UnknownFeature`."""
+    index = moment.indexes[known_key(moment.versions, feature)]
+    if not isinstance(index, DescriptorIndex):
+        raise InvalidRequest(f"the index of {feature!r} compares every row: there is nothing to train", "leave it")
+    if configs.get(feature, IndexConfig()).kind == "exact":
+        raise InvalidRequest(f"the index of {feature!r} is configured to be exact", f"set indexes.{feature}.kind: auto")
+    if not index.rows_count:
+        raise InvalidRequest(f"{feature!r} has no rows to train on", "index pictures first")
+    return index
+
+
+def training_is_due(index: DescriptorIndex, config: IndexConfig, trained_rows: int) -> bool:
+    """Whether the index has outgrown its lists, or carries too many rows of removed pictures."""
+    if config.kind == "exact":
+        return False
+    rows = index.rows_count
+    if index.kind == "inverted_file" and rows and index.dead_rows > DEAD_FRACTION * (rows + index.dead_rows):
+        return True
+    return rows >= config.train_after_rows and (index.kind == "exact" or rows >= RETRAIN_GROWTH * trained_rows)

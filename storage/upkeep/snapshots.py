@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +56,12 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """handles: (N,), rows: (N, D), lists: (N,) or None, read from disk as they are used. partition: of the lists."""
+    """handles: (N,), rows: (N, D), lists: (N,) or None, read from disk as they are used."""
 
-    sequence: int
-    owner: str
+    manifest: Manifest
     handles: Handles
     rows: Vectors
-    lists: NDArray[np.int32] | None = None
-    partition: int = 0
+    lists: NDArray[np.int32] | None
 
 
 def save_snapshot(directory: Path, spec: FeatureSpec, index: VectorIndex, *, sequence: int, owner: str) -> None:
@@ -83,27 +81,39 @@ def save_snapshot(directory: Path, spec: FeatureSpec, index: VectorIndex, *, seq
     handles_checksum = _write_array(
         unfinished / "handles.npy", (count,), np.dtype(np.int64), (handles for handles, _ in index.live_blocks())
     )
-    manifest = Manifest(FORMAT, spec.name, spec.fingerprint, sequence, owner, count, rows_checksum, handles_checksum)
-    if whitening is not None:
-        manifest = replace(manifest, whitening=whitening.checksum)
+    manifest = Manifest(
+        FORMAT,
+        spec.name,
+        spec.fingerprint,
+        sequence,
+        owner,
+        count,
+        rows_checksum,
+        handles_checksum,
+        whitening=0 if whitening is None else whitening.checksum,
+    )
     if isinstance(index, DescriptorIndex) and index.kind == "inverted_file":
         numbers = (np.full(len(handles), i, np.int32) for i, (handles, _) in enumerate(index.live_blocks()))
         lists_checksum = _write_array(unfinished / "lists.npy", (count,), np.dtype(np.int32), numbers)
         manifest = replace(manifest, partition=partition_checksum(index), lists_checksum=lists_checksum)
-    _write_text(unfinished / "manifest.json", json.dumps(asdict(manifest), indent=1))
+    (unfinished / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1), "utf-8")
+    sync_path(unfinished / "manifest.json")
     sync_path(unfinished)
     final = parent / str(sequence)
     shutil.rmtree(final, ignore_errors=True)
     unfinished.rename(final)
     sync_path(parent)
-    _remove_all_but(parent, final)
+    for path in parent.iterdir():
+        if path != final:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def load_snapshot(directory: Path, spec: FeatureSpec, whitening: Whitening | None = None) -> Snapshot | None:
     """The newest snapshot of the feature, checked; None where there is none that can be believed, which the log then
     says. whitening: that its rows must have.
     """
-    for folder in sorted(_finished(directory / spec.name), key=lambda path: -int(path.name)):
+    finished = [path for path in (directory / spec.name).glob("*") if path.name.isdecimal()]
+    for folder in sorted(finished, key=lambda path: -int(path.name)):
         try:
             return _load(folder, spec, whitening)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as failure:
@@ -121,10 +131,6 @@ def remove_snapshots(directory: Path, feature: str) -> None:
     shutil.rmtree(directory / feature, ignore_errors=True)
 
 
-def _finished(parent: Path) -> list[Path]:
-    return [path for path in parent.iterdir() if path.name.isdecimal()] if parent.is_dir() else []
-
-
 def _width(spec: FeatureSpec, whitening: Whitening | None) -> int:
     return row_width(spec) if whitening is None else len(whitening.axes)
 
@@ -137,26 +143,22 @@ def _load(folder: Path, spec: FeatureSpec, whitening: Whitening | None) -> Snaps
         raise ValueError(f"it says {found}, not {expected}")
     if manifest.whitening != (0 if whitening is None else whitening.checksum):
         raise ValueError("its rows are whitened otherwise")
-    rows: Vectors = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
-    handles: Handles = np.load(folder / "handles.npy", mmap_mode="r", allow_pickle=False)
-    if rows.shape != (manifest.rows, _width(spec, whitening)) or rows.dtype != row_dtype(spec):
-        raise ValueError(f"rows are {rows.shape} {rows.dtype}")
-    if handles.shape != (manifest.rows,) or handles.dtype != np.int64:
-        raise ValueError(f"handles are {handles.shape} {handles.dtype}")
-    if _checksum(rows) != manifest.rows_checksum or _checksum(handles) != manifest.handles_checksum:
-        raise ValueError("checksums differ")
-    return Snapshot(manifest.sequence, manifest.owner, handles, rows, _load_lists(folder, manifest), manifest.partition)
+    count, width = manifest.rows, _width(spec, whitening)
+    rows = _load_array(folder / "rows.npy", (count, width), row_dtype(spec), manifest.rows_checksum)
+    handles = _load_array(folder / "handles.npy", (count,), np.dtype(np.int64), manifest.handles_checksum)
+    lists = None
+    if manifest.partition:
+        lists = _load_array(folder / "lists.npy", (count,), np.dtype(np.int32), manifest.lists_checksum)
+    return Snapshot(manifest, handles, rows, lists)
 
 
-def _load_lists(folder: Path, manifest: Manifest) -> NDArray[np.int32] | None:
-    if not manifest.partition:
-        return None
-    lists: NDArray[np.int32] = np.load(folder / "lists.npy", mmap_mode="r", allow_pickle=False)
-    if lists.shape != (manifest.rows,) or lists.dtype != np.int32:
-        raise ValueError(f"lists are {lists.shape} {lists.dtype}")
-    if _checksum(lists) != manifest.lists_checksum:
+def _load_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], checksum: int) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{path.stem} are {array.shape} {array.dtype}")
+    if _checksum(array) != checksum:
         raise ValueError("checksums differ")
-    return lists
+    return array
 
 
 def _write_array(
@@ -170,8 +172,7 @@ def _write_array(
             data = np.ascontiguousarray(part).tobytes()
             checksum = zlib.crc32(data, checksum)
             file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    sync_path(path)
     return checksum
 
 
@@ -182,16 +183,3 @@ def _checksum(array: NDArray[np.generic]) -> int:
     for start in range(0, len(flat), step):
         checksum = zlib.crc32(np.ascontiguousarray(flat[start : start + step]).data, checksum)
     return checksum
-
-
-def _write_text(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _remove_all_but(parent: Path, kept: Path) -> None:
-    for path in parent.iterdir():
-        if path != kept:
-            shutil.rmtree(path, ignore_errors=True)

@@ -1,17 +1,20 @@
-"""All words that an index of words has ever seen, and which of them a query may mean.
+"""All words that an index of words has ever seen, and which of them a query may mean: by how a word is spelt, whatever
+its case and accents, and by how it sounds.
 
-It only grows, so every view of an index shares it: a word of a later view has no rows in an earlier one.
+The vocabulary only grows, so every view of an index shares it: a word of a later view has no rows in an earlier one.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-
-from storage.words.word_forms import folded, sound_of
 
 HowAlike = Literal["exact", "prefix", "misspelt", "sounds"]
 
@@ -20,6 +23,11 @@ PREFIX = 0.9  # worth of a beginning that lacks nothing; half of it where it lac
 EDITS = ((7, 2), (4, 1))  # letters of a word from which so many may be wrong
 EDIT_COST = 1.2  # times the share of wrong letters
 SOUND = 0.6
+
+# Marks that a reader leaves out when in doubt: accents, vowel points of Hebrew and of Arabic. Those of Japanese or of
+# Indian scripts make another letter.
+_MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u0652]")
+_SOUND_FROM = 3  # letters; shorter words sound like too many others
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +104,7 @@ class Vocabulary:
         return found
 
     def _longer(self, spelling: str) -> list[Alike]:
-        if len(spelling) < PREFIX_LETTERS:
-            return []
+        """None of a single letter: the beginnings are of two."""
         words = ((number, self._spellings[number]) for number in self._beginnings.get(spelling[:PREFIX_LETTERS], ()))
         return [
             Alike(number, word, PREFIX * (0.5 + 0.5 * len(spelling) / len(word)), "prefix")
@@ -105,15 +112,14 @@ class Vocabulary:
             if len(word) > len(spelling) and word.startswith(spelling)
         ]
 
-    def _misspelt(self, spelling: str) -> list[Alike]:
+    def _misspelt(self, spelling: str) -> Iterator[Alike]:
         """Within a few edits: letters left out, put in, exchanged, swapped with the next (optimal string alignment)."""
         from rapidfuzz.distance import OSA
         from rapidfuzz.process import cdist
 
         edits = next((edits for letters, edits in EDITS if len(spelling) >= letters), 0)
         if not edits or not spelling.isalpha():  # another number is not a misspelt one
-            return []
-        found = []
+            return
         for length in range(len(spelling) - edits, len(spelling) + edits + 1):
             numbers, every = self._lengths.get(length, ((), ()))
             words = every[: len(numbers)]
@@ -122,5 +128,24 @@ class Vocabulary:
             distances = cdist([spelling], words, scorer=OSA.distance, score_cutoff=edits, dtype=np.uint8)[0]
             for place in np.flatnonzero((distances > 0) & (distances <= edits)).tolist():
                 quality = 1 - EDIT_COST * float(distances[place]) / len(spelling)
-                found.append(Alike(numbers[place], words[place], quality, "misspelt"))
-        return found
+                yield Alike(numbers[place], words[place], quality, "misspelt")
+
+
+@lru_cache(maxsize=65_536)
+def folded(word: str) -> str:
+    """Without case, accents and compatibility forms: "Café" and "CAFE" are "cafe"."""
+    plain = _MARKS.sub("", unicodedata.normalize("NFKD", word))
+    return unicodedata.normalize("NFC", plain.casefold())
+
+
+def sound_of(spelling: str) -> str:
+    """How a folded word sounds, as its Metaphone key (Philips, 1990) after writing it in Latin letters; empty where it
+    is too short, is not all letters, or has no key.
+    """
+    import jellyfish
+    from anyascii import anyascii
+
+    if len(spelling) < _SOUND_FROM or not spelling.isalpha():
+        return ""
+    latin = anyascii(spelling)
+    return str(jellyfish.metaphone(latin)) if latin.isalpha() else ""

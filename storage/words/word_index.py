@@ -14,15 +14,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.compiled import compiled
 from storage.index.vector_index import Neighbors
 from storage.types.features import Handles, Vectors
-from storage.words.row_chains import NONE, Numbers, link_rows, rows_of_words
-from storage.words.vocabulary import Alike, Tolerance, Vocabulary
-from storage.words.word_forms import folded
+from storage.words.vocabulary import Alike, Tolerance, Vocabulary, folded
 from storage.words.word_rows import WORD_BYTES, decode_words
 
 T = TypeVar("T", np.int64, np.int32)
+Numbers = NDArray[np.int32]
 
+NONE = -1
 DEAD_FRACTION = 0.25
 FIRST_CAPACITY = 1024
 BLOCK_ROWS = 65_536
@@ -92,7 +93,11 @@ class WordIndex:
 
     def rows_of(self, words: Numbers) -> tuple[Handles, Numbers]:
         """The live rows that have one of the words (N,): their handles (R,), and their words' places (R,)."""
-        rows, places = rows_of_words(self.heads, self.previous, words)
+        follow = compiled(_follow, "int32[:]", "int32[:]", "int32[:]", "int32[:]", "int32[:]")
+        nothing = np.zeros(0, np.int32)
+        count = follow(self.heads, self.previous, words, nothing, nothing)
+        rows, places = np.empty(count, np.int32), np.empty(count, np.int32)
+        follow(self.heads, self.previous, words, rows, places)
         handles = self.handles[rows]
         if not len(self.dead):
             return handles, places
@@ -125,7 +130,7 @@ class WordIndex:
         handles[self.used : end], all_forms[self.used : end] = add, forms
         heads = np.full(len(self.written.vocabulary), NONE, np.int32)
         heads[: len(self.heads)] = self.heads
-        link_rows(heads, previous, words, self.used)
+        compiled(_link, "int32[:]", "int32[:]", "int32[:]", "int64")(heads, previous, words, self.used)
         return replace(
             self,
             handles=handles,
@@ -180,3 +185,25 @@ def _grown(array: NDArray[T], used: int, needed: int) -> NDArray[T]:
     larger = np.empty(max(FIRST_CAPACITY, needed, 2 * len(array)), array.dtype)
     larger[:used] = array[:used]
     return larger
+
+
+def _link(heads: Numbers, previous: Numbers, words: Numbers, start: int) -> None:
+    """Appends rows with these words (N,), the first of them row ``start``. heads: (W,) the last row of each word."""
+    for offset in range(len(words)):
+        word = words[offset]
+        previous[start + offset] = heads[word]
+        heads[word] = start + offset
+
+
+def _follow(heads: Numbers, previous: Numbers, words: Numbers, rows: Numbers, places: Numbers) -> int:
+    """How many rows have one of the words (N,); writes those that there is room for, and the places of their words."""
+    count = 0
+    for place in range(len(words)):
+        row = heads[words[place]]
+        while row >= 0:
+            if count < len(rows):
+                rows[count] = row
+                places[count] = place
+            count += 1
+            row = previous[row]
+    return count

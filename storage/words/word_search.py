@@ -7,7 +7,7 @@ the inverse document frequency of BM25 (Robertson, Zaragoza, 2009). Its distance
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from storage.errors import InvalidField, InvalidRequest
 from storage.types.features import FeatureRows, Handles, Vectors
 from storage.types.searches import FeatureQuery
-from storage.words.row_chains import Numbers
-from storage.words.vocabulary import Alike, HowAlike, Tolerance
-from storage.words.word_forms import folded
-from storage.words.word_index import WordIndex
+from storage.words.vocabulary import Alike, HowAlike, Tolerance, folded
+from storage.words.word_index import Numbers, WordIndex
 from storage.words.word_rows import decode_words
 
 MIN_SCORE = 0.5
@@ -94,7 +92,7 @@ class FoundWords:
 def find_words(index: WordIndex, query: FeatureQuery, feature_of: Callable[[int], FeatureRows]) -> list[FoundWords]:
     """The pictures that have the query's words, best first; ties by handle. feature_of: a picture's words."""
     params = WordParams.of(query.params)
-    asked = _asked(index, list(dict.fromkeys(decode_words(query.rows))), params)
+    asked = list(_asked(index, list(dict.fromkeys(decode_words(query.rows))), params))
     most = 1 - params.min_score if query.max_distance is None else min(1 - params.min_score, query.max_distance)
     handles, distances = _scored(asked)
     near = np.flatnonzero(distances <= most + 1e-9)
@@ -113,11 +111,11 @@ def check_words(where: str, rows: Vectors, extras: Mapping[str, NDArray[Any]]) -
         raise InvalidRequest(f"{where}: its frame is {extras['frame'].tolist()}", "compute it again")
 
 
-def _asked(index: WordIndex, words: Sequence[str], params: WordParams) -> list[AskedWord]:
+def _asked(index: WordIndex, words: Sequence[str], params: WordParams) -> Iterator[AskedWord]:
     by_spelling = {folded(word): word for word in reversed(words)}
     spellings = list(dict.fromkeys(map(folded, words)))[:MOST_QUERY_WORDS]
-    thoroughly = set(spellings if len(spellings) <= FEW_WORDS else _unknown(index, spellings)[:FEW_WORDS])
-    asked = []
+    unknown = [spelling for spelling in spellings if not index.has(spelling)]
+    thoroughly = set(spellings if len(spellings) <= FEW_WORDS else unknown[:FEW_WORDS])
     for spelling in spellings:
         thorough = spelling in thoroughly
         tolerance = Tolerance(params.prefix, params.misspelt and thorough, params.sounds and thorough)
@@ -125,12 +123,7 @@ def _asked(index: WordIndex, words: Sequence[str], params: WordParams) -> list[A
         handles, best = _best_of_each(index, alike)
         quality = np.array([one.quality for one in alike], np.float64)[best]
         weight = _rarity(index.pictures, int(np.count_nonzero(quality == 1)))
-        asked.append(AskedWord(by_spelling[spelling], {one.spelling: one for one in alike}, weight, handles, quality))
-    return asked
-
-
-def _unknown(index: WordIndex, spellings: Sequence[str]) -> list[str]:
-    return [spelling for spelling in spellings if not index.has(spelling)]
+        yield AskedWord(by_spelling[spelling], {one.spelling: one for one in alike}, weight, handles, quality)
 
 
 def _best_of_each(index: WordIndex, alike: Sequence[Alike]) -> tuple[Handles, Numbers]:

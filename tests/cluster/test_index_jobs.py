@@ -21,8 +21,8 @@ from graph.config.fleet_plan import fleet_plan
 from graph.config.settings import AppSettings
 from graph.jobs.indexing.gpu_share import loadable_models, most_workers, require_gpus
 from graph.jobs.indexing.plan import IndexPlan
-from graph.jobs.running.environment import job_environment
 from graph.jobs.running.fleet_shards import FleetShards
+from graph.jobs.running.job import job_environment
 from storage.cluster.fleet import ShardFleet
 from storage.errors import Unavailable
 from storage.operations.jobs import FailuresOfJob, FindJob, PutJob

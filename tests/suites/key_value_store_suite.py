@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.errors import StorageFailure
-from storage.kv.store import MAX_KEY_BYTES, KeyValueStore, ReadTransaction, WriteTransaction
+from storage.kv.store import MAX_KEY_BYTES, LmdbStore, ReadTransaction, WriteTransaction
 
 
-def put(store: KeyValueStore, table: str, **values: bytes) -> None:
+def put(store: LmdbStore, table: str, **values: bytes) -> None:
     def work(transaction: WriteTransaction) -> None:
         for key, value in values.items():
             transaction.put(table, key.encode(), value)
@@ -21,7 +21,7 @@ def put(store: KeyValueStore, table: str, **values: bytes) -> None:
     store.write(work)
 
 
-def get(store: KeyValueStore, table: str, key: str) -> bytes | None:
+def get(store: LmdbStore, table: str, key: str) -> bytes | None:
     with store.read() as transaction:
         return transaction.get(table, key.encode())
 
@@ -49,7 +49,7 @@ class KeyValueStoreSuite:
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(writes=st.lists(st.tuples(st.lists(CHANGES, max_size=12), st.booleans()), max_size=6), start=KEYS)
     def test_any_writes_leave_what_they_leave_in_dictionaries(
-        self, store: KeyValueStore, writes: Sequence[tuple[Sequence[Change], bool]], start: bytes
+        self, store: LmdbStore, writes: Sequence[tuple[Sequence[Change], bool]], start: bytes
     ) -> None:
         store.drop_tables(TABLES)
         store.add_tables(TABLES)
@@ -82,14 +82,14 @@ class KeyValueStoreSuite:
             with store.read() as transaction:
                 assert_holds(transaction, model, start)
 
-    def test_what_was_put_is_read_back_from_its_table_only(self, store: KeyValueStore) -> None:
+    def test_what_was_put_is_read_back_from_its_table_only(self, store: LmdbStore) -> None:
         put(store, "a", x=b"1", y=b"")
         assert (get(store, "a", "x"), get(store, "a", "y"), get(store, "b", "x")) == (b"1", b"", None)
 
-    def test_a_write_returns_what_its_work_returns(self, store: KeyValueStore) -> None:
+    def test_a_write_returns_what_its_work_returns(self, store: LmdbStore) -> None:
         assert store.write(lambda transaction: transaction.count("a")) == 0
 
-    def test_work_that_raises_changes_nothing(self, store: KeyValueStore) -> None:
+    def test_work_that_raises_changes_nothing(self, store: LmdbStore) -> None:
         def work(transaction: WriteTransaction) -> None:
             transaction.put("a", b"x", b"1")
             transaction.put("b", b"x", b"1")
@@ -99,7 +99,7 @@ class KeyValueStoreSuite:
             store.write(work)
         assert (get(store, "a", "x"), get(store, "b", "x")) == (None, None)
 
-    def test_a_transaction_reads_what_it_wrote(self, store: KeyValueStore) -> None:
+    def test_a_transaction_reads_what_it_wrote(self, store: LmdbStore) -> None:
         def work(transaction: WriteTransaction) -> tuple[bytes | None, int, list[bytes]]:
             transaction.put("a", b"x", b"1")
             transaction.put("a", b"x", b"2")
@@ -107,7 +107,7 @@ class KeyValueStoreSuite:
 
         assert store.write(work) == (b"2", 1, [b"x"])
 
-    def test_items_come_in_key_order_from_the_start_given(self, store: KeyValueStore) -> None:
+    def test_items_come_in_key_order_from_the_start_given(self, store: LmdbStore) -> None:
         put(store, "a", b=b"2", a=b"1", c=b"3", ba=b"4")
         with store.read() as transaction:
             assert list(transaction.items("a")) == [(b"a", b"1"), (b"b", b"2"), (b"ba", b"4"), (b"c", b"3")]
@@ -116,13 +116,13 @@ class KeyValueStoreSuite:
             assert list(transaction.keys("a", b"d")) == []
             assert list(transaction.items("b")) == []
 
-    def test_deleting_says_whether_there_was_something(self, store: KeyValueStore) -> None:
+    def test_deleting_says_whether_there_was_something(self, store: LmdbStore) -> None:
         put(store, "a", x=b"1")
         assert store.write(lambda transaction: transaction.delete("a", b"x")) is True
         assert store.write(lambda transaction: transaction.delete("a", b"x")) is False
         assert get(store, "a", "x") is None
 
-    def test_a_read_keeps_its_moment_while_a_write_goes_on(self, store: KeyValueStore) -> None:
+    def test_a_read_keeps_its_moment_while_a_write_goes_on(self, store: LmdbStore) -> None:
         put(store, "a", x=b"1")
         with store.read() as transaction:
             writer = threading.Thread(target=put, args=(store, "a"), kwargs={"x": b"2"})
@@ -131,31 +131,31 @@ class KeyValueStoreSuite:
             assert transaction.get("a", b"x") == b"1"
         assert get(store, "a", "x") == b"2"
 
-    def test_values_outlive_their_transaction(self, store: KeyValueStore) -> None:
+    def test_values_outlive_their_transaction(self, store: LmdbStore) -> None:
         put(store, "a", x=b"1" * 10_000)
         with store.read() as transaction:
             kept = dict(transaction.items("a"))
         put(store, "a", x=b"2" * 10_000)
         assert kept == {b"x": b"1" * 10_000}
 
-    def test_keys_have_at_most_511_bytes(self, store: KeyValueStore) -> None:
+    def test_keys_have_at_most_511_bytes(self, store: LmdbStore) -> None:
         store.write(lambda transaction: transaction.put("a", b"k" * MAX_KEY_BYTES, b"1"))
         for key in (b"", b"k" * (MAX_KEY_BYTES + 1)):
             with pytest.raises(StorageFailure, match="key"):
                 store.write(lambda transaction, key=key: transaction.put("a", key, b"1"))  # type: ignore[misc]
 
-    def test_added_tables_are_empty_and_old_ones_keep_what_they_have(self, store: KeyValueStore) -> None:
+    def test_added_tables_are_empty_and_old_ones_keep_what_they_have(self, store: LmdbStore) -> None:
         put(store, "a", x=b"1")
         store.add_tables(["a", "c"])
         assert (get(store, "a", "x"), get(store, "c", "x")) == (b"1", None)
 
-    def test_a_key_is_there_or_not_whatever_its_value(self, store: KeyValueStore) -> None:
+    def test_a_key_is_there_or_not_whatever_its_value(self, store: LmdbStore) -> None:
         put(store, "a", x=b"", y=b"1" * 10_000)
         with store.read() as transaction:
             assert [key for key in (b"w", b"x", b"xx", b"y", b"z") if transaction.has("a", key)] == [b"x", b"y"]
             assert not transaction.has("b", b"x")
 
-    def test_dropped_tables_are_gone_and_the_others_are_not(self, store: KeyValueStore) -> None:
+    def test_dropped_tables_are_gone_and_the_others_are_not(self, store: LmdbStore) -> None:
         put(store, "a", x=b"1" * 10_000)
         put(store, "b", x=b"2")
         store.drop_tables(["a", "never there"])
@@ -164,7 +164,7 @@ class KeyValueStoreSuite:
         with pytest.raises(KeyError), store.read() as transaction:
             transaction.get("a", b"x")
 
-    def test_a_table_that_was_dropped_comes_back_empty(self, store: KeyValueStore) -> None:
+    def test_a_table_that_was_dropped_comes_back_empty(self, store: LmdbStore) -> None:
         for number in range(3):
             put(store, "a", **{f"x{number}": b"1"})
             store.drop_tables(["a"])
@@ -174,7 +174,7 @@ class KeyValueStoreSuite:
         put(store, "a", y=b"2")
         assert get(store, "a", "y") == b"2"
 
-    def test_tables_come_and_go_only_between_reads(self, store: KeyValueStore) -> None:
+    def test_tables_come_and_go_only_between_reads(self, store: LmdbStore) -> None:
         put(store, "a", x=b"1")
         for change in (lambda: store.add_tables(["c"]), lambda: store.drop_tables(["a", "c"])):
             changed = threading.Event()
@@ -187,7 +187,7 @@ class KeyValueStoreSuite:
             assert changed.is_set()
         assert get(store, "b", "x") is None
 
-    def test_a_crowd_of_readers_is_not_disturbed_by_tables_that_come_and_go(self, store: KeyValueStore) -> None:
+    def test_a_crowd_of_readers_is_not_disturbed_by_tables_that_come_and_go(self, store: LmdbStore) -> None:
         put(store, "a", x=b"1")
         done, wrong = threading.Event(), list[object]()
 
@@ -211,7 +211,7 @@ class KeyValueStoreSuite:
             reader.join()
         assert wrong == []
 
-    def test_writers_take_turns_and_lose_nothing(self, store: KeyValueStore) -> None:
+    def test_writers_take_turns_and_lose_nothing(self, store: LmdbStore) -> None:
         def increase(transaction: WriteTransaction) -> None:
             transaction.put("a", b"n", b"%d" % (int(transaction.get("a", b"n") or b"0") + 1))
 
@@ -226,7 +226,7 @@ class KeyValueStoreSuite:
             writer.join()
         assert get(store, "a", "n") == b"80"
 
-    def test_a_closed_store_says_so(self, store: KeyValueStore) -> None:
+    def test_a_closed_store_says_so(self, store: LmdbStore) -> None:
         store.close()
         store.close()
         with pytest.raises(StorageFailure, match="closed"), store.read():

@@ -21,7 +21,7 @@ def ray_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
 def services_go_first(worker_id: str) -> None:
     """Where tests run in two processes, the other one has services to wait for, and more than these to do."""
     if worker_id != "master":
-        os.nice(10)
+        os.nice(5)
 
 
 @pytest.fixture(autouse=True)

@@ -81,10 +81,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/ports graph/requests deployments/extractor deployments/pictures storage/index "
             "storage/operations storage/shard storage/words"
         ),
-        "graph/upkeep": (
-            "graph/ports graph/requests deployments/extractor deployments/pictures deployments/replica "
-            "storage/operations"
-        ),
+        "graph/upkeep": "graph/ports graph/requests deployments/pictures storage/operations",
         "graph/catalog": (
             "graph/duplicates graph/ports graph/requests graph/search deployments/extractor deployments/pictures "
             "storage/index storage/operations"
@@ -108,7 +105,7 @@ ROOMS: dict[str, frozenset[str]] = {
         ),
         "graph/jobs/filling": (
             "graph/catalog graph/config graph/jobs/indexing graph/jobs/running graph/requests "
-            "deployments/extractor deployments/pictures storage/index storage/operations"
+            "deployments/pictures storage/index storage/operations"
         ),
         "graph/jobs": (
             "graph/ambience_data graph/config graph/jobs/filling graph/jobs/importing graph/jobs/indexing "

@@ -27,7 +27,6 @@ RAY_FILES = {
     "graph/app.py",
     "graph/serving/router.py",
     "graph/ports/replica_calls.py",
-    "graph/serving/configured_ports.py",
     "graph/ports/ray_shard.py",
     "graph/serving/metrics.py",
     "graph/serving/application.py",

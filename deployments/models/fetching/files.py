@@ -1,7 +1,8 @@
 """The files of a model on this machine: found, and checked as far as that goes without loading it.
 
-Nothing is ever fetched here. Quick enough to ask every two seconds whether files that were missing have come, and
-imports neither torch nor transformers. Hugging Face ids are looked up in its cache, whose layout is documented:
+The weights are safetensors only: other formats can run code that they bring as they are read. Nothing is ever fetched
+here. Quick enough to ask every two seconds whether files that were missing have come, and imports neither torch nor
+transformers. Hugging Face ids are looked up in its cache, whose layout is documented:
 ``models--owner--name/refs/<revision>`` holds a commit, ``snapshots/<commit>`` its files.
 """
 
@@ -12,24 +13,29 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from deployments.models.fetching.families import Family
-from deployments.models.fetching.weights import check_weights, weight_files, weights_digest
 from storage.errors import ExtractorUnavailable
 
 PACKAGES = ("torch", "transformers", "safetensors", "huggingface_hub")
 INSTALL = "install the extra: pip install 'lookalike[semantic]'"
 FETCH = "fetch it: lookalike models pull, or copy the folder and name it"
 COPY_AGAIN = "copy the whole folder again, as save_pretrained wrote it"
+COPY_FILE_AGAIN = "copy it again"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 PROCESSOR = "processor_config.json"
+ONE_FILE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+PICKLED = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+MOST_HEADER_BYTES = 100_000_000  # as in the safetensors library
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,18 @@ class ModelFiles:
         return str(self.config["model_type"])
 
     def weights_digest(self) -> str:
-        """SHA-256 over the weights' bytes, hex; read once for as long as the files stay what they are."""
-        return weights_digest(weight_files(self.folder))
+        """SHA-256 of the weights' bytes, hex; of several files: of their digests, in order. They are read once for as
+        long as they stay what they are.
+        """
+        paths = weight_files(self.folder)
+        try:
+            statuses = [path.stat() for path in paths]
+            digests = [_digest(path, one.st_size, one.st_mtime_ns) for path, one in zip(paths, statuses, strict=True)]
+        except OSError as error:
+            raise ExtractorUnavailable(
+                f"the weights cannot be read: {error}", "correct the file's permissions"
+            ) from error
+        return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def image_processor(self) -> Mapping[str, Any] | None:
         """The image processor's settings, the nested ones of transformers 5 first, as there; None: there are none."""
@@ -102,10 +118,6 @@ def model_folder(model: str, revision: str | None = None) -> Path:
         return path.absolute()
     if not HUB_ID.fullmatch(model) or path.exists():
         raise ExtractorUnavailable(f"there is no folder {str(path)!r}", "correct the path, or copy the model there")
-    return _snapshot(model, revision)
-
-
-def _snapshot(model: str, revision: str | None) -> Path:
     from huggingface_hub import constants
 
     cache = Path(constants.HF_HUB_CACHE) / ("models--" + model.replace("/", "--"))
@@ -118,6 +130,62 @@ def _snapshot(model: str, revision: str | None) -> Path:
         at = f" at revision {revision!r}" if revision else ""
         raise ExtractorUnavailable(f"the model {model!r}{at} is not on this machine", FETCH)
     return snapshot
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The one file, or the shards that the index names, sorted. Raises `ExtractorUnavailable` where there are none."""
+    if (folder / ONE_FILE).is_file():
+        return [folder / ONE_FILE]
+    if (folder / INDEX).is_file():
+        return _shards(folder)
+    if any(match for pattern in PICKLED for match in folder.glob(pattern)):
+        raise ExtractorUnavailable(
+            f"the weights in {folder} are pickled, which can run code as they are read: they are not loaded",
+            "choose a revision with model.safetensors, or load the model once and save_pretrained it",
+        )
+    raise ExtractorUnavailable(f"there are no weights in {folder}: it has no {ONE_FILE}", "copy the whole folder again")
+
+
+def check_weights(folder: Path) -> None:
+    """Raises `ExtractorUnavailable` for weights that are missing, no safetensors or cut short."""
+    for path in weight_files(folder):
+        if not path.is_file():
+            raise ExtractorUnavailable(f"the weights {path} are missing", COPY_FILE_AGAIN)
+        status = path.stat()
+        if not _is_whole(path, status.st_size, status.st_mtime_ns):
+            raise ExtractorUnavailable(f"{path} is not a .safetensors file, or is cut short", COPY_FILE_AGAIN)
+
+
+def _shards(folder: Path) -> list[Path]:
+    try:
+        names = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExtractorUnavailable(f"{folder / INDEX} is damaged", COPY_FILE_AGAIN) from error
+    inside = [name for name in names if isinstance(name, str) and name == Path(name).name]
+    if not names or len(inside) != len(names):
+        raise ExtractorUnavailable(f"{folder / INDEX} does not name files beside it", COPY_FILE_AGAIN)
+    return [folder / name for name in sorted(inside)]
+
+
+@lru_cache(maxsize=64)
+def _is_whole(path: Path, size: int, changed_ns: int) -> bool:
+    """Whether header and length agree. size, changed_ns: so that a file that has changed is looked at again."""
+    with path.open("rb") as file:
+        header_bytes = int.from_bytes(file.read(8), "little")
+        if not 0 < header_bytes <= min(size - 8, MOST_HEADER_BYTES):
+            return False
+        try:
+            entries = json.loads(file.read(header_bytes))
+            ends = [int(entry["data_offsets"][1]) for name, entry in entries.items() if name != "__metadata__"]
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return False
+    return bool(ends) and 8 + header_bytes + max(ends) == size
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, size: int, changed_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

@@ -22,10 +22,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from deployments.models.fetching.files import COMMIT, INSTALL
+from deployments.models.fetching.files import COMMIT, INDEX, INSTALL, ONE_FILE, check_weights
 from deployments.models.fetching.hub_errors import COPY_A_FOLDER, GO_ON, in_our_words
 from deployments.models.fetching.hub_file import HubFile, fetch, link, partial_bytes
-from deployments.models.fetching.weights import INDEX, ONE_FILE, check_weights
 from storage.errors import ExtractorUnavailable, Unavailable
 
 if TYPE_CHECKING:
@@ -142,14 +141,14 @@ def _wanted(model: str, siblings: Sequence[RepoSibling]) -> list[HubFile]:
             message = f"{model!r} has its weights only as pickles ({', '.join(pickled[:2])}), which can run code"
             raise ExtractorUnavailable(message, "name a revision or another model that has model.safetensors")
         raise ExtractorUnavailable(f"{model!r} has no {ONE_FILE}", "name a model for transformers, not another library")
-    small = {name for name in names if name.endswith(SMALL_FILE_ENDINGS) and _is_small_file(name)}
+    small = {
+        name
+        for name in names
+        if name.endswith(SMALL_FILE_ENDINGS) and any(fnmatchcase(name, pattern) for pattern in SMALL_FILES)
+    }
     wanted = weights | small | ({INDEX} & names if ONE_FILE not in names else set())
     files = [HubFile.listed(sibling) for sibling in siblings if sibling.rfilename in wanted]
     return sorted(files, key=lambda file: (file.size, file.name))
-
-
-def _is_small_file(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in SMALL_FILES)
 
 
 def _fetch_missing(

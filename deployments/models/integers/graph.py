@@ -146,8 +146,7 @@ class _Graph:
         return users
 
     def _array(self, name: str) -> NDArray[Any]:
-        array: NDArray[Any] = self._onnx.numpy_helper.to_array(self.constants[name])
-        return array
+        return np.asarray(self._onnx.numpy_helper.to_array(self.constants[name]))
 
     def _constant(self, name: str, array: NDArray[Any]) -> str:
         self.constants[name] = self._onnx.numpy_helper.from_array(array, name)

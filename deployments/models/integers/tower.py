@@ -82,8 +82,7 @@ def _session(model: bytes, threads: int) -> Any:
 
 
 def _run(session: Any, pixels: NormalisedPixels) -> NDArray[np.float32]:
-    rows: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: pixels})[0]
-    return rows
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: pixels})[0], np.float32)
 
 
 def integer_tower(
@@ -206,8 +205,7 @@ def _float_rows(module: ImageModule, pixels: NormalisedPixels) -> NDArray[np.flo
 
 def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
     x, y = a.astype(np.float64), b.astype(np.float64)
-    products: NDArray[np.float64] = (x * y).sum(1) / np.maximum(np.sqrt((x * x).sum(1) * (y * y).sum(1)), 1e-30)
-    return products
+    return np.asarray((x * y).sum(1) / np.maximum(np.sqrt((x * x).sum(1) * (y * y).sum(1)), 1e-30))
 
 
 def _read(file: Path) -> bytes | None:

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from graph.cli.terminal import output
 from graph.cli.terminal.reporting import warn
-from graph.cli.terminal.text import bytes_text, counted
 
 if TYPE_CHECKING:
     from graph.client import DuplicateGroup, DuplicatePicture
     from graph.moving.journal import Move
-    from graph.moving.move_aside import Moves
-    from graph.moving.move_back import Restored, Unmoved
+    from graph.moving.move_back import Moves, Unmoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +41,29 @@ class Found:
 
 def show_groups(found: Found) -> None:
     rows = [
-        [group.keep.id, one.id, str(one.distance), f"{one.width}x{one.height}", _size(one.byte_size)]
+        [group.keep.id, one.id, str(one.distance), f"{one.width}x{one.height}", output.byte_size(one.byte_size)]
         for group in found.groups
         for one in group.duplicates
     ]
     output.show_table(["kept", "duplicate", "distance ", "size ", "bytes "], rows)
-    counts = f"{counted(len(found.groups), 'group')}, {counted(len(found.duplicates), 'duplicate')}"
-    output.say(f"{counts}, {bytes_text(found.byte_size)} would be freed")
+    counts = f"{output.counted(len(found.groups), 'group')}, {output.counted(len(found.duplicates), 'duplicate')}"
+    output.say(f"{counts}, {output.bytes_text(found.byte_size)} would be freed")
 
 
 def show_moves(moves: Moves, folder: Path, *, dry_run: bool) -> None:
     verb = "would move" if dry_run else "moved"
-    output.say(f"{verb} {counted(len(moves.moved), 'file')}, {bytes_text(moves.byte_size)}, to {folder}")
+    output.say(f"{verb} {output.counted(len(moves.moved), 'file')}, {output.bytes_text(moves.byte_size)}, to {folder}")
     _show_unmoved(moves.unmoved)
 
 
-def show_restored(restored: Restored) -> None:
-    output.say(f"put back {counted(len(restored.moves), 'file')}")
-    forgotten = [move for move in restored.moves if move.state == "forgotten"]
+def show_restored(restored: Moves) -> None:
+    output.say(f"put back {output.counted(len(restored.moved), 'file')}")
+    forgotten = [move for move in restored.moved if move.state == "forgotten"]
     if forgotten:
-        output.say(f"{counted(len(forgotten), 'picture')} had left the index; to have them in it again:")
+        output.say(f"{output.counted(len(forgotten), 'picture')} had left the index; to have them in it again:")
         for command in sorted(set(map(_index_command, forgotten))):
             output.say(f"  {command}")
-    _show_unmoved(restored.problems)
+    _show_unmoved(restored.unmoved)
 
 
 def _index_command(move: Move) -> str:
@@ -77,7 +75,7 @@ def _index_command(move: Move) -> str:
 
 def _show_unmoved(unmoved: Sequence[Unmoved]) -> None:
     if unmoved:
-        output.say(f"{counted(len(unmoved), 'file')} not moved:")
+        output.say(f"{output.counted(len(unmoved), 'file')} not moved:")
         output.show_table(["file", "reason"], [[one.path, one.reason] for one in unmoved])
 
 
@@ -107,7 +105,3 @@ def write_json(found: Found, moves: Moves | None, file: Path | None) -> None:
 
 def _shown(move: Move) -> dict[str, Any]:
     return {name: value for name, value in asdict(move).items() if name not in ("number", "state")}
-
-
-def _size(count: int) -> str:
-    return bytes_text(count) if output.on_terminal() else str(count)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from graph.client import Client, DuplicateGroup
-    from graph.moving.move_aside import Moves
+    from graph.moving.move_back import Moves
 
 Threshold = Annotated[
     int,
@@ -131,7 +131,7 @@ def _undo(folder: Path) -> None:
     with moving_journal.opened(Path(os.path.abspath(folder)), create=False) as journal:
         restored = moving_back.put_back(journal)
     duplicate_tables.show_restored(restored)
-    if restored.problems:
+    if restored.unmoved:
         raise typer.Exit(FAILED)
 
 

@@ -24,13 +24,22 @@ PATIENCE_S = 15.0  # a service that restarts is back by then
 Display = Callable[["Job"], None]
 
 
-def follow_to_the_end(
-    client: Client, job_id: str, *, all_failures: bool = False, present: Callable[[Job], None] | None = None
+def leave_or_follow(
+    client: Client,
+    job_id: str,
+    *,
+    detach: bool,
+    all_failures: bool = False,
+    present: Callable[[Job], None] | None = None,
 ) -> None:
-    """Follow the job and say what came of it; ends the command where it did not end well, or on Ctrl-C.
+    """Write the job's id and leave it to run, or follow it and say what came of it; ends the command where it did not
+    end well, or on Ctrl-C.
 
     present: says it, in place of a summary and the failures.
     """
+    if detach:
+        output.say(job_id)
+        return
     try:
         job = follow(client, job_id)
     except KeyboardInterrupt:
@@ -42,18 +51,14 @@ def follow_to_the_end(
     if present is not None:
         present(job)
     else:
-        _present(client, job, all_failures)
+        output.say(summary(job))
+        if job.failed:
+            show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
     if job.state != "succeeded":
         fail(
             f"job {job_id} {'was stopped' if job.state == 'stopped' else 'failed'}: {job.message or 'no reason given'}",
             "run the same command again to go on where it ended",
         )
-
-
-def _present(client: Client, job: Job, all_failures: bool) -> None:
-    output.say(summary(job))
-    if job.failed:
-        show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
 
 
 def follow(client: Client, job_id: str) -> Job:

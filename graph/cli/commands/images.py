@@ -1,4 +1,4 @@
-"""``lookalike add``, ``rm`` and ``show``: one image."""
+"""``lookalike add``, ``rm`` and ``show``: one image. ``tags`` and ``caption``: what a picture shows, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 from graph.cli.terminal import options, output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.terminal.reporting import FAILED, warn
-from graph.cli.terminal.text import bytes_text, states, tags_text
 from storage.errors import ImageNotFound
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 VERBS = {"created": "added", "skipped": "kept what was there:"}
 
+Image = Annotated[Path, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="Picture to look at.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Picture to add.")]
 NewId = Annotated[str | None, typer.Option("--id", metavar="ID", help="Its id; otherwise the SHA-256 of the file.")]
 Metadata = Annotated[str | None, typer.Option("--metadata", metavar="JSON", help="A JSON object to keep with it.")]
@@ -38,14 +38,13 @@ def add(
     api_key: ApiKey = None,
 ) -> None:
     """Add one picture. Writes its id."""
-    extra = options.json_object("--metadata", metadata)
     with connect(context, server, api_key) as client:
-        added = client.add(file, id=id, metadata=extra, on_conflict=on_conflict)
+        added = client.add(file, id=id, metadata=options.json_object("--metadata", metadata), on_conflict=on_conflict)
     if as_json:
         output.show_json(added)
     elif output.on_terminal():
         verb = VERBS.get(added.outcome, added.outcome)
-        output.say(f"{verb} {added.id} ({added.width}x{added.height}; {states(added.features)})")
+        output.say(f"{verb} {added.id} ({added.width}x{added.height}; {output.states(added.features)})")
     else:
         output.say(added.id)
 
@@ -86,17 +85,41 @@ def show(
 
 
 def _pairs(row: ImageRow) -> dict[str, str]:
-    pairs = {"id": row.id, "size": f"{row.width}x{row.height}", "format": row.format}
-    if row.byte_size is not None:
-        pairs["bytes"] = bytes_text(row.byte_size) if output.on_terminal() else str(row.byte_size)
-    pairs |= {"sha256": row.sha256, "features": states(row.features)}
-    if row.added_at is not None:
-        pairs["added"] = row.added_at.isoformat(timespec="seconds")
-    if row.path is not None:
-        pairs["file"] = row.path
-    if row.tags:
-        pairs["tags"] = tags_text(row.tags)
-    if row.caption is not None:
-        pairs["caption"] = row.caption
-    pairs["metadata"] = json.dumps(row.metadata, ensure_ascii=False)
-    return pairs
+    pairs = {
+        "id": row.id,
+        "size": f"{row.width}x{row.height}",
+        "format": row.format,
+        "bytes": None if row.byte_size is None else output.byte_size(row.byte_size),
+        "sha256": row.sha256,
+        "features": output.states(row.features),
+        "added": None if row.added_at is None else row.added_at.isoformat(timespec="seconds"),
+        "file": row.path,
+        "tags": output.tags_text(row.tags) if row.tags else None,
+        "caption": row.caption,
+        "metadata": json.dumps(row.metadata, ensure_ascii=False),
+    }
+    return {name: value for name, value in pairs.items() if value is not None}
+
+
+def tags(
+    context: typer.Context, image: Image, as_json: Json = False, server: Server = DEFAULT_SERVER, api_key: ApiKey = None
+) -> None:
+    """Say what a picture shows, as labels with scores. Nothing is stored."""
+    with connect(context, server, api_key) as client:
+        found = client.tags(image)
+    if as_json:
+        output.show_json({"tags": found})
+    else:
+        output.show_table(["label", "score "], [[tag.label, f"{tag.score:.2f}"] for tag in found])
+
+
+def caption(
+    context: typer.Context, image: Image, as_json: Json = False, server: Server = DEFAULT_SERVER, api_key: ApiKey = None
+) -> None:
+    """Describe a picture in a sentence. Nothing is stored."""
+    with connect(context, server, api_key) as client:
+        sentence = client.caption(image)
+    if as_json:
+        output.show_json({"caption": sentence})
+    else:
+        output.say(sentence)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graph.cli.commands import import_report
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
-from graph.cli.terminal.text import counted
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 
 FAILURES_SHOWN = 20
 FAILURES_PAGE = 100
+TABLE_COUNTS = ("entries", "imported", "unchanged", "left_out")
 
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="ID | stop ID", help="A job's id; without it, all jobs are listed.")
@@ -60,9 +59,10 @@ def is_backfill(job: Job) -> bool:
 def summary(job: Job) -> str:
     """What came of a job, in one line."""
     if is_import(job):
-        return import_report.summary(job)
+        return _import_summary(job)
     if is_backfill(job):
-        return f"filled in {counted(job.added, 'feature')}, {counted(job.failed, 'image')} could not be filled in"
+        filled, failed = output.counted(job.added, "feature"), output.counted(job.failed, "image")
+        return f"filled in {filled}, {failed} could not be filled in"
     line = (
         f"indexed {job.added} new, {job.replaced} replaced, {job.unchanged} unchanged, {job.failed} could not be read"
     )
@@ -105,14 +105,20 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
     if as_json:
         output.show_json({"job": job, "failures": list(_failures(client, job_id))})
         return
-    pairs = {"id": job.id, "kind": job.kind, "state": job.state, "message": job.message}
-    pairs |= _counts(job)
-    pairs["submitted"] = job.submitted_at.isoformat(" ", "seconds")
-    pairs["updated"] = job.updated_at.isoformat(" ", "seconds")
-    pairs |= {name: _argument(value) for name, value in job.arguments.items()}
-    output.show_pairs(pairs)
+    output.show_pairs(
+        {
+            "id": job.id,
+            "kind": job.kind,
+            "state": job.state,
+            "message": job.message,
+            **_counts(job),
+            "submitted": job.submitted_at.isoformat(" ", "seconds"),
+            "updated": job.updated_at.isoformat(" ", "seconds"),
+            **{name: _argument(value) for name, value in job.arguments.items()},
+        }
+    )
     if is_import(job):
-        import_report.show(job)
+        show_import(job)
     if job.failed:
         show_failures(client, job)
 
@@ -141,3 +147,42 @@ def _argument(value: object) -> str:
     if isinstance(value, dict):
         value = [f"{name}={one}" for name, one in value.items()]
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _import_summary(job: Job) -> str:
+    verb = "would import" if job.report.get("dry_run") else "imported"
+    line = f"{verb} {job.added} new, {job.replaced} added to, {job.unchanged} unchanged"
+    skipped = f", {job.skipped} skipped (nothing of them has a place here)" if job.skipped else ""
+    verb = "does" if job.failed == 1 else "do"
+    return f"{line}{skipped}; {output.counted(job.failed, 'thing')} {verb} not fit"
+
+
+def show_import(job: Job) -> None:
+    """Table by table what was there and what became of it, then what does not fit, with examples."""
+    report = job.report
+    tables = report.get("tables", ())
+    if tables:
+        output.show_table(
+            ["feature", "entries ", "imported ", "unchanged ", "left out ", "table"],
+            [[table["feature"], *(str(table[name]) for name in TABLE_COUNTS), table["path"]] for table in tables],
+        )
+    for told in (*tables, *report.get("keypoints", ())):
+        if told["reason"]:
+            output.say(f"{told['path']}: {_keypoints(told)}{told['reason']}")
+    if report.get("photos"):
+        photos = report["photos"]
+        counts = f"{photos['attached']} attached, {photos['there']} there already, {photos['missing']} missing"
+        output.say(f"photos in {photos['folder']}: {counts}")
+    if report.get("defects"):
+        output.show_table(
+            ["does not fit", "number ", "for example"],
+            [[defect["code"], str(defect["count"]), defect["examples"][0]] for defect in report["defects"]],
+        )
+
+
+def _keypoints(told: Mapping[str, Any]) -> str:
+    """Of local features, how many there are."""
+    if "keypoints" not in told:
+        return ""
+    owned = f" of {told['images']} pictures, {told['whole']} of them whole" if told["images"] else ""
+    return f"{told['keypoints']} keypoints and {told['descriptors']} descriptors{owned}: "

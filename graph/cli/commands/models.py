@@ -15,7 +15,6 @@ import typer
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import example
 from graph.cli.terminal.reporting import FAILED, warn
-from graph.cli.terminal.text import bytes_text
 from storage.errors import ExtractorUnavailable
 
 if TYPE_CHECKING:
@@ -82,12 +81,12 @@ def _pull(wanted: WantedModel) -> None:
         pulled = pull_model(wanted.id, wanted.revision, on_progress=on_progress)
     for check in wanted.checks:
         check()
-    fetched = f"{bytes_text(pulled.fetched_bytes)} fetched" if pulled.fetched_bytes else "was there already"
+    fetched = f"{output.bytes_text(pulled.fetched_bytes)} fetched" if pulled.fetched_bytes else "was there already"
     output.say(f"{wanted.id}: {fetched}, in {pulled.folder}")
 
 
 def _default_config() -> Path:
-    from graph.config.default_config import default_config
+    from graph.config.serve_file import default_config
 
     local = default_config()
     semantic = local.with_name("semantic.yaml")

@@ -12,7 +12,6 @@ from graph.cli.terminal import options, output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.terminal.placement import placement, sentence
 from graph.cli.terminal.reporting import warn
-from graph.cli.terminal.text import figure, tags_text
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -66,15 +65,18 @@ def search(
     """Find pictures like an IMAGE, a stored one (--id), or what a sentence says (--text)."""
     if image is None and text is None and id is None:
         raise InvalidField("search needs an IMAGE, --id or --text", "try: lookalike search photo.jpg")
-    asked: dict[str, Any] = {
-        "text_not": text_not,
-        "features": options.names(features),
-        "weights": options.numbers("--weights", weights),
-        "max_distance": options.numbers("--max-distance", max_distance),
-        "params": options.parameters(param or []),
-    }
     with connect(context, server, api_key) as client:
-        answer = client.search(image, id=id, text=text, k=k, **asked)
+        answer = client.search(
+            image,
+            id=id,
+            text=text,
+            text_not=text_not,
+            k=k,
+            features=options.names(features),
+            weights=options.numbers("--weights", weights),
+            max_distance=options.numbers("--max-distance", max_distance),
+            params=options.parameters(param or []),
+        )
     if as_json:
         output.show_json(answer)
     else:
@@ -92,7 +94,7 @@ def _show(answer: SearchAnswer) -> None:
     columns = [name for name, part in answer.features.items() if name in found or part.status == "ok"]
     headings = ["rank ", "id", "score ", *(f"{name} " for name in columns), "size "]
     rows = [_row(rank, result, columns) for rank, result in enumerate(answer.results, start=1)]
-    said = [result.caption or tags_text(result.tags[:MOST_TAGS]) for result in answer.results]
+    said = [result.caption or output.tags_text(result.tags[:MOST_TAGS]) for result in answer.results]
     if any(said):
         headings.append("shows")
         rows = [[*row, words] for row, words in zip(rows, said, strict=True)]
@@ -111,7 +113,7 @@ def _evidence(match: Mapping[str, Any] | None) -> str:
     """
     if match is None:
         return ""
-    distance = figure(match["distance"] if "distance" in match else match.get("inliers", ""))
+    distance = output.figure(match["distance"] if "distance" in match else match.get("inliers", ""))
     words = list(dict.fromkeys(word["word"] for word in match.get("words", ())))
     if words and output.on_terminal():
         return f"{distance} {' '.join(words[:MOST_WORDS])}"

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from graph.config.default_config import default_config
 from graph.serving.environment import prepare_ray_environment
 from graph.serving.local_ray import free_port, local_ray
 from storage.errors import Misconfigured
@@ -30,13 +29,14 @@ def serve_command(*, config: Path | None, data: Path | None, host: str | None, p
     """Blocks until SIGINT or SIGTERM. Raises a LookalikeError, in one line for the shell, when it cannot start."""
     from deployments.annotators.registry import annotator_configs
     from deployments.extractors.registry import extractor_configs
-    from graph.config.serve_file import load_config_file
+    from graph.config.serve_file import default_config, load_config_file
+    from graph.config.settings import check_bind
     from storage.kv.folder_lock import FolderLock
 
     part_configs = {**extractor_configs(), **annotator_configs()}
     loaded = load_config_file(config or default_config(), part_configs=part_configs)
     loaded = loaded.with_overrides(data_dir=data, host=host, port=port)
-    loaded.check_bind()
+    check_bind(loaded.host, loaded.app.api_keys)
     check_port(loaded.host, loaded.port)
     plan = checked_plan(loaded)
     with FolderLock(Path(plan.data_dir), timeout_s=DATA_FOLDER_TIMEOUT_S):
@@ -94,29 +94,20 @@ def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[None]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-", ignore_cleanup_errors=True)))
         prepare_ray_environment(folder, free_port)
         joined = os.environ.get("RAY_ADDRESS")
-        stack.enter_context(connected_ray(joined, folder))
-        from graph.serving import application
-
-        if joined:
-            stack.callback(application.leave_cluster, plan)
-            application.deploy(config)
-        else:
-            stack.callback(application.stop_at_once, config, plan)
-            application.deploy_alone(config, plan)
-        application.wait_until_ready(config)
-        yield
-
-
-@contextlib.contextmanager
-def connected_ray(joined: str | None, folder: Path) -> Iterator[None]:
-    """Joins the cluster at that address, or starts one of our own."""
-    with contextlib.ExitStack() as stack:
         print(f"joining Ray at {joined}" if joined else "starting Ray", flush=True)
         address = joined or stack.enter_context(local_ray(folder / "ray.log", meanwhile=load_application))
         import ray
 
+        from graph.serving import application
+
         ray.init(address=address, namespace="lookalike", log_to_driver=False, logging_level=logging.WARNING)
         stack.callback(ray.shutdown)
+        stack.callback(application.stop, config, plan, ray_ends_too=not joined)
+        if joined:
+            application.deploy(config)
+        else:
+            application.deploy_alone(config, plan)
+        application.wait_until_ready(config)
         yield
 
 

@@ -1,18 +1,24 @@
-"""What commands write: rich tables on a terminal, tab-separated lines under a heading elsewhere, JSON where asked."""
+"""What commands write: rich tables on a terminal, tab-separated lines under a heading elsewhere, JSON where asked. Text
+from elsewhere (ids, metadata, messages) is made fit for a terminal, and figures are made readable.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from graph.cli.terminal.text import printable
-
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from graph.client import Tag
+
+# Control, format (such as the marks that reverse a line), surrogate, line and paragraph separator.
+HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def on_terminal() -> bool:
@@ -29,7 +35,7 @@ def show_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=_plain))
 
 
-def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A column whose heading ends in a space is aligned to the right."""
     if not on_terminal():
         for line in ([heading.strip() for heading in headings], *rows):
@@ -38,7 +44,7 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], title: st
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(printable(title)) if title else None, title_justify="left", header_style="bold")
+    table = Table(header_style="bold")
     for heading in headings:
         table.add_column(heading.strip(), justify="right" if heading.endswith(" ") else "left", overflow="fold")
     for row in rows:
@@ -76,3 +82,51 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def printable(text: str) -> str:
+    """The text with everything that could steer a terminal, or forge a line or column, shown as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in HIDDEN_CATEGORIES else c for c in text
+    )
+
+
+def one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
+
+
+def bytes_text(count: int) -> str:
+    """1234567 -> "1.2 MB"."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def byte_size(count: int) -> str:
+    """Of so many bytes: readable for people, the number itself for programs."""
+    return bytes_text(count) if on_terminal() else str(count)
+
+
+def figure(value: object) -> str:
+    """A distance or score, short: 4, 0.1235."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def states(features: Mapping[str, str]) -> str:
+    """{"phash": "ok", "color": "pending"} -> "phash ok, color pending"."""
+    return ", ".join(f"{name} {state}" for name, state in features.items())
+
+
+def counted(number: int, noun: str) -> str:
+    """1, "feature" -> "1 feature"; 2, "feature" -> "2 features"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def tags_text(tags: Sequence[Tag]) -> str:
+    """ "airliner 0.93, wing 0.41"."""
+    return ", ".join(f"{tag.label} {tag.score:.2f}" for tag in tags)

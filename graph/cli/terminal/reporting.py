@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from graph.cli.terminal.text import one_line
+from graph.cli.terminal.output import one_line
 from storage.errors import InvalidRequest, LookalikeError, ServiceUnreachable, UnreadableImage
 
 FAILED = 1

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
 from graph.config.settings import Limits
-from graph.http.ambience.fields import AmbienceFields
 from graph.http.forms.bodies import JSON, MULTIPART, content_type
-from graph.http.forms.fields import checked, json_object
+from graph.http.forms.fields import Model, checked, json_object
 from graph.http.forms.multipart import parse_multipart, text_of
 from storage.errors import BodyTooLarge, InvalidField, InvalidRequest
 
 IMAGE = "image"
-
-Model = TypeVar("Model", bound=AmbienceFields)
 
 
 async def read_fields(request: Request, model: type[Model], limits: Limits) -> Model:
@@ -25,7 +21,11 @@ async def read_fields(request: Request, model: type[Model], limits: Limits) -> M
     kind, header = content_type(request)
     body = await request.body()
     if kind == MULTIPART:
-        values = _form_values(parse_multipart(body, header, limits.max_form_fields), model.model_fields)
+        parts = parse_multipart(body, header, limits.max_form_fields)
+        # Of a field that is given twice the last one counts, as in the originals.
+        values: dict[str, Any] = {
+            name: data if name == IMAGE else text_of(name, data) for name, data in parts if name in model.model_fields
+        }
     elif len(body) > limits.max_json_bytes:
         raise BodyTooLarge(f"the body is over the limit of {limits.max_json_bytes} bytes", "send less at once")
     elif kind == JSON or body.lstrip()[:1] == b"{":
@@ -33,11 +33,6 @@ async def read_fields(request: Request, model: type[Model], limits: Limits) -> M
     else:
         values = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     return checked(model, values)
-
-
-def _form_values(parts: list[tuple[str, bytes]], known: Collection[str]) -> dict[str, Any]:
-    """Of a field that is given twice the last one counts, as in the originals."""
-    return {name: data if name == IMAGE else text_of(name, data) for name, data in parts if name in known}
 
 
 def _json_values(body: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from graph.http.replies.answers import json_response
-from graph.http.replies.errors import REQUEST_ID, error_response, http_exception_response
+from graph.http.replies.errors import error_response, http_exception_response
 from storage.errors import ImageExists
 
 TAKEN = "Image with the same id is already in the db"  # clients compare it
@@ -21,10 +21,9 @@ def ambience_error(scope: Scope, error: BaseException) -> Response:
     """The same statuses as under ``/v1``, but for a taken id."""
     if isinstance(error, ImageExists):
         return PlainTextResponse(TAKEN, 500)
-    if isinstance(error, HTTPException):
-        standard = http_exception_response(scope, error)
-    else:
-        standard = error_response(error, scope[REQUEST_ID])
+    standard = (
+        http_exception_response(scope, error) if isinstance(error, HTTPException) else error_response(scope, error)
+    )
     body = json.loads(bytes(standard.body))
     headers = {name: value for name, value in standard.headers.items() if not name.startswith("content-")}
     return json_response(

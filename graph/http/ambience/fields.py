@@ -13,19 +13,21 @@ FEWEST_INLIERS, MOST_INLIERS = 4, 1000  # of `local`
 
 
 def _blank_is_absent(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else not_boolean(value)
-
-
-def _flag(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
 ImageNumber = Annotated[int, Field(ge=0, le=LARGEST_ID), BeforeValidator(not_boolean)]
-ImageNumberOrBlank = Annotated[ImageNumber | None, BeforeValidator(_blank_is_absent)]
-Count = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_blank_is_absent)]
-CountOrZero = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_blank_is_absent)]
-Number = Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, BeforeValidator(_blank_is_absent)]
-Flag = Annotated[int | None, BeforeValidator(_flag)]
+ImageNumberOrBlank = Annotated[ImageNumber | None, BeforeValidator(not_boolean), BeforeValidator(_blank_is_absent)]
+Count = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(not_boolean), BeforeValidator(_blank_is_absent)]
+CountOrZero = Annotated[
+    Annotated[int, Field(ge=0)] | None, BeforeValidator(not_boolean), BeforeValidator(_blank_is_absent)
+]
+Number = Annotated[
+    Annotated[float, Field(ge=0, allow_inf_nan=False)] | None,
+    BeforeValidator(not_boolean),
+    BeforeValidator(_blank_is_absent),
+]
+Flag = Annotated[int | None, BeforeValidator(_blank_is_absent)]
 NO_EFFECT = "checked, and without effect here"
 
 
@@ -36,20 +38,21 @@ class AmbienceFields(BaseModel):
 
 
 class SearchFields(Protocol):
-    """What the fields of every search have in common.
-
-    subject: what to search with, as in a `graph.requests.messages.SearchRequest`. params: of the feature, likewise.
-    """
+    """What the fields of every search have in common."""
 
     @property
-    def k(self) -> int | None: ...
+    def k(self) -> int | None:
+        """Results wanted; None for all."""
 
     @property
-    def distance_threshold(self) -> float | None: ...
+    def distance_threshold(self) -> float | None:
+        """Wanted are all that are no farther away; None where ``k`` says how many."""
 
-    def subject(self) -> dict[str, Any]: ...
+    def subject(self) -> dict[str, Any]:
+        """What to search with, as in a `graph.requests.messages.SearchRequest`."""
 
-    def params(self) -> dict[str, Any]: ...
+    def params(self) -> dict[str, Any]:
+        """Of the feature, likewise."""
 
 
 class ByImage(AmbienceFields):
@@ -148,9 +151,6 @@ class MostKeypointsById(MostKeypoints, ById):
 
 class CalculateFields(ByImage, ById):
     """A picture and the id that it gets."""
-
-    def subject(self) -> dict[str, Any]:
-        return {"image": self.image, "id": str(self.image_id)}
 
 
 class DeleteFields(AmbienceFields):

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from graph.http.replies.openapi import EVERYWHERE, REASONS, Responses
-from graph.http.replies.schemas import ErrorDetail
+from graph.http.replies.openapi import ErrorDetail, Responses, Schema, documented
 
 TAG = "ambience"
 ID_TAKEN: Responses = {
     500: {"description": "the id is taken", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class AmbienceError(Schema):
@@ -64,20 +59,11 @@ class Settled(Schema):
 
 def answers(description: str, shape: Any = None, *statuses: int) -> Responses:
     """The answer of 200, and the errors beside those that every route may give."""
-    responses: Responses = {200: {"description": description, **({} if shape is None else {"model": shape})}}
-    for status in sorted({400, 413, *EVERYWHERE, *statuses}):
-        responses[status] = {"description": REASONS[status], "model": AmbienceError}
-    return responses
+    return documented({200: (description, shape)}, 400, 413, *statuses, error=AmbienceError)
 
 
-def any_body(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON, or a form with the same fields."""
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """JSON, or a form with the same fields; a form alone where its field ``image`` is a file."""
+    kinds = ["multipart/form-data"] if "image" in model.model_fields else ["application/json", "multipart/form-data"]
     schema = model.model_json_schema()
-    content = {kind: {"schema": schema} for kind in ("application/json", "multipart/form-data")}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def picture_body(model: type[BaseModel]) -> dict[str, Any]:
-    """A multipart form whose field ``image`` is a file."""
-    schema = model.model_json_schema()
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}}

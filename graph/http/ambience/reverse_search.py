@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+
+from starlette.responses import Response
 
 from graph.catalog.catalog import Catalog
 from graph.config.settings import AppSettings
-from graph.http.ambience.answers import Row
+from graph.http.ambience.answers import Row, search_response
 from graph.http.ambience.fields import MostKeypointsByImage, NearestByImage, SearchFields
 from graph.http.ambience.searching import Found, configured, search, search_each
 from graph.http.ambience.services import LOCAL, PHASH, SEARCH_ORDER, Service
@@ -21,21 +21,13 @@ RESULTS_SHOWN = 20
 FEWEST_MATCHES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class ReverseSearchResult:
-    """missing: what the body lacks, and why; one line each."""
-
-    body: dict[str, Any]
-    missing: list[str]
-
-
-async def find_duplicate(catalog: Catalog, settings: AppSettings, image: bytes) -> ReverseSearchResult:
+async def find_duplicate(catalog: Catalog, settings: AppSettings, image: bytes) -> Response:
     """Pictures whose hash is close enough for the same picture. Raises ExtractorUnavailable without ``phash``."""
     found = await search(catalog, settings, PHASH, _fields(PHASH, image, settings))
-    return ReverseSearchResult({"duplicate": found.rows[:RESULTS_SHOWN]} if found.rows else {}, found.missing)
+    return search_response({"duplicate": found.rows[:RESULTS_SHOWN]} if found.rows else {}, found.missing)
 
 
-async def reverse_search(catalog: Catalog, settings: AppSettings, image: bytes) -> ReverseSearchResult:
+async def reverse_search(catalog: Catalog, settings: AppSettings, image: bytes) -> Response:
     """Raises InvalidRequest for a picture that cannot be read, and, where every service failed, one of the failures."""
     services = configured(settings, SEARCH_ORDER)
     asked = [(service, _fields(service, image, settings)) for service in services]
@@ -55,7 +47,7 @@ async def reverse_search(catalog: Catalog, settings: AppSettings, image: bytes) 
         else:
             missing.append(f"{service.feature}: {outcome}")
     lists["unified_res"] = unified(lists)
-    return ReverseSearchResult({key: rows[:RESULTS_SHOWN] for key, rows in lists.items() if rows}, missing)
+    return search_response({key: rows[:RESULTS_SHOWN] for key, rows in lists.items() if rows}, missing)
 
 
 def _fields(service: Service, image: bytes, settings: AppSettings) -> SearchFields:

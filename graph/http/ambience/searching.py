@@ -32,7 +32,10 @@ async def search(catalog: Catalog, settings: AppSettings, service: Service, fiel
     """
     check_configured(settings, service)
     request = search_request(settings, service, fields)
-    return _found(settings, service, fields, request, await catalog.searches.search(request))
+    found = _found(settings, service, fields, request, await catalog.searches.search(request))
+    if isinstance(found, ShardUnavailable):
+        raise found
+    return found
 
 
 async def search_each(
@@ -44,7 +47,7 @@ async def search_each(
     requests = [search_request(settings, service, fields) for service, fields in asked]
     answers = await catalog.searches.search_each(requests)
     return [
-        answer if isinstance(answer, LookalikeError) else _outcome(settings, *one, request, answer)
+        answer if isinstance(answer, LookalikeError) else _found(settings, *one, request, answer)
         for one, request, answer in zip(asked, requests, answers, strict=True)
     ]
 
@@ -85,18 +88,9 @@ def search_request(settings: AppSettings, service: Service, fields: SearchFields
     )
 
 
-def _outcome(
-    settings: AppSettings, service: Service, fields: SearchFields, request: SearchRequest, answer: SearchAnswer
-) -> Found | LookalikeError:
-    try:
-        return _found(settings, service, fields, request, answer)
-    except ShardUnavailable as failure:
-        return failure
-
-
 def _found(
     settings: AppSettings, service: Service, fields: SearchFields, request: SearchRequest, answer: SearchAnswer
-) -> Found:
+) -> Found | ShardUnavailable:
     found, missing = rows(service, answer, with_file_names=settings.ambience.filenames), gaps(answer)
     if fields.k is None and len(found) == request.k:
         missing.append(f"{service.feature}: only the first {request.k} results (limits.max_results)")
@@ -104,5 +98,5 @@ def _found(
     if threshold is not None and service.scale is not None:
         found = [row for row in found if row["distance"] <= threshold]
     if answer.partial and not found:
-        raise ShardUnavailable(f"nothing was found, but not everything answered: {'; '.join(missing)}", "try again")
+        return ShardUnavailable(f"nothing was found, but not everything answered: {'; '.join(missing)}", "try again")
     return Found(found, missing)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 COLOR_SCALE = 10_000_000
 SQUARED_L2_OF_COSINE = 2
@@ -29,17 +29,8 @@ class Service:
     whole: bool = False
     params_by_id: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def by_image(self) -> str:
-        return f"/{self.stem}_get_similar_images_by_image_buffer"
-
-    @property
-    def by_id(self) -> str:
-        return f"/{self.stem}_get_similar_images_by_id"
-
-    @property
-    def by_text(self) -> str:
-        return f"/{self.stem}_get_similar_images_by_text"
+    def search(self, by: Literal["image_buffer", "id", "text"]) -> str:
+        return f"/{self.stem}_get_similar_images_by_{by}"
 
     @property
     def calculate(self) -> str:

@@ -13,19 +13,21 @@ from graph.ambience_data.point_ranges import check_point_source
 from graph.config.settings import AppSettings, Limits
 from graph.http.forms.fields import (
     AddFields,
-    Fields,
+    BackfillFields,
+    ImportFields,
+    IndexFields,
+    JobFields,
+    Model,
     SearchFields,
     TrainFields,
     check_at_most,
     check_features,
     checked,
-    json_fields,
+    job_fields_of,
     json_object,
 )
-from graph.http.forms.job_fields import BackfillFields, ImportFields, IndexFields, JobFields, job_fields_of
 from graph.http.forms.multipart import Form, read_form, text_of
-from graph.requests.image_ids import check_image_id
-from graph.requests.messages import AddRequest, SearchRequest
+from graph.requests.messages import AddRequest, SearchRequest, check_image_id
 from storage.errors import BodyTooLarge, InvalidField, InvalidRequest, UnsupportedImage
 
 MULTIPART = "multipart/form-data"
@@ -40,15 +42,15 @@ def content_type(request: Request) -> tuple[str, str]:
     return header.partition(";")[0].strip().lower(), header
 
 
-async def read_image_form(request: Request, model: type[Fields], limits: Limits) -> tuple[bytes, Mapping[str, Any]]:
-    """The picture of a multipart form and its other fields, not yet checked. Raises InvalidRequest."""
+async def read_image_form(request: Request, model: type[Model], limits: Limits) -> tuple[bytes, Model]:
+    """The picture of a multipart form and its other fields. Raises InvalidRequest, InvalidField."""
     kind, header = content_type(request)
     if kind != MULTIPART:
         raise InvalidRequest(
             f"the Content-Type is {kind or 'missing'}", f"send {MULTIPART} with the picture as 'image'"
         )
     form = read_form(await request.body(), header, limits.max_form_fields, ("image", *model.model_fields))
-    return _image(form), _texts(form)
+    return _image(form), checked(model, _texts(form))
 
 
 def add_request(request: Request, image: bytes, fields: AddFields, limits: Limits) -> AddRequest:
@@ -71,7 +73,7 @@ async def search_request(request: Request, settings: AppSettings) -> SearchReque
     kind, header = content_type(request)
     image: bytes | None = None
     if kind == JSON:
-        fields = json_fields(await _small_body(request, settings.limits), SearchFields)
+        fields = checked(SearchFields, json_object(await _small_body(request, settings.limits)))
     elif kind == MULTIPART:
         known = ("image", *SearchFields.model_fields)
         form = read_form(await request.body(), header, settings.limits.max_form_fields, known, repeatable=LISTS)
@@ -133,7 +135,7 @@ def _check_paths(paths: Sequence[str], limit: int) -> None:
 
 async def train_fields(request: Request, settings: AppSettings) -> TrainFields:
     """Raises InvalidRequest, InvalidField, UnknownFeature."""
-    fields = json_fields(await _json_body(request, settings.limits), TrainFields)
+    fields = checked(TrainFields, json_object(await _json_body(request, settings.limits)))
     check_features(settings.extractors, (fields.feature,))
     return fields
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from graph.requests.image_ids import check_image_id
+from graph.requests.messages import check_image_id
 from storage.errors import InvalidField
 
 PREFIX = "/v1/images/"

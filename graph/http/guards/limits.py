@@ -27,25 +27,19 @@ class Admission:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Raises Busy when the queue is full."""
-        if self._places.locked():
-            await self._wait()
-        else:
-            await self._places.acquire()
+        if self._places.locked() and self.queued >= self._max_queued:
+            raise Busy(f"{self.queued} requests are waiting already", "try again in a second")
+        self.queued += 1
+        try:
+            await self._places.acquire()  # at once, where there is one
+        finally:
+            self.queued -= 1
         self.active += 1
         try:
             yield
         finally:
             self.active -= 1
             self._places.release()
-
-    async def _wait(self) -> None:
-        if self.queued >= self._max_queued:
-            raise Busy(f"{self.queued} requests are waiting already", "try again in a second")
-        self.queued += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self.queued -= 1
 
 
 class Pace:

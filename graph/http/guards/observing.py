@@ -9,11 +9,9 @@ import uuid
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.http.replies.errors import REQUEST_ID, ErrorAnswers, error_response, path_of, status_of
-from storage.errors import LookalikeError
 
 log = logging.getLogger("lookalike.http")
 
@@ -84,13 +82,10 @@ class Observing:
             _report(error, request_id)
             if status != CLIENT_GONE:  # half an answer is out: only closing the connection can say that it is not whole
                 raise
-            await self._error_answer(scope, error)(scope, receive, labelled_send)
+            answer = self._error_answers.get(path_of(scope), error_response)
+            await answer(scope, error)(scope, receive, labelled_send)
         finally:
             self._metrics.observe(_route(scope), status, time.perf_counter() - started, body_bytes)
-
-    def _error_answer(self, scope: Scope, error: Exception) -> Response:
-        answer = self._error_answers.get(path_of(scope))
-        return error_response(error, scope[REQUEST_ID]) if answer is None else answer(scope, error)
 
 
 def _report(error: Exception, request_id: str) -> None:
@@ -98,8 +93,6 @@ def _report(error: Exception, request_id: str) -> None:
         log.error("request %s failed", request_id, exc_info=error)
     elif status_of(error) > 500:
         log.warning("request %s: %s: %s", request_id, type(error).__name__, error)
-    elif not isinstance(error, LookalikeError):
-        log.error("request %s failed", request_id, exc_info=error)
 
 
 def _request_id(scope: Scope) -> str:

@@ -12,9 +12,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
-from graph.client import answers, wire
-from graph.client.duplicate_answers import DuplicatePicture
-from graph.client.job_answers import Job
+from graph.client import answers
 from graph.duplicates.pages import DuplicateGroup, DuplicatePage
 from graph.requests.messages import AddAnswer, ImagePage, SearchAnswer, TrainingAnswer
 from storage.types.jobs import JobRecord
@@ -59,7 +57,7 @@ def written(value: Any, kind: Any = None, **given: Any) -> dict[str, Any]:
 
 @cache
 def _fields(kind: Any) -> list[tuple[str, str, bool]]:
-    return [(field.name, wire.json_name(field), wire.LEFT_OUT in field.metadata) for field in fields(kind)]
+    return [(field.name, answers.json_name(field), answers.LEFT_OUT in field.metadata) for field in fields(kind)]
 
 
 def image_row(record: ImageRecord) -> dict[str, Any]:
@@ -80,7 +78,7 @@ def duplicate_page(page: DuplicatePage) -> dict[str, Any]:
 
 
 def _duplicate_group(group: DuplicateGroup) -> dict[str, Any]:
-    keep, *others = (written(one, DuplicatePicture) for one in (group.keep, *group.duplicates))
+    keep, *others = (written(one, answers.DuplicatePicture) for one in (group.keep, *group.duplicates))
     del keep["distance"]
     return written(group, keep=keep, duplicates=others)
 
@@ -110,4 +108,4 @@ def training_answer(answer: TrainingAnswer) -> dict[str, Any]:
 def job_row(job: JobRecord) -> dict[str, Any]:
     started_at = None if job.started_at is None else utc(job.started_at)
     times = {"submitted_at": utc(job.submitted_at), "updated_at": utc(job.updated_at), "started_at": started_at}
-    return written(job, Job, **times)
+    return written(job, answers.Job, **times)

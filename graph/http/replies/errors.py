@@ -59,9 +59,9 @@ def status_of(error: BaseException) -> int:
     return next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), 500)
 
 
-def error_response(error: BaseException, request_id: str) -> Response:
+def error_response(scope: Scope, error: BaseException) -> Response:
     """An error as an answer. One that is the service's own fault shows the request id alone."""
-    status = status_of(error)
+    status, request_id = status_of(error), scope[REQUEST_ID]
     headers = {}
     if status == 500 or not isinstance(error, errors.LookalikeError):
         hint = "the service's log has the details under this request id"

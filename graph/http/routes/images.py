@@ -1,4 +1,4 @@
-"""``/v1/images``: add, replace, read, list, delete; a picture's bytes."""
+"""``/v1/images``: add, replace, read, list, delete; a picture's bytes. ``/v1/duplicates``: groups of the same."""
 
 from __future__ import annotations
 
@@ -7,18 +7,37 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.bodies import add_request, read_image_form
-from graph.http.forms.fields import AddFields, PageFields, ReplaceFields, check_at_most, checked, query_fields
+from graph.http.forms.fields import (
+    AddFields,
+    Fields,
+    PageFields,
+    ReplaceFields,
+    WholeNumber,
+    check_at_most,
+    query_fields,
+)
 from graph.http.forms.image_paths import image_id
-from graph.http.replies.answers import added, image_page, image_row, json_response
-from graph.http.replies.openapi import binary, documented, form_body, query_parameters, request_body
-from graph.http.replies.schemas import AddedImage, ImageRow, ImageRows
-from graph.requests.image_ids import check_image_id
+from graph.http.replies.answers import added, duplicate_page, image_page, image_row, json_response
+from graph.http.replies.openapi import (
+    AddedImage,
+    DuplicateGroups,
+    ImageRow,
+    ImageRows,
+    binary,
+    documented,
+    form_body,
+    query_parameters,
+    request_body,
+)
+from graph.requests.messages import check_image_id
+from graph.same_picture import MOST_THRESHOLD_BITS, SAME_PICTURE_BITS
 
 Id = Annotated[str, Path(description="percent-encoded: a slash in an id is %2F")]
 
@@ -38,11 +57,20 @@ SHOWN_INLINE = frozenset(
 )  # pictures only: nothing here can carry a script
 
 
+class DuplicatesFields(Fields):
+    threshold: WholeNumber = Field(
+        default=SAME_PICTURE_BITS, ge=0, le=MOST_THRESHOLD_BITS, description="bits of 576 that copies may differ by"
+    )
+    limit: WholeNumber = Field(default=100, ge=1, description="groups on a page at most, up to limits.max_page_size")
+    cursor: str | None = Field(default=None, description="next_cursor of the page before")
+
+
 def image_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
     router = APIRouter(tags=["images"])
     _add_byte_routes(router, catalog)
     _add_write_routes(router, catalog, settings)
     _add_row_routes(router, catalog, settings)
+    _add_duplicates_route(router, catalog, settings)
     return router
 
 
@@ -59,8 +87,8 @@ def _add_write_routes(router: APIRouter, catalog: CatalogProvider, settings: App
         status_code=201,
     )
     async def add(request: Request) -> Response:
-        image, values = await read_image_form(request, AddFields, limits)
-        answer = await catalog().pictures.add(add_request(request, image, checked(AddFields, values), limits))
+        image, fields = await read_image_form(request, AddFields, limits)
+        answer = await catalog().pictures.add(add_request(request, image, fields, limits))
         return json_response(added(answer), 201 if answer.outcome == "created" else 200)
 
     @router.put(
@@ -72,8 +100,8 @@ def _add_write_routes(router: APIRouter, catalog: CatalogProvider, settings: App
     )
     async def put(request: Request, id: Id) -> Response:
         wanted = image_id(request)
-        image, values = await read_image_form(request, ReplaceFields, limits)
-        fields = AddFields(id=wanted, metadata=checked(ReplaceFields, values).metadata, on_conflict="replace")
+        image, sent = await read_image_form(request, ReplaceFields, limits)
+        fields = AddFields(id=wanted, metadata=sent.metadata, on_conflict="replace")
         answer = await catalog().pictures.add(add_request(request, image, fields, limits))
         return json_response(added(answer), 201 if answer.outcome == "created" else 200)
 
@@ -106,6 +134,20 @@ def _add_row_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSe
     )
     async def get(request: Request, id: Id) -> Response:
         return json_response(image_row(await catalog().pictures.get(image_id(request))))
+
+
+def _add_duplicates_route(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:
+    @router.get(
+        "/v1/duplicates",
+        summary="Groups of the same picture, page by page",
+        responses=documented({200: ("a page", DuplicateGroups)}),
+        openapi_extra=query_parameters(DuplicatesFields),
+    )
+    async def duplicates(request: Request) -> Response:
+        fields = query_fields(request, DuplicatesFields)
+        check_at_most("limit", fields.limit, settings.limits.max_page_size)
+        page = await catalog().duplicates.page(fields.cursor, fields.limit, max_distance=fields.threshold)
+        return json_response(duplicate_page(page))
 
 
 def _add_byte_routes(router: APIRouter, catalog: CatalogProvider) -> None:

@@ -11,11 +11,25 @@ from starlette.responses import Response
 from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings, Limits
 from graph.http.forms.bodies import job_fields
-from graph.http.forms.fields import SliceFields, check_at_most, query_fields
-from graph.http.forms.job_fields import BackfillFields, ImportFields, IndexFields
+from graph.http.forms.fields import (
+    BackfillFields,
+    ImportFields,
+    IndexFields,
+    SliceFields,
+    check_at_most,
+    query_fields,
+)
 from graph.http.replies.answers import job_row, json_response
-from graph.http.replies.openapi import documented, json_body, query_parameters, request_body
-from graph.http.replies.schemas import JobFailures, JobList, JobRow, JobSubmitted
+from graph.http.replies.openapi import (
+    JobFailures,
+    JobList,
+    JobRow,
+    JobSubmitted,
+    documented,
+    json_body,
+    query_parameters,
+    request_body,
+)
 
 JobId = Annotated[str, Path(alias="id", min_length=1, max_length=200, description="the job's id")]
 
@@ -81,9 +95,5 @@ def _add_progress_routes(router: APIRouter, catalog: CatalogProvider, limits: Li
         fields = query_fields(request, SliceFields)
         check_at_most("limit", fields.limit, limits.max_page_size)
         found = await catalog().jobs.failures(job_id, fields.offset, fields.limit + 1)
-        more = len(found) > fields.limit
-        body = {
-            "failures": found[: fields.limit],
-            "next_offset": fields.offset + fields.limit if more else None,
-        }
-        return json_response(body)
+        following = fields.offset + fields.limit if len(found) > fields.limit else None
+        return json_response({"failures": found[: fields.limit], "next_offset": following})

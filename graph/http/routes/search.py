@@ -16,8 +16,14 @@ from graph.http.forms.bodies import search_of, search_request
 from graph.http.forms.fields import SearchFields, SimilarFields, query_fields
 from graph.http.forms.image_paths import image_id
 from graph.http.replies.answers import json_response, search_answer
-from graph.http.replies.openapi import documented, form_body, json_body, query_parameters, request_body
-from graph.http.replies.schemas import SearchResults
+from graph.http.replies.openapi import (
+    SearchResults,
+    documented,
+    form_body,
+    json_body,
+    query_parameters,
+    request_body,
+)
 
 SEARCH_PATH = "/v1/search"
 

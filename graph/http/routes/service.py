@@ -16,8 +16,20 @@ from graph.http.forms.fields import Fields, TrainFields
 from graph.http.guards.limits import PACE
 from graph.http.replies.answers import json_response, training_answer
 from graph.http.replies.errors import REQUEST_ID, RETRY_AFTER_S
-from graph.http.replies.openapi import documented, form_body, json_body, request_body
-from graph.http.replies.schemas import Alive, Caption, FeatureList, Ready, Stats, Tags, Trained, Verified
+from graph.http.replies.openapi import (
+    Alive,
+    Caption,
+    FeatureList,
+    Ready,
+    Stats,
+    Tags,
+    Trained,
+    Verified,
+    documented,
+    form_body,
+    json_body,
+    request_body,
+)
 from storage.errors import LookalikeError, NotFound
 
 HEALTH_PATHS = ("/healthz", "/readyz")

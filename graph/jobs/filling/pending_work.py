@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from deployments.extractor import Annotation, ImageInput, Pixels
 from deployments.pictures.images import DecodeLimits
-from deployments.pictures.prepared import PreparedPicture, prepare_picture
-from graph.config.zero_shot_options import TEXT_EXTRACTOR
-from graph.jobs.indexing.worker_parts import WorkerParts
-from graph.requests.original_file import read_original
+from deployments.pictures.prepared import prepare_picture
+from graph.config.settings import TEXT_EXTRACTOR
+from graph.jobs.indexing.worker_parts import ComputedPicture, WorkerParts
+from graph.requests.decoding import read_original
 from storage.errors import LookalikeError
-from storage.types.features import FeatureRows
 from storage.types.jobs import JobFailure
 from storage.types.mutations import FillFeatures
 from storage.types.pictures import PendingImage
@@ -23,15 +21,18 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class WaitingPicture:
-    """One on its way. wanted: what it waits for that can be computed here. failure: why nothing was."""
+class WaitingPicture(ComputedPicture):
+    """One on its way. wanted: what it waits for that can be computed here. needed: that, and what it is made of.
+    failure: why nothing was computed.
+    """
 
     image: PendingImage
     wanted: frozenset[str]
-    prepared: PreparedPicture | None = None
-    features: dict[str, FeatureRows] = field(default_factory=dict)
-    annotations: dict[str, Annotation] = field(default_factory=dict)
+    needed: frozenset[str]
     failure: JobFailure | None = None
+
+    def needs(self, name: str) -> bool:
+        return name in self.needed
 
     def fill(self) -> FillFeatures | None:
         """What goes to the shard; None where there is nothing."""
@@ -76,9 +77,12 @@ class PendingWork:
 
     def read(self, image: PendingImage) -> WaitingPicture:
         """The picture, decoded, or why it cannot be."""
-        picture = WaitingPicture(image, self.wanted(image))
+        wanted = self.wanted(image)
+        # Tags by labels are made of the vector of sentences.
+        needed = wanted if wanted.isdisjoint(self._parts.taggers) else wanted | {TEXT_EXTRACTOR}
+        picture = WaitingPicture(image.id, {}, {}, {}, image, wanted, needed)
         try:
-            picture.prepared = prepare_picture(self._bytes_of(image), self._parts.inputs, self._limits)
+            picture.forms = prepare_picture(self._bytes_of(image), self._parts.inputs, self._limits).forms
         except LookalikeError as failure:
             picture.failure = JobFailure(image.id, failure.code, failure.message)
         except OSError as failure:
@@ -90,20 +94,8 @@ class PendingWork:
 
     def compute(self, pictures: Sequence[WaitingPicture]) -> None:
         """Features and annotations of those that were read, a batch for each model."""
-        for name, extractor in self._parts.extractors.items():
-            asked = [one for one in pictures if self._needs(one, name)]
-            forms = _forms(asked, extractor.image_input)
-            for one, rows in zip(asked, self._parts.extracted(name, forms, _ids(asked)), strict=True):
-                if rows is not None:
-                    one.features[name] = rows
-        for name, annotator in self._parts.annotators.items():
-            asked = [one for one in pictures if one.prepared is not None and name in one.wanted]
-            forms = _forms(asked, annotator.image_input)
-            for one, said in zip(asked, self._parts.annotated(name, forms, _ids(asked)), strict=True):
-                if said is not None:
-                    one.annotations[name] = said
+        self._parts.compute(pictures)
         for one in pictures:
-            one.annotations.update(self._parts.tagged(one.features))
             if one.failure is None and one.fill() is None:
                 one.failure = JobFailure(one.image.id, "failed", "the model failed on it; the log of the job says how")
 
@@ -116,11 +108,6 @@ class PendingWork:
             raise FileNotFoundError(2, "its file was filled in or removed meanwhile")
         return original
 
-    def _needs(self, picture: WaitingPicture, name: str) -> bool:
-        """Tags by labels are made of the vector of sentences."""
-        tagged = name == TEXT_EXTRACTOR and any(tagger in picture.wanted for tagger in self._parts.taggers)
-        return picture.prepared is not None and (tagged or name in picture.wanted)
-
 
 def parts_of(fill: FillFeatures) -> list[FillFeatures]:
     """One fill for each feature and annotation in it."""
@@ -128,11 +115,3 @@ def parts_of(fill: FillFeatures) -> list[FillFeatures]:
     features = [replace(empty, features={name: rows}) for name, rows in fill.features.items()]
     annotations = [replace(empty, annotations={name: said}) for name, said in fill.annotations.items()]
     return [replace(part, operation_id=uuid.uuid4().hex) for part in (*features, *annotations)]
-
-
-def _forms(pictures: Sequence[WaitingPicture], want: ImageInput) -> list[Pixels]:
-    return [one.prepared.forms[want] for one in pictures if one.prepared is not None]
-
-
-def _ids(pictures: Sequence[WaitingPicture]) -> list[str]:
-    return [one.image.id for one in pictures]

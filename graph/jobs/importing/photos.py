@@ -12,6 +12,7 @@ from deployments.extractors.phash import Phash
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import PictureFacts, prepare_picture, warm_up
 from graph.ambience_data.defects import Defects
+from graph.ambience_data.photos import Photos
 from graph.same_picture import SAME_PICTURE_BITS
 from storage.errors import LookalikeError
 from storage.types.features import FeatureRows, Vectors
@@ -30,14 +31,20 @@ class Photo:
 class PhotoReader:
     """``read`` may be called from several threads."""
 
-    def __init__(self, max_pixels: int, defects: Defects) -> None:
+    def __init__(self, photos: Photos, max_pixels: int, defects: Defects) -> None:
         warm_up()
+        self.photos = photos
         self._limits = DecodeLimits(max_pixels=max_pixels)
         self._phash = Phash()
         self._defects = defects
 
-    def read(self, image_id: int, path: str, stored_hash: Vectors | None) -> Photo | None:
-        """None where it cannot be read, or is another picture than the one with this hash: a defect."""
+    def read(self, image_id: int, file_name: str | None, stored_hash: Vectors | None) -> Photo | None:
+        """None where there is none, or it cannot be read, or is another picture than the one with this hash: a
+        defect.
+        """
+        path = self.photos.find(image_id, file_name, self._defects)
+        if path is None:
+            return None
         where = f"photo of {image_id}"
         try:
             status = os.stat(path)

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from graph.ambience_data.defects import Defects
 from graph.ambience_data.folders import FeatureTable
-from graph.ambience_data.photos import Photos
 from graph.ambience_data.pictures import FoundPicture
 from graph.ambience_data.vectors import rows_of
 from graph.jobs.importing.destinations import Destinations
@@ -44,7 +43,7 @@ class PictureImporter:
         defects: Defects,
         *,
         asked: Sequence[str],
-        photos: tuple[Photos, PhotoReader] | None,
+        photos: PhotoReader | None,
         dry_run: bool,
     ) -> None:
         self._job_id = job_id
@@ -142,14 +141,11 @@ class PictureImporter:
             return None
         if picture.photo in ("attached", "missing"):
             return picture.file
-        photos, reader = self._photos
-        found, photo = picture.found, None
-        path = photos.find(found.id, found.file_name, self._defects)
-        if path is not None:
-            phash = picture.rows.get(PHASH)
-            photo = reader.read(found.id, path, None if phash is None else phash.rows)
-        picture.file, picture.photo = photo, "missing" if photo is None else "attached"
-        return photo
+        phash = picture.rows.get(PHASH)
+        stored_hash = None if phash is None else phash.rows
+        picture.file = self._photos.read(picture.found.id, picture.found.file_name, stored_hash)
+        picture.photo = "missing" if picture.file is None else "attached"
+        return picture.file
 
     def _apply(self, shard: int, pictures: Sequence[ImportedPicture]) -> list[ImportedPicture]:
         """Those come back whose write is in conflict with what the shard has."""

@@ -54,8 +54,7 @@ class ImportReport:
     keypoints: list[dict[str, Any]] = field(default_factory=list)
 
     def begin(self, table: FeatureTable, destination: Destination) -> None:
-        count = TableCount(table.path, table.feature, table.store.entries, reason=destination.reason)
-        self.tables[table.path] = count
+        self.tables[table.path] = TableCount(table.path, table.feature, table.store.entries, reason=destination.reason)
 
     def count(self, pictures: Iterable[ImportedPicture]) -> None:
         for picture in pictures:
@@ -85,5 +84,5 @@ class ImportReport:
             "tables": [asdict(count) for count in self.tables.values()],
             "keypoints": self.keypoints,
             "photos": None if self.photos is None else asdict(self.photos),
-            "defects": [asdict(count) | {"examples": list(count.examples)} for count in self.defects.counts],
+            "defects": [asdict(count) for count in self.defects.counts],
         }

@@ -11,8 +11,7 @@ import ray
 from ray.exceptions import GetTimeoutError
 
 from deployments.extractor import ImageInput
-from graph.jobs.indexing.model_parts import model_names, parts_with_models
-from graph.jobs.indexing.plan import IndexPlan
+from graph.jobs.indexing.plan import IndexPlan, model_names, parts_of
 from graph.jobs.indexing.spread import WORKER_START_TIMEOUT_S
 from graph.jobs.indexing.worker_parts import load_parts
 from graph.jobs.running.fleet_shards import FleetShards
@@ -36,7 +35,7 @@ class ModelScout:
 
     def look(self, plan: IndexPlan, shards: FleetPlan) -> LoadableModels:
         names = model_names(plan)
-        parts = load_parts(*parts_with_models(plan, names), FleetShards(shards))
+        parts = load_parts(*parts_of(plan, names), FleetShards(shards).adopt)
         return LoadableModels(names - {*parts.missing}, tuple(sorted(parts.inputs, key=repr)))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph.requests.image_ids import check_image_id
+from graph.requests.messages import check_image_id
 from storage.errors import InvalidField, LookalikeError
 from storage.types.jobs import JobFailure
 from storage.types.pictures import SourceFile

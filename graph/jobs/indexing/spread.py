@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from graph.jobs.indexing.model_parts import model_names
-from graph.jobs.indexing.plan import ImageFile, IndexPlan
+from graph.jobs.indexing.plan import ImageFile, IndexPlan, model_names
 from graph.jobs.indexing.worker import IndexWorker, settle
 from graph.jobs.running.fleet_shards import FleetShards
 from graph.jobs.running.progress import FileOutcome

@@ -8,36 +8,24 @@ stage on. Names of files travel as bytes, because they need not be text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from deployments.extractor import Annotation, ImageInput, Pixels
+from deployments.extractor import ImageInput, Pixels
 from deployments.pictures.images import MAX_SIDE
 from deployments.pictures.prepared import PictureFacts
+from graph.jobs.indexing.pictures import ReadPicture, put_of
 from graph.jobs.indexing.plan import ImageFile, IndexPlan
-from graph.jobs.indexing.read_pictures import ReadPicture
-from graph.jobs.indexing.write_pictures import put_of
+from graph.jobs.indexing.worker_parts import ComputedPicture
 from graph.jobs.running.progress import FileOutcome
 from storage.encoding.message_pack import pack, unpack
 from storage.encoding.mutation_messages import decode_mutations, encode_mutations
-from storage.types.features import FeatureRows
 from storage.types.mutations import FillFeatures, PutImage
 from storage.types.pictures import SourceFile
 
 Read = ReadPicture | FileOutcome
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SentForms:
-    """All that the models' stage knows of a picture; see `graph.jobs.indexing.computed_features.HasForms`."""
-
-    path: str
-    forms: dict[ImageInput, Pixels]
-    features: dict[str, FeatureRows] = field(default_factory=dict)
-    annotations: dict[str, Annotation] = field(default_factory=dict)
 
 
 def file_table(files: Sequence[ImageFile]) -> pa.Table:
@@ -77,18 +65,20 @@ def read_table(read: Sequence[Read], wants: Sequence[ImageInput], plan: IndexPla
     return pa.table(columns)
 
 
-def forms_of(table: pa.Table, wants: Sequence[ImageInput]) -> list[SentForms | None]:
-    """Of the rows of a `read_table`; None for those that have their outcome. Pixels are views of the table."""
+def forms_of(table: pa.Table, wants: Sequence[ImageInput]) -> list[ComputedPicture | None]:
+    """All that the models' stage knows of the rows of a `read_table`; None for those that have their outcome. Pixels
+    are views of the table.
+    """
     paths = table["path"].to_pylist()
     return [
-        SentForms(_decoded(path), {want: _form(table, row, i, want) for i, want in enumerate(wants)})
+        ComputedPicture(_decoded(path), {want: _form(table, row, i, want) for i, want in enumerate(wants)}, {}, {})
         if picture.is_valid
         else None
         for row, (path, picture) in enumerate(zip(paths, table["picture"], strict=True))
     ]
 
 
-def computed_table(table: pa.Table, computed: Sequence[SentForms | None]) -> pa.Table:
+def computed_table(table: pa.Table, computed: Sequence[ComputedPicture | None]) -> pa.Table:
     """The rows of a `read_table` without the forms, with what was computed from them."""
     fills = [None if one is None else FillFeatures("", "", "", one.features, one.annotations) for one in computed]
     column = _bytes_column(None if fill is None else encode_mutations([fill]) for fill in fills)
@@ -133,7 +123,7 @@ def _picture(data: bytes, computed: bytes | None) -> ReadPicture:
         record.width, record.height, record.format, record.sha256, record.byte_size, thumbnail=put.thumbnail
     )
     features, annotations = {**put.features, **fill.features}, {**record.annotations, **fill.annotations}
-    return ReadPicture(record.id, source, facts, {}, features, annotations)
+    return ReadPicture(source.path, {}, features, annotations, record.id, source, facts)
 
 
 def _form(table: pa.Table, row: int, i: int, want: ImageInput) -> Pixels:

@@ -11,29 +11,27 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from deployments.extractor import ImageInput
-from graph.jobs.indexing.computed_features import add_computed
-from graph.jobs.indexing.model_parts import parts_with_models, parts_without_models
-from graph.jobs.indexing.plan import IndexPlan, ShardWriter
-from graph.jobs.indexing.read_pictures import PictureReader, ReadPicture
+from graph.jobs.indexing.pictures import PictureReader, ReadPicture, write_pictures
+from graph.jobs.indexing.plan import IndexPlan, parts_of, parts_without_models
 from graph.jobs.indexing.stage_columns import computed_table, files_of, forms_of, outcome_table, read_of, read_table
-from graph.jobs.indexing.worker_parts import Adopts, load_parts
-from graph.jobs.indexing.write_pictures import PictureWriter
+from graph.jobs.indexing.worker_parts import load_parts
+from graph.jobs.running.fleet_shards import ShardCalls
 from graph.jobs.running.progress import FileOutcome
 
 
 class DecodeStage:
     """Files in, pictures out: decoded once, with the features that need no model, and the forms that models want."""
 
-    def __init__(self, plan: IndexPlan, wants: Sequence[ImageInput], writer: ShardWriter) -> None:
+    def __init__(self, plan: IndexPlan, wants: Sequence[ImageInput], shards: ShardCalls) -> None:
         self._plan = plan
         self._wants = wants
-        self._parts = load_parts(*parts_without_models(plan), writer)
-        self._reader = PictureReader(plan, self._parts, writer, keep=wants)
+        self._parts = load_parts(*parts_without_models(plan), shards.adopt)
+        self._reader = PictureReader(plan, self._parts, shards, keep=wants)
 
     def __call__(self, files: pa.Table) -> pa.Table:
         read = self._reader.read_each(files_of(files))
         pictures = [each for each in read if isinstance(each, ReadPicture)]
-        add_computed(self._parts, pictures)
+        self._parts.compute(pictures)
         self._reader.release(pictures)
         return read_table(read, self._wants, self._plan)
 
@@ -41,23 +39,25 @@ class DecodeStage:
 class ModelStage:
     """Forms in, features and annotations out. names: the models to load, those that ``wants`` are the forms of."""
 
-    def __init__(self, plan: IndexPlan, wants: Sequence[ImageInput], names: frozenset[str], shards: Adopts) -> None:
+    def __init__(self, plan: IndexPlan, wants: Sequence[ImageInput], names: frozenset[str], shards: ShardCalls) -> None:
         self._wants = wants
-        self._parts = load_parts(*parts_with_models(plan, names), shards)
+        self._parts = load_parts(*parts_of(plan, names), shards.adopt)
 
     def __call__(self, read: pa.Table) -> pa.Table:
         pictures = forms_of(read, self._wants)
-        add_computed(self._parts, [one for one in pictures if one is not None])
+        self._parts.compute([one for one in pictures if one is not None])
         return computed_table(read, pictures)
 
 
 class WriteStage:
     """Pictures with all their features in, outcomes out."""
 
-    def __init__(self, plan: IndexPlan, writer: ShardWriter) -> None:
-        self._writer = PictureWriter(plan, writer)
+    def __init__(self, plan: IndexPlan, shards: ShardCalls) -> None:
+        self._plan = plan
+        self._shards = shards
 
     def __call__(self, table: pa.Table) -> pa.Table:
         read = read_of(table)
-        written = self._writer.write([each for each in read if isinstance(each, ReadPicture)])
+        pictures = [each for each in read if isinstance(each, ReadPicture)]
+        written = write_pictures(self._plan, self._shards, pictures)
         return outcome_table([each for each in read if isinstance(each, FileOutcome)] + written)

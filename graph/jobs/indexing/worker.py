@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import gc
 import os
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
-from graph.jobs.indexing.computed_features import add_computed
-from graph.jobs.indexing.plan import ImageFile, IndexPlan, ShardWriter
-from graph.jobs.indexing.read_pictures import PictureReader, ReadPicture
+from graph.jobs.indexing.pictures import PictureReader, ReadPicture, write_pictures
+from graph.jobs.indexing.plan import ImageFile, IndexPlan
 from graph.jobs.indexing.worker_parts import load_parts
-from graph.jobs.indexing.write_pictures import PictureWriter
+from graph.jobs.running.fleet_shards import ShardCalls
 from graph.jobs.running.progress import FileOutcome
 
 FILES_PER_TASK = 4  # enough for the work to outweigh the hand-over between threads
@@ -32,12 +30,11 @@ Started = Future[list[ReadPicture | FileOutcome]]
 class IndexWorker:
     """Indexes files batch by batch: ``threads`` threads read and prepare the next ones while one is written."""
 
-    def __init__(
-        self, plan: IndexPlan, writer: ShardWriter, *, threads: int = 1, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._parts = load_parts(plan.extractors, plan.annotators, writer)
-        self._reader = PictureReader(plan, self._parts, writer)
-        self._writer = PictureWriter(plan, writer, sleep)
+    def __init__(self, plan: IndexPlan, shards: ShardCalls, *, threads: int = 1) -> None:
+        self._plan = plan
+        self._shards = shards
+        self._parts = load_parts(plan.extractors, plan.annotators, shards.adopt)
+        self._reader = PictureReader(plan, self._parts, shards)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
 
     def __enter__(self) -> Self:
@@ -67,8 +64,8 @@ class IndexWorker:
     def _write(self, started: Sequence[Started]) -> list[FileOutcome]:
         read = [each for part in started for each in part.result()]
         pictures = [each for each in read if isinstance(each, ReadPicture)]
-        add_computed(self._parts, pictures)
-        written = self._writer.write(pictures)
+        self._parts.compute(pictures)
+        written = write_pictures(self._plan, self._shards, pictures)
         self._reader.release(pictures)
         return [each for each in read if isinstance(each, FileOutcome)] + written
 

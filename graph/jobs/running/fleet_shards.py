@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import ray
@@ -14,7 +15,7 @@ from storage.cluster.fleet import ShardFleet
 from storage.cluster.plan import FleetPlan
 from storage.encoding.mutation_messages import decode_results, encode_mutations
 from storage.errors import Busy, LookalikeError, ShardUnavailable
-from storage.operations.models import AdoptModel, BeginModel
+from storage.operations.models import AdoptModel
 from storage.operations.pictures import Records
 from storage.shard.operation import Operation
 from storage.types.features import FeatureSpec
@@ -29,7 +30,7 @@ Results = Sequence[MutationResult | LookalikeError]
 
 
 class ShardCalls(ABC):
-    """The shards as a job sees them. Implements `ShardWriter`. count: how many there are."""
+    """The shards as a job sees them. count: how many there are."""
 
     count: int
 
@@ -64,15 +65,8 @@ class ShardCalls(ABC):
         shard gives way.
         """
         for shard in range(self.count):
-            deadline = time.monotonic() + WALK_TIMEOUT_S
-            while True:
-                try:
-                    self.ask_patiently(shard, AdoptModel(spec, dict(origin), replaces_empty))
-                    break
-                except Busy:
-                    if time.monotonic() > deadline:
-                        raise
-                time.sleep(RETRY_PAUSE_S)
+            ask = partial(self.ask_patiently, shard, AdoptModel(spec, dict(origin), replaces_empty))
+            _patiently(ask, WALK_TIMEOUT_S, refusal=Busy, then_s=WALK_TIMEOUT_S)
 
 
 class FleetShards(ShardCalls):
@@ -106,29 +100,23 @@ class FleetShards(ShardCalls):
         return answer
 
 
-class NewVersions:
-    """Makes room for models whose rows have no place in the shards yet, beside the rows of those that are in use.
+def _patiently(
+    call: Callable[[], Answer],
+    timeout_s: float,
+    *,
+    refusal: type[LookalikeError] = ShardUnavailable,
+    then_s: float = CALL_TIMEOUT_S,
+) -> Answer:
+    """Repeats it while the shard restarts: for ``timeout_s``, and from then on no longer than other calls take.
 
-    following: features that such a model is to take over.
+    refusal: what it is repeated after. then_s: how long, from the first of them on.
     """
-
-    def __init__(self, shards: ShardCalls) -> None:
-        self._shards = shards
-        self.following: list[str] = []
-
-    def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> None:
-        if "following" in self._shards.ask_each(BeginModel(spec, dict(origin))):
-            self.following.append(spec.name)
-
-
-def _patiently(call: Callable[[], Answer], timeout_s: float) -> Answer:
-    """Repeats it while the shard restarts: for ``timeout_s``, and from then on no longer than other calls take."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
             return call()
-        except ShardUnavailable:
-            deadline = min(deadline, time.monotonic() + CALL_TIMEOUT_S)
+        except refusal:
+            deadline = min(deadline, time.monotonic() + then_s)
             if time.monotonic() >= deadline:
                 raise
         time.sleep(RETRY_PAUSE_S)

@@ -1,4 +1,8 @@
-"""What every batch job is wrapped in: its settings, its record from the first moment to the last, and being stopped."""
+"""What every batch job is wrapped in: its environment, its record from the first moment to the last, and being stopped.
+
+The environment holds the settings of the service that started the job in one variable, without the API keys, and how
+its libraries use threads.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,6 @@ import ray
 from deployments.extractors.profile import extractor_profiles
 from graph.config.fleet_plan import fleet_plan
 from graph.config.settings import AppSettings
-from graph.jobs.running.environment import CLUSTER_VARIABLE, settings_from
 from graph.jobs.running.fleet_shards import FleetShards, ShardCalls
 from graph.jobs.running.progress import JobProgress
 from storage.errors import LookalikeError
@@ -21,6 +24,13 @@ from storage.operations.jobs import FindJob
 from storage.types.jobs import JobRecord
 
 logger = logging.getLogger(__name__)
+
+SETTINGS_VARIABLE = "LOOKALIKE_JOB_SETTINGS"
+# Which cluster the job belongs to: Ray itself tells it the one that was started last on the machine.
+CLUSTER_VARIABLE = "LOOKALIKE_JOB_CLUSTER"
+# A job's threads work on pictures of their own: threads of the libraries beneath would wait for each other on the same
+# cores.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Job(Protocol):
@@ -35,15 +45,20 @@ class Stopped(BaseException):
     """The job was told to stop. No ``Exception``: whoever goes on after one must not go on after this."""
 
 
+def job_environment(settings: AppSettings, cluster: str) -> dict[str, str]:
+    """The environment of a job. It can be read in Ray's dashboard, so it has no secrets. cluster: its address."""
+    own = {SETTINGS_VARIABLE: settings.model_dump_json(exclude={"api_keys"}), CLUSTER_VARIABLE: cluster}
+    return {**own, **ONE_THREAD}
+
+
 def run_job(
     job_id: str, environment: Mapping[str, str], make: Callable[[JobRecord, AppSettings, ShardCalls], Job]
 ) -> int:
     """0 when the job came to its end, 1 otherwise."""
     logging.basicConfig(level=logging.INFO)
-    settings = settings_from(environment)
+    settings = AppSettings.model_validate_json(environment[SETTINGS_VARIABLE])
     ray.init(address=environment.get(CLUSTER_VARIABLE), namespace="lookalike", log_to_driver=False)
-    plan = fleet_plan(settings, extractor_profiles(settings.extractors))
-    shards = FleetShards(plan)
+    shards = FleetShards(fleet_plan(settings, extractor_profiles(settings.extractors)))
     record = shards.ask_patiently(0, FindJob(job_id))
     if record is None:
         logger.error("no job has the id %s", job_id)
@@ -55,18 +70,17 @@ def run_job(
         progress = job.progress
         job.run()
     except Stopped:
-        progress.end("stopped", "stopped on request; run it again to go on from there")
-        return 1
+        state, message = "stopped", "stopped on request; run it again to go on from there"
     except LookalikeError as failure:
         logger.warning("the job failed: %s", failure)
-        progress.end("failed", str(failure)[:1000])
-        return 1
+        state, message = "failed", str(failure)
     except Exception as failure:
         logger.exception("the job failed")
-        progress.end("failed", f"{type(failure).__name__}: {failure}"[:1000])
-        return 1
-    progress.end("succeeded", progress.record.message)
-    return 0
+        state, message = "failed", f"{type(failure).__name__}: {failure}"
+    else:
+        state, message = "succeeded", ""
+    progress.end(state, message[:1000])
+    return 0 if state == "succeeded" else 1
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

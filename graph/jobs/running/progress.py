@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,86 +29,70 @@ class JobProgress:
     """The job's record, written to shard 0 now and then and at every turn of its life."""
 
     def __init__(self, shards: ShardCalls, record: JobRecord) -> None:
+        self.record = record
         self._shards = shards
-        self._record = record
         self._failures: list[JobFailure] = []
         self._written = 0.0
 
-    @property
-    def record(self) -> JobRecord:
-        return self._record
-
     def start(self, total: int, unchanged: int, skipped: int, failures: Sequence[JobFailure]) -> None:
         """The start of a round: what needs no work counts as done."""
-        record = self._record
-        self._record = replace(
-            record,
-            state="running",
-            total=record.total + total,
-            done=record.done + unchanged + skipped + len(failures),
-            unchanged=record.unchanged + unchanged,
-            skipped=record.skipped + skipped,
-            failed=record.failed + len(failures),
-        )
-        self._failures += failures
+        self.record = replace(self.record, state="running")
+        self._add(total=total, done=unchanged + skipped, unchanged=unchanged, skipped=skipped)
+        self.failed(failures)
         self.write()
 
     def began(self, moment: float) -> None:
         """Work on some files began then, in Unix seconds; the earliest is kept."""
-        earlier = self._record.started_at
-        self._record = replace(self._record, started_at=moment if earlier is None else min(earlier, moment))
+        self.record = replace(self.record, started_at=min(moment, self.record.started_at or moment))
 
     def count(self, outcomes: Sequence[FileOutcome]) -> None:
-        record = self._record
-        for outcome in outcomes:
-            if outcome.outcome == "failed":
-                self._failures.append(JobFailure(outcome.path, outcome.code, outcome.reason))
-        tally = {
-            name: sum(outcome.outcome == name for outcome in outcomes)
-            for name in ("created", "replaced", "unchanged", "skipped", "failed")
-        }
-        self._record = replace(
-            record,
-            done=record.done + len(outcomes),
-            added=record.added + tally["created"],
-            replaced=record.replaced + tally["replaced"],
-            unchanged=record.unchanged + tally["unchanged"],
-            skipped=record.skipped + tally["skipped"],
-            failed=record.failed + tally["failed"],
+        tally = Counter(one.outcome for one in outcomes)
+        self._add(
+            done=len(outcomes),
+            added=tally["created"],
+            replaced=tally["replaced"],
+            unchanged=tally["unchanged"],
+            skipped=tally["skipped"],
         )
-        if time.monotonic() - self._written > RECORD_INTERVAL_S:
-            self.write()
+        self.noted([JobFailure(one.path, one.code, one.reason) for one in outcomes if one.outcome == "failed"])
+        self._write_now_and_then()
 
     def filled(self, *, images: int, features: int) -> None:
         """Pictures that had something filled in, and how many features and annotations that were."""
-        record = self._record
-        self._record = replace(record, done=record.done + images, added=record.added + features)
-        if time.monotonic() - self._written > RECORD_INTERVAL_S:
-            self.write()
+        self._add(done=images, added=features)
+        self._write_now_and_then()
 
     def failed(self, failures: Sequence[JobFailure]) -> None:
         """Pictures for which nothing could be done."""
-        self._failures += failures
-        record = self._record
-        self._record = replace(record, done=record.done + len(failures), failed=record.failed + len(failures))
+        self._add(done=len(failures))
+        self.noted(failures)
 
     def noted(self, failures: Sequence[JobFailure]) -> None:
         """What did not fit beside the pictures that are counted."""
         self._failures += failures
-        self._record = replace(self._record, failed=self._record.failed + len(failures))
+        self._add(failed=len(failures))
 
-    def say(self, report: Mapping[str, Any], message: str = "") -> None:
+    def say(self, report: Mapping[str, Any]) -> None:
         """report: as JSON, in place of the last one."""
-        self._record = replace(self._record, report=report, message=message)
+        self.record = replace(self.record, report=report)
 
     def end(self, state: str, message: str = "") -> None:
-        self._record = replace(self._record, state=state, message=message)
+        self.record = replace(self.record, state=state, message=message)
         self.write()
 
     def write(self) -> None:
         if self._failures:
-            self._shards.ask_patiently(0, AddJobFailures(self._record.id, tuple(self._failures)))
+            self._shards.ask_patiently(0, AddJobFailures(self.record.id, tuple(self._failures)))
             self._failures = []
-        self._record = replace(self._record, updated_at=time.time())
-        self._shards.ask_patiently(0, PutJob(self._record))
+        self.record = replace(self.record, updated_at=time.time())
+        self._shards.ask_patiently(0, PutJob(self.record))
         self._written = time.monotonic()
+
+    def _write_now_and_then(self) -> None:
+        if time.monotonic() - self._written > RECORD_INTERVAL_S:
+            self.write()
+
+    def _add(self, **counts: int) -> None:
+        """To the counts of these names."""
+        sums: dict[str, Any] = {name: getattr(self.record, name) + count for name, count in counts.items()}
+        self.record = replace(self.record, **sums)

@@ -39,13 +39,6 @@ def write_photo(path: Path, seed: int) -> Path:
     return path
 
 
-def indexed(running: RunningService, *arguments: str) -> str:
-    """The summary line."""
-    done = running.run("index", *arguments)
-    assert done.returncode == 0, done.stderr
-    return next(line for line in done.stdout.splitlines() if line.startswith("indexed"))
-
-
 def forget(client: Client, ids: Iterable[str]) -> None:
     for image_id in ids:
         client.delete(image_id)
@@ -92,61 +85,19 @@ def test_odd_names_are_indexed_and_files_that_are_no_pictures_are_listed(
     forget(client, ODD_NAMES)
 
 
-@pytest.mark.parametrize(
-    ("id_from", "names", "ids"),
-    [
-        ("stem", ["a/one.jpg", "b/two.JPG"], ["one", "two"]),
-        ("int", ["0012.jpg", "7.small.jpg"], ["12", "7"]),
-        ("sha256", ["one.jpg", "same-as-one.jpg"], None),
-    ],
-)
-def test_ids_come_from_where_they_are_told_to(
-    shared_service: RunningService,
-    client: Client,
-    tmp_path: Path,
-    id_from: str,
-    names: list[str],
-    ids: list[str] | None,
-) -> None:
-    files = [write_photo(tmp_path / name, 5100 if ids is None else 5100 + i) for i, name in enumerate(names)]
-    summary = indexed(shared_service, str(tmp_path), "--id-from", id_from)
-    if ids is None:
-        [sha256] = {row.sha256 for row in client.images() if row.path in [str(file) for file in files]}
-        ids = [sha256]
-    assert f"indexed {len(ids)} new" in summary
-    assert [client.get(image_id).id for image_id in ids] == ids
-    assert f"indexed 0 new, 0 replaced, {len(names)} unchanged" in indexed(
-        shared_service, str(tmp_path), "--id-from", id_from
-    )
-    forget(client, ids)
-
-
-def test_names_that_give_no_id_are_listed(shared_service: RunningService, client: Client, tmp_path: Path) -> None:
-    write_photo(tmp_path / "a" / "1.jpg", 5200)
-    write_photo(tmp_path / "b" / "1.jpg", 5201)
-    write_photo(tmp_path / "name.jpg", 5202)
-    done = shared_service.run("index", str(tmp_path), "--id-from", "int")
-    assert done.returncode == 0
-    assert "indexed 1 new, 0 replaced, 0 unchanged, 2 could not be read" in done.stdout
-    assert client.get("1").path == str(tmp_path / "a" / "1.jpg")
-    forget(client, ["1"])
-
-
-def test_a_changed_file_is_left_alone_or_replaced_as_told(
+def test_a_file_that_became_another_picture_replaces_what_it_was(
     shared_service: RunningService, client: Client, tmp_path: Path
 ) -> None:
     write_photo(tmp_path / "changing.jpg", 5300)
-    assert "indexed 1 new" in indexed(shared_service, str(tmp_path))
-    first = client.get("changing.jpg").sha256
-    write_photo(tmp_path / "changing.jpg", 5301)
-    assert "0 replaced" in indexed(shared_service, str(tmp_path), "--on-conflict", "skip")
-    assert client.get("changing.jpg").sha256 == first
-    with pytest.raises(ImageNotFound):
-        client.original("changing.jpg")  # the file is another picture now
-    assert "1 replaced" in indexed(shared_service, str(tmp_path), "--on-conflict", "replace")
-    assert client.get("changing.jpg").sha256 != first
+    client.add(photo(5300), id="changing.jpg")
+    path = write_photo(tmp_path / "changing.jpg", 5301)
+    done = shared_service.run("index", str(path), "--on-conflict", "replace")
+    assert "1 replaced" in done.stdout
     assert client.search(image=photo(5301), k=1).results[0].id == "changing.jpg"
     assert client.search(image=photo(5300), features=["phash"], k=1).results[0].matches["phash"]["distance"] > 64
+    write_photo(path, 5302)
+    with pytest.raises(ImageNotFound):
+        client.original("changing.jpg")  # the file is another picture now
     forget(client, ["changing.jpg"])
 
 

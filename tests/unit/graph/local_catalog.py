@@ -29,8 +29,17 @@ from storage.types.mutations import Mutation, MutationResult
 from storage.types.searches import ShardAnswer, ShardQuery
 from tests.twins.in_process import LocalExtractorPort, LocalShardPort
 from tests.unit.storage.samples import open_shard
+from tests.unit.waiting import PATIENCE_S
 
 SHARDS = 3
+PATIENT = Timeouts(
+    search_s=PATIENCE_S,
+    extractor_s=PATIENCE_S,
+    annotator_s=PATIENCE_S,
+    add_s=PATIENCE_S,
+    shard_s=PATIENCE_S,
+    write_s=PATIENCE_S,
+)
 
 Answer = TypeVar("Answer")
 
@@ -126,13 +135,13 @@ def local_service(
             shards=shards,
             jobs=cast(JobPort, None),
             decoding=decoding,
-            timeouts=Timeouts(search_s=5, extractor_s=5, shard_s=5, write_s=2),
+            timeouts=PATIENT,
             keeps_originals=bool(late),
         )
         pending = PendingFeatures(
-            extractors=ports, annotators=annotators, shards=shards, prepare=decoding.prepare, timeout_s=5
+            extractors=ports, annotators=annotators, shards=shards, prepare=decoding.prepare, timeout_s=PATIENCE_S
         )
-        models = ModelKeeper(extractors=ports, shards=shards, options=options, timeout_s=5)
+        models = ModelKeeper(extractors=ports, shards=shards, options=options, timeout_s=PATIENCE_S)
         yield LocalService(catalog, decoding, ports, shards, pending, models)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from storage.kv.lmdb_store import LmdbStore
+from storage.kv.store import LmdbStore
 from storage.shard.shard import Shard
 from storage.types.features import FeatureSpec
 from tests.unit.storage.samples import SPECS, open_shard

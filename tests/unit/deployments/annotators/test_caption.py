@@ -11,7 +11,7 @@ import transformers
 from deployments.annotators.caption import Caption, Config
 from deployments.annotators.registry import create_annotator
 from deployments.extractor import NeedsWeights
-from deployments.models.one_core import cpu_cores
+from deployments.models.loading import cpu_cores
 from storage.errors import ExtractorUnavailable, Misconfigured
 from tests.suites.annotator_suite import AnnotatorSuite
 from tests.suites.extractor_suite import make_pictures

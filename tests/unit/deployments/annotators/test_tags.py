@@ -13,11 +13,11 @@ from deployments.annotators.registry import (
     create_annotator,
     validate_annotator_config,
 )
-from deployments.annotators.tag_scores import best_tags, sigmoid, softmax
 from deployments.annotators.tags import Config, Tags
+from deployments.annotators.zero_shot import best_tags, sigmoid, softmax
 from deployments.extractor import NeedsWeights
 from deployments.pictures.images import decode
-from deployments.pictures.prepare import prepare
+from deployments.pictures.prepared import prepare
 from storage.errors import ExtractorUnavailable, Misconfigured
 from tests.suites.annotator_suite import AnnotatorSuite
 from tests.suites.extractor_suite import make_pictures

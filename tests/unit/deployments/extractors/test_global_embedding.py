@@ -15,7 +15,7 @@ import transformers
 from benchmarks.meaning_quality import index_of, quality, vectors
 from deployments.extractor import NeedsWeights
 from deployments.extractors.global_embedding import Config, Global
-from deployments.extractors.registry import describe_extractor
+from deployments.extractors.profile import ExtractorProfile
 from storage.errors import ExtractorUnavailable
 from storage.index.unit_vectors import unit_rows
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
@@ -189,8 +189,8 @@ def test_its_mark_changes_with_the_files(tmp_path: Path) -> None:
 
 
 def test_what_only_the_model_knows_is_not_said_before() -> None:
-    description = describe_extractor("global", {"model": "facebook/dinov2-base"})
-    assert (description.spec, description.image_input, description.embeds_text) == (None, None, False)
+    profile = ExtractorProfile("global", {"model": "facebook/dinov2-base"})
+    assert (profile.spec, profile.image_input, profile.embeds_text) == (None, None, False)
 
 
 def test_asking_for_the_files_imports_nothing_heavy(tmp_path: Path) -> None:

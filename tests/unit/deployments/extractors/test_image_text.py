@@ -12,7 +12,7 @@ import transformers
 from deployments.extractor import LOGITS, TOKENS_CUT
 from deployments.extractors.image_text import Config, ImageText
 from deployments.pictures.images import WorkingImage
-from deployments.pictures.prepare import prepare
+from deployments.pictures.prepared import prepare
 from storage.errors import Misconfigured
 from storage.index.unit_vectors import unit_rows
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures

@@ -11,7 +11,7 @@ from deployments.extractor import Pixels
 from deployments.extractors.local import VIEWS, Config, Local
 from deployments.keypoints.rootsift import mirror_order
 from deployments.pictures.images import decode
-from deployments.pictures.prepare import prepare
+from deployments.pictures.prepared import prepare
 from storage.encoding.feature_rows import encode_rows
 from storage.errors import InvalidField
 from storage.index.descriptor_codes import unpacked

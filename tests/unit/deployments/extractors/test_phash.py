@@ -10,7 +10,7 @@ from scipy.fft import dctn
 from deployments.extractor import Pixels
 from deployments.extractors.phash import VIEWS, Phash, views_of_hashes
 from deployments.pictures.images import decode
-from deployments.pictures.prepare import prepare
+from deployments.pictures.prepared import prepare
 from storage.errors import InvalidField
 from tests.suites.extractor_suite import ExtractorSuite, make_pictures
 from tests.unit.deployments.pictures.pillow_build import each

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.extractors.registry import (
-    create_extractor,
-    describe_extractor,
-    extractor_class,
-    extractor_configs,
-    validate_config,
-)
+from deployments.extractors.profile import ExtractorProfile
+from deployments.extractors.registry import create_extractor, extractor_class, extractor_configs, validate_config
 from storage.errors import Misconfigured
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -31,18 +26,18 @@ def test_users_may_run_what_is_no_fake() -> None:
 
 @pytest.mark.parametrize("name", ["phash", "color", "fake"])
 def test_what_is_said_of_an_extractor_is_what_is_built(name: str) -> None:
-    description, built = describe_extractor(name), create_extractor(name)
-    assert description.name == name
-    assert description.spec == built.spec
-    assert description.image_input == built.image_input
+    profile, built = ExtractorProfile(name, {}), create_extractor(name)
+    assert built.spec.name == name
+    assert profile.spec == built.spec
+    assert profile.image_input == built.image_input
     assert isinstance(built, extractor_class(name))
     assert set(extractor_configs()) == {"phash", "color", "local", "global", "image_text", "text", "fake", "fake_model"}
 
 
 def test_abilities_are_told_without_building() -> None:
-    assert describe_extractor("phash").has_query_views
-    assert not describe_extractor("color").has_query_views
-    assert describe_extractor("fake", {"fails": "load"}).embeds_text
+    assert ExtractorProfile("phash", {}).view_names({}) is not None
+    assert ExtractorProfile("color", {}).view_names({}) is None
+    assert ExtractorProfile("fake", {"fails": "load"}).embeds_text
 
 
 def test_an_unknown_extractor_is_refused_with_the_nearest_known() -> None:
@@ -64,8 +59,8 @@ def test_a_bad_value_is_refused_with_its_key() -> None:
 
 def test_describing_an_extractor_loads_nothing_heavy() -> None:
     probe = (
-        "import sys; from deployments.extractors.registry import describe_extractor;"
-        "print(describe_extractor('phash').spec.dim, describe_extractor('color').spec.dim, 'numba' in sys.modules)"
+        "import sys; from deployments.extractors.profile import ExtractorProfile as Profile;"
+        "print(Profile('phash', {}).spec.dim, Profile('color', {}).spec.dim, 'numba' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["576", "512", "False"]

@@ -14,7 +14,8 @@ import pytest
 from benchmarks.rendered_words import CHINESE_FONT, CHINESE_GROUP, GROUPS, Group, photographed_page, rendered
 from benchmarks.words import Recall, recall_of
 from deployments.extractor import Pixels
-from deployments.extractors.registry import create_extractor, describe_extractor
+from deployments.extractors.profile import ExtractorProfile
+from deployments.extractors.registry import create_extractor
 from deployments.extractors.text import Config, Text
 from deployments.ocr import bundled_models
 from deployments.ocr.tesseract import language_files
@@ -212,10 +213,10 @@ def test_a_language_is_a_name_and_no_path() -> None:
 
 
 def test_what_it_computes_is_known_once_its_models_are_there() -> None:
-    description = describe_extractor("text")
-    assert description.spec is None
-    assert description.embeds_text
-    assert description.image_input is None
+    profile = ExtractorProfile("text", {})
+    assert profile.spec is None
+    assert profile.embeds_text
+    assert profile.image_input is None
 
 
 def test_importing_it_imports_nothing_heavy() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.extractors.registry import describe_extractor
+from deployments.extractors.profile import ExtractorProfile
 from deployments.keypoints.descriptor_networks import load_network, network_fingerprint
 from deployments.keypoints.network_weights import MOST_BYTES, PUBLISHED
 from storage.errors import ExtractorUnavailable, Misconfigured
@@ -54,9 +54,9 @@ def test_a_path_may_be_relative_or_begin_with_the_home_folder(tmp_path: Path, mo
 def test_a_published_network_has_a_fingerprint_without_its_weights(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", "/nowhere")
     assert network_fingerprint(name).startswith(f"{name}-")
-    description = describe_extractor("local", {"descriptor": name})
-    assert description.spec is not None
-    assert network_fingerprint(name) in description.spec.fingerprint
+    profile = ExtractorProfile("local", {"descriptor": name})
+    assert profile.spec is not None
+    assert network_fingerprint(name) in profile.spec.fingerprint
 
 
 def test_a_misspelt_name_is_refused_with_the_nearest_known() -> None:

@@ -16,9 +16,8 @@ from deployments.models.fetching.families import GLOBAL
 from deployments.models.fetching.files import find_model
 from deployments.models.image_encoder import read_preprocessing
 from deployments.models.image_modules import image_module, load_backbone
-from deployments.models.loading import Placement, load_model, load_tokenizer, placement_of
+from deployments.models.loading import ModelConfig, Placement, load_model, load_tokenizer, placement_of
 from deployments.models.preprocessing import Preprocessing
-from deployments.models.settings import ModelConfig
 from deployments.models.towers import TorchTower, choose_tower
 from storage.errors import ExtractorUnavailable
 from tests.unit.deployments.models import tiny_models

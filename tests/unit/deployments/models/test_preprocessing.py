@@ -8,10 +8,9 @@ import transformers.models as families
 
 from deployments.extractor import ImageInput
 from deployments.models.fetching.families import BACKBONES, CAPTIONERS, DUAL_ENCODERS
-from deployments.models.preprocessing import preprocessing_of
-from deployments.models.processors import defaults_of
+from deployments.models.preprocessing import defaults_of, preprocessing_of
 from deployments.pictures.images import WorkingImage
-from deployments.pictures.prepare import prepare
+from deployments.pictures.prepared import prepare
 from storage.errors import ExtractorUnavailable
 from tests.unit.deployments.models.tiny_models import quiet
 from tests.unit.deployments.pictures.samples import photo
@@ -66,7 +65,7 @@ def test_defaults_are_those_of_transformers(name: str) -> None:
     assert ours is not None
     assert ours.size in theirs.size.values()
     assert ours.int_is_square == ("shortest_edge" not in theirs.size)
-    assert (ours.resample, *ours.mean, *ours.std) == (theirs.resample, *theirs.image_mean, *theirs.image_std)
+    assert (ours.resample, *ours.colors[0], *ours.colors[1]) == (theirs.resample, *theirs.image_mean, *theirs.image_std)
     assert ours.crop == (theirs.crop_size["height"] if getattr(theirs, "do_center_crop", False) else None)
 
 

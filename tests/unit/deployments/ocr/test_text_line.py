@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deployments.ocr.line_recogniser import cut_line
-from deployments.ocr.one_script import in_one_script
+from deployments.ocr.line_recogniser import cut_line, in_one_script
 from deployments.ocr.text_line import NOTHING_READ, Reading, words_of
 
 QUAD = np.array([[100, 50], [300, 70], [296, 110], [96, 90]], np.float32)  # tilted

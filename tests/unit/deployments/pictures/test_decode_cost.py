@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.pictures.decode_cost import QUICK_BYTES, decodes_quickly
+from deployments.pictures.images import QUICK_BYTES, decodes_quickly
 
 
 def encoded(size: tuple[int, int], kind: str = "JPEG", **options: Any) -> bytes:

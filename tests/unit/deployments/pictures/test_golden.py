@@ -15,7 +15,7 @@ import sklearn
 from deployments.extractors.color import Color
 from deployments.extractors.phash import Phash
 from deployments.pictures.images import MAX_SIDE, decode
-from deployments.pictures.prepare import prepare_each
+from deployments.pictures.prepared import prepare_each
 
 NUMBERS: dict[str, Any] = json.loads((Path(__file__).parent / "golden_numbers.json").read_text())
 FOLDERS = {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deployments.pictures.lanczos import WEIGHT_BITS, row_weights
+from deployments.pictures.pixel_kernels import WEIGHT_BITS, row_weights
 
 CASES = [(500, 96), (96, 96), (97, 96), (1, 96), (2, 300), (1024, 8), (300, 1), (1, 1), (7, 5)]
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from deployments.extractor import ImageInput, Resampling
 from deployments.pictures.images import WorkingImage, decode
-from deployments.pictures.prepare import prepare, prepare_each, thumbnail
+from deployments.pictures.prepared import prepare, prepare_each, thumbnail
 from tests.unit.deployments.pictures.pillow_build import assert_pillows_pixels
 from tests.unit.deployments.pictures.samples import encoded, photo
 

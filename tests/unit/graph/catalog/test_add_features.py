@@ -14,6 +14,7 @@ from storage.operations.features import Features
 from storage.shard.placement import shard_of
 from storage.types.mutations import AddFeatures
 from tests.unit.graph.local_catalog import SHARDS, LocalService, local_service, photo
+from tests.unit.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -82,10 +83,10 @@ async def test_an_image_that_was_stored_without_its_file_has_no_thumbnail(servic
     record = (await service.catalog.pictures.add_features(single(1, "phash"))).record
     assert (await service.catalog.pictures.thumbnail("7"))[:2] == b"\xff\xd8"
     home = service.shards[shard_of("7", SHARDS)]
-    rows = await home.ask(Features("7", ("phash",)), timeout_s=5)
+    rows = await home.ask(Features("7", ("phash",)), timeout_s=PATIENCE_S)
     await service.catalog.pictures.delete("7")
     bare = replace(record, width=0, height=0, sha256="", format="", byte_size=0)
-    await home.apply(AddFeatures("imported", bare, rows or {}, b""), timeout_s=5)
+    await home.apply(AddFeatures("imported", bare, rows or {}, b""), timeout_s=PATIENCE_S)
     assert await found(service, 1, "phash") == ["7"]
     with pytest.raises(ImageNotFound, match="'7' was stored without its file"):
         await service.catalog.pictures.thumbnail("7")

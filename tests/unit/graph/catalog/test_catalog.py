@@ -195,6 +195,7 @@ async def test_a_write_whose_answer_was_lost_is_repeated_and_done_once(service: 
 
 
 async def test_a_write_to_a_shard_that_stays_away_is_an_error(service: LocalService) -> None:
+    service.catalog.pictures._shards._write_timeout_s = 0.2
     for shard in service.shards:
         shard.failure = ShardUnavailable("down")
     with pytest.raises(ShardUnavailable):

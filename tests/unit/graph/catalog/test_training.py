@@ -19,6 +19,7 @@ from storage.operations.reports import Stats
 from storage.shard.placement import shard_of
 from storage.types.reports import TrainingReport
 from tests.unit.graph.local_catalog import SHARDS, LocalService, local_service, photo
+from tests.unit.waiting import PATIENCE_S
 
 NO_ROWS = InvalidRequest("'local' has no rows to train on", "index pictures first")
 
@@ -56,7 +57,7 @@ async def test_a_shard_without_rows_is_reported_and_the_others_are_trained(servi
     shards = (await service.catalog.service.train("local")).shards
     assert [shard.rows > 0 for shard in shards] == [True, False, True]
     assert shards[1] == ShardTraining(1, reason="'local' has no rows to train on")
-    stats = [await shard.ask(Stats(), timeout_s=5) for shard in service.shards]
+    stats = [await shard.ask(Stats(), timeout_s=PATIENCE_S) for shard in service.shards]
     assert [one.features["local"].index_kind for one in stats] == ["inverted_file", "exact", "inverted_file"]
 
 
@@ -99,7 +100,7 @@ def ports(shards: Sequence[TrainingShard]) -> Sequence[ShardPort]:
 async def test_the_shards_are_trained_at_the_same_time_in_the_time_that_there_is() -> None:
     together = asyncio.Barrier(3)
     shards = [TrainingShard(index, together) for index in range(3)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await train_shards(ports(shards), "local", timeout_s=60)
     assert answer == TrainingAnswer("local", tuple(ShardTraining(index, 100 + index, 20, 0.5) for index in range(3)))
     assert all(shard.asked == [("local", 60)] for shard in shards)

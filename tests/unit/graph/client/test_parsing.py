@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from graph.client import calls, job_calls
+from graph.client import calls
 from graph.client.calls import Call
 from graph.http.replies import answers as written
 from graph.requests import messages as requests
@@ -57,7 +57,7 @@ def test_an_added_picture() -> None:
 
 
 def test_a_search_answer() -> None:
-    found = requests.SearchResult("x", 0.5, {"phash": {"distance": 4, "rank": 1}}, {"a": 1}, 640, 480, {"caption": "x"})
+    found = requests.SearchResult("x", 0.5, {"phash": {"distance": 4, "rank": 1}}, 640, 480, {"a": 1}, {"caption": "x"})
     parts = {
         "phash": requests.PartReport("ok", 2.0, "a text was cut"),
         "color": requests.PartReport("timeout", 9.0, "late"),
@@ -97,7 +97,7 @@ def test_a_training() -> None:
 
 def test_a_job() -> None:
     record = JobRecord("j", "index", "running", 1_700_000_000.0, 1_700_000_001.0, {"paths": ["/p"]}, total=3, failed=1)
-    job = read(job_calls.job("j"), written.job_row(record))
+    job = read(calls.job("j"), written.job_row(record))
     assert (job.id, job.total, job.failed, job.arguments) == ("j", 3, 1, {"paths": ["/p"]})
     assert job.submitted_at.timestamp() == record.submitted_at
 

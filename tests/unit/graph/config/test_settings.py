@@ -210,7 +210,7 @@ def test_the_known_keys_are_those_of_the_installed_ray_serve() -> None:
 )
 def test_the_configurations_that_ship_are_valid(path: Path) -> None:
     config = load_config_file(path, {}, part_configs={**extractor_configs(), **annotator_configs()})
-    config.check_bind()
+    check_bind(config.host, config.app.api_keys)
 
 
 def test_every_limit_can_be_set_in_the_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from storage.shard.placement import shard_of
 from tests.twins.in_process import LocalShardPort
 from tests.unit.storage.duplicates.near_collection import SPECS, Made, neighbours
 from tests.unit.storage.samples import applied, open_shard
+from tests.unit.waiting import PATIENCE_S
 
 MOST = 64
 Groups = dict[str, dict[str, int]]  # id of the kept picture -> id of each duplicate -> distance
@@ -56,7 +57,7 @@ async def pages(shards: Sequence[ShardPort], limit: int = 100, most: int = MOST)
     found: list[DuplicatePage] = []
     cursor = None
     while not found or cursor is not None:
-        walk = DuplicateWalk(shards, max_distance=most, shard_timeout_s=5)
+        walk = DuplicateWalk(shards, max_distance=most, shard_timeout_s=PATIENCE_S)
         found.append(await walk.page(cursor, limit))
         cursor = found[-1].next_cursor
     return found

@@ -14,6 +14,7 @@ from storage.shard.operation import Operation
 from tests.twins.in_process import LocalShardPort
 from tests.unit.graph.duplicates.groups import MOST, chain, chosen_one_by_one, groups_of, pages, shards_of
 from tests.unit.storage.duplicates.near_collection import made_up
+from tests.unit.waiting import PATIENCE_S
 
 Answer = TypeVar("Answer")
 
@@ -81,6 +82,6 @@ async def test_without_one_of_the_shards_there_is_no_answer() -> None:
 @pytest.mark.parametrize("cursor", ["", "x", "64.2.0", "64.2.0.-1", "32.2.0.5", "64.3.0.5", "64.2.0.٣", "64.2.0.5 "])
 async def test_a_cursor_that_is_none_or_of_another_walk_is_refused(cursor: str) -> None:
     with shards_of([]) as shards:
-        walk = DuplicateWalk(shards, max_distance=MOST, shard_timeout_s=5)
+        walk = DuplicateWalk(shards, max_distance=MOST, shard_timeout_s=PATIENCE_S)
         with pytest.raises(InvalidField):
             await walk.page(cursor, 10)

@@ -199,8 +199,8 @@ class FakeCatalog:
         if request.id is not None:
             await self.get(request.id)
         matches = {"phash": {"distance": 4, "rank": 1}}
-        result = SearchResult("a/b.jpg", 0.93, matches, {"title": "ü"}, 640, 480, ANNOTATIONS)
-        bare = SearchResult("c.jpg", 0.5, matches, {}, 640, 480)
+        result = SearchResult("a/b.jpg", 0.93, matches, 640, 480, {"title": "ü"}, ANNOTATIONS)
+        bare = SearchResult("c.jpg", 0.5, matches, 640, 480)
         parts = {
             "phash": PartReport("ok", 2.1),
             "color": PartReport("unavailable", 0.0, "no weights"),

@@ -11,8 +11,7 @@ import httpx
 from graph.client import Client, DuplicateGroup
 from graph.moving import move_aside as moving
 from graph.moving.journal import NAME, opened
-from graph.moving.move_aside import Moves
-from graph.moving.move_back import Restored, put_back
+from graph.moving.move_back import Moves, put_back
 from tests.unit.graph.moving.duplicate_files import Index
 
 
@@ -22,7 +21,7 @@ def move(aside: Path, *groups: DuplicateGroup, index: Index | None = None) -> Mo
         return moving.move_duplicates(journal, groups, client)
 
 
-def undo(aside: Path) -> Restored:
+def undo(aside: Path) -> Moves:
     with opened(aside, create=False) as journal:
         return put_back(journal)
 

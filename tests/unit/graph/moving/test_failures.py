@@ -46,7 +46,7 @@ def test_a_removal_that_is_done_and_reported_as_failed_loses_nothing(
     assert ([one.source for one in moves.moved], moves.unmoved) == ([str(files[1])], [])
     assert list(contents(aside).values()) == [before["2019/a.jpg"]]
     restored = undo(aside)
-    assert (len(restored.moves), restored.problems) == (1, [])
+    assert (len(restored.moved), restored.unmoved) == (1, [])
     assert (contents(photos), contents(aside)) == (before, {})
 
 
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_put_on_disk_after_the_move_does_not_hide_it(
     monkeypatch.setattr(moving_files, "sync_folder", refuse)
     [moved] = move(aside, group(*files)).moved
     sources[:] = [(aside / moved.target).parent]
-    assert len(undo(aside).moves) == 1
+    assert len(undo(aside).moved) == 1
     assert (contents(photos), contents(aside)) == (before, {})
 
 
@@ -107,7 +107,7 @@ def test_folders_that_have_no_step_of_their_own_to_the_disk_are_moved_from_and_t
     monkeypatch.setattr(os, "sync", lambda: whole.append("on disk"))
     monkeypatch.setattr(os, step, refuse)
     assert len(move(aside, group(*files)).moved) == 1
-    assert len(undo(aside).moves) == 1
+    assert len(undo(aside).moved) == 1
     assert contents(photos) == before
     assert bool(whole) == (step == "open")
 
@@ -118,7 +118,7 @@ def test_a_second_name_that_is_given_and_reported_as_failed_is_gone_on_with(
     before = contents(photos)
     monkeypatch.setattr(os, "link", failing(errno.EEXIST, os.link))
     assert len(move(aside, group(*files)).moved) == 1
-    assert len(undo(aside).moves) == 1
+    assert len(undo(aside).moved) == 1
     assert (contents(photos), contents(aside)) == (before, {})
 
 
@@ -131,7 +131,7 @@ def test_a_file_of_others_at_the_target_is_left_alone(
 
     monkeypatch.setattr(os, "link", taken)
     assert reasons(move(aside, group(*files))) == {"a.jpg": "File exists"}
-    assert (undo(aside).moves, undo(aside).problems) == ([], [])
+    assert (undo(aside).moved, undo(aside).unmoved) == ([], [])
     assert contents(photos).keys() == {"keep.jpg", "2019/a.jpg"}
     assert len(contents(aside)) == 1
 
@@ -145,5 +145,5 @@ def test_a_move_that_can_be_neither_ended_nor_taken_back_is_taken_back_later(
         patched.setattr(os, "unlink", failing(errno.EACCES))
         assert reasons(move(aside, group(*files))) == {"a.jpg": "Permission denied"}
     assert (contents(photos), len(contents(aside))) == (before, 1)
-    assert undo(aside).problems == []
+    assert undo(aside).unmoved == []
     assert (contents(photos), contents(aside)) == (before, {})

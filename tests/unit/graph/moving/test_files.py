@@ -34,7 +34,7 @@ def test_a_file_that_cannot_be_removed_stays_and_no_copy_is_left(
     assert reasons(moves) == {"a.jpg": "Permission denied"}
     assert contents(aside) == {}
     assert contents(photos).keys() == {"keep.jpg", "a.jpg"}
-    assert undo(aside).problems == []
+    assert undo(aside).unmoved == []
 
 
 def test_a_copy_that_differs_is_no_copy(photos: Path, aside: Path, monkeypatch: pytest.MonkeyPatch) -> None:

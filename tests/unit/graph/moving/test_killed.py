@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from graph.moving.journal import NAME, Journal
-from graph.moving.move_back import Restored
+from graph.moving.move_back import Moves
 from storage.errors import LookalikeError
 from tests.unit.graph.moving.duplicate_files import Index, group, write
 from tests.unit.graph.moving.runs import contents, move, undo
@@ -90,8 +90,8 @@ def test_killed_at_any_moment_it_can_be_undone_or_ended(
         if then == "undo is killed, too":
             undo_killed_at_every_step(photos, aside, before, monkeypatch)
         if (aside / NAME).exists():
-            assert undo(aside).problems == []
-            assert undo(aside) == Restored([], [])
+            assert undo(aside).unmoved == []
+            assert undo(aside) == Moves([], [])
         assert contents(photos) == before
         assert contents(aside) == {}
         if is_over:

@@ -29,10 +29,10 @@ def test_duplicates_are_moved_and_leave_the_index_and_come_back(photos: Path, as
     }
     assert index.deleted == ["2019/a.jpg", "2020/a.jpg"]
     restored = undo(aside)
-    assert (len(restored.moves), restored.problems) == (2, [])
+    assert (len(restored.moved), restored.unmoved) == (2, [])
     assert contents(photos) == before
     assert contents(aside) == {}
-    assert undo(aside).moves == []
+    assert undo(aside).moved == []
     assert other.exists()
 
 
@@ -42,12 +42,12 @@ def test_undoing_does_not_overwrite_a_file(photos: Path, aside: Path) -> None:
     move(aside, group(keep, first, second))
     first.write_bytes(b"new here")
     restored = undo(aside)
-    assert [one.source for one in restored.moves] == [str(second)]
-    assert [(one.path, one.reason) for one in restored.problems] == [(str(first), "there is a file in its place")]
+    assert [one.source for one in restored.moved] == [str(second)]
+    assert [(one.path, one.reason) for one in restored.unmoved] == [(str(first), "there is a file in its place")]
     assert first.read_bytes() == b"new here"
     assert len(contents(aside)) == 1
     first.unlink()
-    assert [one.source for one in undo(aside).moves] == [str(first)]
+    assert [one.source for one in undo(aside).moved] == [str(first)]
 
 
 def test_undoing_says_what_cannot_be_found_any_more(photos: Path, aside: Path) -> None:
@@ -55,7 +55,7 @@ def test_undoing_says_what_cannot_be_found_any_more(photos: Path, aside: Path) -
     moves = move(aside, group(keep, first, second))
     (aside / moves.moved[0].target).unlink()
     (aside / moves.moved[1].target).write_bytes(b"something else")
-    said = {Path(one.path).name: one.reason for one in undo(aside).problems}
+    said = {Path(one.path).name: one.reason for one in undo(aside).unmoved}
     assert said["a.jpg"] == "it is in neither place any more"
     assert "is not the file that was moved" in said["b.jpg"]
 
@@ -66,6 +66,6 @@ def test_undoing_keeps_a_file_that_a_link_to_its_folder_shows_in_both_places(pho
     [moved] = move(aside, group(keep, duplicate)).moved
     duplicate.parent.rmdir()
     duplicate.parent.symlink_to((aside / moved.target).parent)
-    [problem] = undo(aside).problems
+    [problem] = undo(aside).unmoved
     assert "the same file" in problem.reason
     assert duplicate.read_bytes() == before

@@ -9,6 +9,7 @@ import pytest
 
 from graph.ports.batching import Gatherer, all_of
 from storage.errors import Busy, DeadlineExceeded, ShardUnavailable
+from tests.unit.waiting import PATIENCE_S
 
 
 class Line:
@@ -32,7 +33,7 @@ async def started(calls: Sequence[asyncio.Task[int]]) -> None:
 async def test_a_lone_call_leaves_at_once_and_those_behind_it_travel_together() -> None:
     line = Line()
     gatherer = Gatherer(line.send, max_batch=8)
-    calls = [asyncio.create_task(gatherer.call(number, timeout_s=5)) for number in range(4)]
+    calls = [asyncio.create_task(gatherer.call(number, timeout_s=PATIENCE_S)) for number in range(4)]
     await started(calls)
     line.open.set()
     assert await asyncio.gather(*calls) == [0, 10, 20, 30]
@@ -42,7 +43,7 @@ async def test_a_lone_call_leaves_at_once_and_those_behind_it_travel_together() 
 async def test_no_batch_is_larger_than_allowed() -> None:
     line = Line()
     gatherer = Gatherer(line.send, max_batch=2)
-    calls = [asyncio.create_task(gatherer.call(number, timeout_s=5)) for number in range(6)]
+    calls = [asyncio.create_task(gatherer.call(number, timeout_s=PATIENCE_S)) for number in range(6)]
     await started(calls)
     line.open.set()
     await asyncio.gather(*calls)
@@ -53,7 +54,7 @@ async def test_no_batch_is_larger_than_allowed() -> None:
 async def test_several_batches_are_under_way_at_once_when_allowed() -> None:
     line = Line()
     gatherer = Gatherer(line.send, max_batch=8, max_in_flight=3)
-    calls = [asyncio.create_task(gatherer.call(number, timeout_s=5)) for number in range(5)]
+    calls = [asyncio.create_task(gatherer.call(number, timeout_s=PATIENCE_S)) for number in range(5)]
     await started(calls)
     assert line.batches == [[0], [1], [2]]
     line.open.set()
@@ -65,7 +66,7 @@ async def test_a_call_that_fails_leaves_the_others_of_its_batch_alone() -> None:
     line.open.set()
     gatherer = Gatherer(line.send, max_batch=8)
     answers = await asyncio.gather(
-        *(gatherer.call(number, timeout_s=5) for number in (1, -1, 2)), return_exceptions=True
+        *(gatherer.call(number, timeout_s=PATIENCE_S) for number in (1, -1, 2)), return_exceptions=True
     )
     assert answers[0] == 10
     assert isinstance(answers[1], ShardUnavailable)
@@ -82,9 +83,9 @@ async def test_a_batch_that_fails_fails_every_call_in_it_and_the_next_one_leaves
 
     gatherer = Gatherer(send, max_batch=8)
     with pytest.raises(ShardUnavailable):
-        await gatherer.call(1, timeout_s=5)
+        await gatherer.call(1, timeout_s=PATIENCE_S)
     fail = False
-    assert await gatherer.call(2, timeout_s=5) == 2
+    assert await gatherer.call(2, timeout_s=PATIENCE_S) == 2
 
 
 async def test_a_late_answer_is_an_error_and_does_not_hold_up_later_calls() -> None:
@@ -92,7 +93,7 @@ async def test_a_late_answer_is_an_error_and_does_not_hold_up_later_calls() -> N
     gatherer = Gatherer(line.send, max_batch=8)
     with pytest.raises(DeadlineExceeded):
         await gatherer.call(1, timeout_s=0.01)
-    behind = asyncio.create_task(gatherer.call(2, timeout_s=5))
+    behind = asyncio.create_task(gatherer.call(2, timeout_s=PATIENCE_S))
     await started([behind])
     line.open.set()
     assert await behind == 20
@@ -101,7 +102,7 @@ async def test_a_late_answer_is_an_error_and_does_not_hold_up_later_calls() -> N
 async def test_a_call_given_up_while_it_waited_is_never_sent() -> None:
     line = Line()
     gatherer = Gatherer(line.send, max_batch=8)
-    first, second = (asyncio.create_task(gatherer.call(number, timeout_s=5)) for number in (1, 2))
+    first, second = (asyncio.create_task(gatherer.call(number, timeout_s=PATIENCE_S)) for number in (1, 2))
     await started([first, second])
     second.cancel()
     await started([second])
@@ -113,10 +114,10 @@ async def test_a_call_given_up_while_it_waited_is_never_sent() -> None:
 async def test_the_queue_is_bounded() -> None:
     line = Line()
     gatherer = Gatherer(line.send, max_batch=1, max_waiting=1)
-    calls = [asyncio.create_task(gatherer.call(number, timeout_s=5)) for number in range(2)]
+    calls = [asyncio.create_task(gatherer.call(number, timeout_s=PATIENCE_S)) for number in range(2)]
     await started(calls)
     with pytest.raises(Busy):
-        await gatherer.call(3, timeout_s=5)
+        await gatherer.call(3, timeout_s=PATIENCE_S)
     line.open.set()
     await asyncio.gather(*calls)
 

@@ -20,10 +20,11 @@ from storage.errors import DeadlineExceeded, UnknownFeature
 from storage.operations.indexes import Train
 from storage.operations.pending import PendingPictures
 from storage.operations.pictures import Records
-from storage.operations.process import SearchAddress
+from storage.operations.reports import SearchAddress
 from storage.types.pictures import PendingPage
 from storage.types.reports import TrainingReport
 from storage.types.searches import ShardAnswer, ShardQuery
+from tests.unit.waiting import PATIENCE_S
 
 TASK: ContextVar[str | None] = ContextVar("TASK", default=None)  # stands for Ray's own, which holds the task that calls
 
@@ -103,7 +104,7 @@ async def port(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
 
 async def test_calls_to_a_shard_are_no_part_of_the_ray_task_that_makes_them(fleet: Fleet, port: ShardPort) -> None:
     TASK.set("a request that may be cancelled")
-    await port.ask(Records(("a",)), timeout_s=1)
+    await port.ask(Records(("a",)), timeout_s=PATIENCE_S)
     assert fleet.seen == [None]
 
 
@@ -114,15 +115,15 @@ async def test_a_shard_that_is_late_is_told_from_one_that_is_down(fleet: Fleet, 
 
 
 async def test_training_is_asked_of_the_actor_and_its_refusal_is_raised(fleet: Fleet, port: ShardPort) -> None:
-    assert await port.ask(Train("local"), timeout_s=1) == TrainingReport(0, "local", 9, 3, 0.1)
+    assert await port.ask(Train("local"), timeout_s=PATIENCE_S) == TrainingReport(0, "local", 9, 3, 0.1)
     assert fleet.groups == ["upkeep"]
     with pytest.raises(UnknownFeature, match="'color'"):
-        await port.ask(Train("color"), timeout_s=1)
+        await port.ask(Train("color"), timeout_s=PATIENCE_S)
 
 
 async def searched(port: ShardPort, times: int) -> None:
     for _ in range(times):
-        assert await port.search(ShardQuery(()), timeout_s=1) == ShardAnswer({}, {}, {})
+        assert await port.search(ShardQuery(()), timeout_s=PATIENCE_S) == ShardAnswer({}, {}, {})
         await asyncio.sleep(0.005)  # the short way is opened beside the searches
 
 
@@ -203,6 +204,6 @@ async def test_a_shard_on_another_machine_is_asked_through_its_actor(fleet: Flee
 
 
 async def test_a_lease_and_pages_of_waiting_pictures_are_asked_of_the_actor(port: ShardPort) -> None:
-    assert await port.lease("fill", "me", 9.0, timeout_s=1)
-    assert not await port.lease("fill", "another", 9.0, timeout_s=1)
-    assert (await port.ask(PendingPictures({"color": "color-1"}, 40, 2), timeout_s=1)).next_start == 42
+    assert await port.lease("fill", "me", 9.0, timeout_s=PATIENCE_S)
+    assert not await port.lease("fill", "another", 9.0, timeout_s=PATIENCE_S)
+    assert (await port.ask(PendingPictures({"color": "color-1"}, 40, 2), timeout_s=PATIENCE_S)).next_start == 42

@@ -17,6 +17,7 @@ from graph.ports.zero_shot import ZeroShotPort
 from storage.errors import Busy, ExtractorFailed
 from storage.types.features import FeatureRows
 from tests.twins.in_process import LocalExtractorPort
+from tests.unit.waiting import PATIENCE_S
 
 PICTURE = PreparedPicture(PictureFacts(1, 1, "png", "00", 1), {})
 
@@ -67,8 +68,8 @@ async def test_the_label_whose_sentence_is_nearest_to_the_picture_is_its_tag(
     status = await settled(tags)
     assert (status.state, status.role, status.spec) == ("ready", "annotator", None)
     assert sentences.asked == ["a dog", "a red bridge", "a cat"]
-    rows = await sentences.embed_text("a red bridge", timeout_s=1)
-    [best, *_] = await tags.annotate(PICTURE, {"image_text": rows}, timeout_s=1)
+    rows = await sentences.embed_text("a red bridge", timeout_s=PATIENCE_S)
+    [best, *_] = await tags.annotate(PICTURE, {"image_text": rows}, timeout_s=PATIENCE_S)
     assert best["label"] == "red bridge"
     assert best["score"] > 0.9
 
@@ -94,8 +95,9 @@ async def test_a_file_that_is_missing_is_said_and_looked_at_again(
     status = await settled(tags)
     assert status.state == "unavailable"
     assert str(tmp_path / "labels") in status.reason
+    rows = await sentences.embed_text("x", timeout_s=PATIENCE_S)
     with pytest.raises(ExtractorFailed):
-        await tags.annotate(PICTURE, {"image_text": await sentences.embed_text("x", timeout_s=1)}, timeout_s=1)
+        await tags.annotate(PICTURE, {"image_text": rows}, timeout_s=PATIENCE_S)
     (tmp_path / "labels").write_text("dog")
     monkeypatch.setattr(zero_shot, "RETRY_S", 0.0)
     assert (await settled(tags)).state == "ready"

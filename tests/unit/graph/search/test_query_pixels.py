@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graph.search.query_pixels import in_query_pixels
+from graph.search.ranking import in_query_pixels
 from storage.keypoints.plane_maps import transformed
 from storage.shard.search import QUERY_FRAME
 from storage.types.searches import Hit

@@ -23,6 +23,7 @@ from storage.shard.operation import Operation
 from storage.types.features import FeatureRows
 from tests.unit.graph.local_catalog import BreakableShard, LocalService, local_service, photo
 from tests.unit.storage.samples import inside
+from tests.unit.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ class Spy:
 def another_filler(service: LocalService) -> PendingFeatures:
     """As of a second router."""
     return PendingFeatures(
-        extractors=service.extractors, shards=service.shards, prepare=service.decoding.prepare, timeout_s=5
+        extractors=service.extractors, shards=service.shards, prepare=service.decoding.prepare, timeout_s=PATIENCE_S
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graph.upkeep.retry_later import FillFailures, FillKey
+from graph.upkeep.pending import FillFailures, FillKey
 
 
 def key(image_id: str, model: str = "net-1") -> FillKey:

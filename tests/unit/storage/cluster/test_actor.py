@@ -19,7 +19,7 @@ from storage.errors import InvalidField, ShardUnavailable, UnknownFeature
 from storage.operations.duplicates import Near, Walk
 from storage.operations.pending import PendingPictures
 from storage.operations.pictures import Original, Page
-from storage.operations.process import SearchAddress
+from storage.operations.reports import SearchAddress
 from storage.shard.plan import ShardPlan, ShardSettings
 from storage.types.mutations import MutationResult
 from storage.types.pictures import PendingPage

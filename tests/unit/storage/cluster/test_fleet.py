@@ -29,7 +29,7 @@ def test_the_same_code_has_the_same_version_wherever_it_lies(code: Path, plan: F
     assert fleet_version(plan, code) == fleet_version(plan)
 
 
-@pytest.mark.parametrize("changed", ["compiled.py", "kv/lmdb_store.py", "shard/mutations.py", "types/searches.py"])
+@pytest.mark.parametrize("changed", ["compiled.py", "kv/store.py", "shard/mutations.py", "types/searches.py"])
 def test_a_change_in_any_room_changes_the_version(code: Path, plan: FleetPlan, changed: str) -> None:
     before = fleet_version(plan, code)
     with (code / changed).open("a") as file:

@@ -10,11 +10,11 @@ from storage.index.descriptor_codes import packed, unpacked
 from storage.index.inverted_file import NO_HANDLES, DescriptorIndex, empty_descriptor_index, nearest_centroids
 from storage.index.kmeans import LISTS_RANGE, Partition, lists_for, sorted_anew, train_partition
 from storage.index.vector_index import VectorIndex
+from storage.tables.model_version_records import put_partition, stored_partition
 from storage.tables.schema import META
-from storage.tables.trained import put_partition, stored_partition
 from storage.types.features import FloatVectors, Vectors
 from storage.upkeep.factory import IndexConfig, KindChoice
-from storage.upkeep.training import training_is_due
+from storage.upkeep.rebuilding import training_is_due
 from tests.suites.vector_index_suite import numbers
 from tests.unit.storage.conftest import MakeStore
 

@@ -19,8 +19,8 @@ from storage.operations.indexes import SaveIndexes, Whiten
 from storage.operations.models import AdoptModel, BeginModel, DropReplaced, SwitchModel
 from storage.operations.reports import Stats, Verify
 from storage.shard.shard import Shard
+from storage.tables.model_version_records import put_whitening, stored_whitening
 from storage.tables.schema import META
-from storage.tables.trained import put_whitening, stored_whitening
 from storage.types.features import FeatureSpec, FloatVectors
 from storage.types.searches import Hit
 from storage.upkeep.factory import IndexConfig, build_index

@@ -20,8 +20,7 @@ from storage.operations.jobs import AddJobFailures, FailuresOfJob, FindJob, Jobs
 from storage.operations.models import AdoptModel, BeginModel, CountLeftBehind, DropReplaced, SwitchModel
 from storage.operations.pending import CountPending, PendingPictures, PendingWithoutFile
 from storage.operations.pictures import IdsOfFileName, Original, Page, Records, SourceStates, Thumbnail
-from storage.operations.process import SearchAddress
-from storage.operations.reports import Backup, Stats, Verify
+from storage.operations.reports import Backup, SearchAddress, Stats, Verify
 from storage.shard.operation import Operation
 from storage.shard.shard import Shard
 from storage.types.jobs import JobFailure, JobRecord

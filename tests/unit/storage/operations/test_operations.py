@@ -33,7 +33,7 @@ from tests.twins.in_process import LocalShardPort
 from tests.unit.storage.models import ONE
 from tests.unit.storage.operations.examples import EXAMPLES, all_operations, full_shard
 from tests.unit.storage.samples import SPECS, applied, put
-from tests.unit.waiting import wait_for
+from tests.unit.waiting import PATIENCE_S, wait_for
 
 OPERATIONS = sorted(all_operations(), key=lambda kind: kind.__name__)
 INCOMPARABLE = (Near,)  # its questions hold arrays
@@ -154,6 +154,6 @@ def test_a_new_operation_is_answered_by_an_actor_and_its_refusal_is_a_value(acto
 def test_a_new_operation_is_answered_by_a_port(shard: Shard) -> None:
     port = LocalShardPort(0, shard)
     with pytest.raises(NotFound, match="no titles"):
-        asyncio.run(port.ask(Titles(9), timeout_s=30))
+        asyncio.run(port.ask(Titles(9), timeout_s=PATIENCE_S))
     applied(shard, [put("a"), put("b")])
-    assert asyncio.run(port.ask(Titles(9), timeout_s=30)) == ("a", "b")
+    assert asyncio.run(port.ask(Titles(9), timeout_s=PATIENCE_S)) == ("a", "b")

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from storage.errors import LostOwnership
-from storage.kv.lmdb_store import LmdbStore
-from storage.kv.store import WriteTransaction
+from storage.kv.store import LmdbStore, WriteTransaction
 from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, Whiten
 from storage.operations.jobs import AddJobFailures, PutJob
 from storage.operations.models import AdoptModel, BeginModel, DropReplaced, SwitchModel

@@ -16,7 +16,7 @@ from storage.shard.plan import ShardPlan, ShardSettings
 from storage.shard.shard import Shard
 from tests.twins.in_process import LocalShardPort
 from tests.unit.storage.samples import SPECS, applied, put
-from tests.unit.waiting import wait_for
+from tests.unit.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[4]
 PIXELS = 640 * 480
@@ -40,7 +40,7 @@ def count_larger(tmp_path: Path) -> Iterator[Any]:
 async def test_the_example_is_answered_by_a_shard_and_its_port(shard: Shard, count_larger: Any) -> None:
     applied(shard, [put("a"), put("b")])
     assert shard.ask(count_larger(PIXELS - 1)) == 2
-    assert await LocalShardPort(0, shard).ask(count_larger(PIXELS), timeout_s=5) == 0
+    assert await LocalShardPort(0, shard).ask(count_larger(PIXELS), timeout_s=PATIENCE_S) == 0
 
 
 def test_the_example_is_answered_by_an_actor(tmp_path: Path, count_larger: Any) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import StorageFailure
-from storage.kv.lmdb_store import LmdbStore
-from storage.kv.store import WriteTransaction
+from storage.kv.store import LmdbStore, WriteTransaction
 from storage.operations.pictures import Page
 from storage.operations.reports import Verify
 from storage.shard.shard import Shard

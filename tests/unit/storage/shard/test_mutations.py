@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage.kv.lmdb_store import LmdbStore
-from storage.kv.store import WriteTransaction
+from storage.kv.store import LmdbStore, WriteTransaction
 from storage.shard.mutations import MutationBatch, prepare_mutation
 from storage.tables.change_log import log_entries, trim_log
 from storage.tables.schema import LOG, LOG_START, OPERATION_ORDER, OPERATIONS, TABLES, feature_table, meta_number

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import FingerprintMismatch
-from storage.tables.model_versions import ModelVersions, mismatch
+from storage.tables.model_versions import ModelVersions, feature_of_key, mismatch
 from storage.types.features import FeatureRows, FeatureSpec, FeatureState
 from storage.types.mutations import DeleteImage, FillFeatures, PutImage
 from tests.unit.storage.samples import PHASH, record
@@ -110,7 +110,7 @@ def test_a_version_that_is_gone_leaves_nothing() -> None:
 )
 def test_an_unused_key_is_newer_than_all(versions: ModelVersions, key: str) -> None:
     assert versions.unused_key("global") == key
-    assert versions.name_of(key) == "global"
+    assert feature_of_key(key) == "global"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_whatever_happens_each_version_has_one_role_and_its_fingerprint_leads_to
     for key in keys:
         assert versions.key_of("global", versions.specs[key].fingerprint) == key
         assert versions.specs[key].name == key
-        assert versions.name_of(key) == "global"
+        assert feature_of_key(key) == "global"
     assert versions.unused_key("global") not in keys
     assert versions.names == FIRST.names
     assert versions.key_of("global") == keys[0] == versions.in_use["global"]

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from storage.errors import LostOwnership
-from storage.kv.lmdb_store import LmdbStore
-from storage.kv.store import ReadTransaction, WriteTransaction
+from storage.kv.store import LmdbStore, ReadTransaction, WriteTransaction
 from storage.tables.schema import META, SEQUENCE, meta_number, put_meta_number
 from storage.upkeep.moments import Moment, Moments
 from tests.unit.storage.conftest import MakeStore

@@ -30,7 +30,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path, spec: FeatureSpec) -> None:
     save_snapshot(tmp_path, spec, index, sequence=7, owner="aa")
     snapshot = load_snapshot(tmp_path, spec)
     assert snapshot is not None
-    assert (snapshot.sequence, snapshot.owner) == (7, "aa")
+    assert (snapshot.manifest.sequence, snapshot.manifest.owner) == (7, "aa")
     np.testing.assert_array_equal(snapshot.handles, index.live_rows()[0])
     np.testing.assert_array_equal(snapshot.rows, index.live_rows()[1])
 
@@ -52,7 +52,7 @@ def test_the_lists_of_an_index_are_saved_with_it(tmp_path: Path) -> None:
     snapshot = load_snapshot(tmp_path, LOCAL_SPECS[0])
     assert snapshot is not None
     assert snapshot.lists is not None
-    assert snapshot.partition == partition_checksum(index)
+    assert snapshot.manifest.partition == partition_checksum(index)
     for number, (handles, codes) in enumerate(index.live_blocks()):
         np.testing.assert_array_equal(snapshot.handles[snapshot.lists == number], handles)
         np.testing.assert_array_equal(snapshot.rows[snapshot.lists == number], codes)
@@ -62,7 +62,7 @@ def test_an_index_of_one_list_is_saved_without_any(tmp_path: Path) -> None:
     save_snapshot(tmp_path, LOCAL_SPECS[0], make_index(LOCAL_SPECS[0]), sequence=7, owner="aa")
     snapshot = load_snapshot(tmp_path, LOCAL_SPECS[0])
     assert snapshot is not None
-    assert (snapshot.lists, snapshot.partition) == (None, 0)
+    assert (snapshot.lists, snapshot.manifest.partition) == (None, 0)
     assert not (tmp_path / "descriptors" / "7" / "lists.npy").exists()
 
 

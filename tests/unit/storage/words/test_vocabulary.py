@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.words.vocabulary import Tolerance, Vocabulary
-from storage.words.word_forms import folded, sound_of
+from storage.words.vocabulary import Tolerance, Vocabulary, folded, sound_of
 
 
 def vocabulary(*words: str) -> Vocabulary:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
 from storage.types.features import Handles
-from storage.words.vocabulary import Tolerance
-from storage.words.word_forms import folded
+from storage.words.vocabulary import Tolerance, folded
 from storage.words.word_index import WordIndex, empty_word_index
 from storage.words.word_rows import decode_words, encode_words
 

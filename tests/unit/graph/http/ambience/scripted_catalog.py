@@ -41,7 +41,7 @@ class ScriptedCatalog(FakeCatalog):
 
     def _result(self, feature: str, rank: int, image_id: str, value: float) -> SearchResult:
         match = {EVIDENCE.get(feature, "distance"): value, "rank": rank}
-        return SearchResult(image_id, 1 / rank, {feature: match}, self.metadata.get(image_id, {}), 640, 480)
+        return SearchResult(image_id, 1 / rank, {feature: match}, 640, 480, self.metadata.get(image_id, {}))
 
     async def add_features(self, request: AddFeaturesRequest) -> AddAnswer:
         self.added_features.append(request)

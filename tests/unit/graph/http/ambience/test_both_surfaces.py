@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from graph.http.replies.schemas import AddedImage, ImageRow
+from graph.http.replies.openapi import AddedImage, ImageRow
 from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.local_catalog import photo
 

@@ -225,6 +225,7 @@ async def test_everything_of_a_picture_is_deleted(original: OriginalClient, http
 
 
 async def test_what_cannot_be_deleted_says_why_not(original: OriginalClient, service: LocalService) -> None:
+    service.catalog.pictures._shards._write_timeout_s = 0.2
     await original.calculate_all(photo(1), 12)
     for shard in service.shards:
         shard.failure = ShardUnavailable("restarting")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from graph.http.replies.errors import STATUS, status_of
-from graph.http.replies.schemas import ErrorAnswer
+from graph.http.replies.openapi import ErrorAnswer
 from storage import errors
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.http.replies.schemas import Caption, Tags
+from graph.http.replies.openapi import Caption, Tags
 from storage.errors import ExtractorUnavailable, ImageTooLarge, LookalikeError
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import ANNOTATIONS, JPEG, FakeCatalog

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.http.replies.schemas import DuplicateGroups
+from graph.http.replies.openapi import DuplicateGroups
 from storage.errors import InvalidField, ShardUnavailable, UnknownFeature
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import FakeCatalog

@@ -6,7 +6,7 @@ import hashlib
 
 import httpx
 
-from graph.http.replies.schemas import AddedImage, ImageRow, ImageRows
+from graph.http.replies.openapi import AddedImage, ImageRow, ImageRows
 from tests.unit.graph.http.fake_catalog import ANNOTATIONS, JPEG, FakeCatalog
 
 PICTURE = {"image": ("a.jpg", JPEG, "image/jpeg")}

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.http.replies.schemas import JobFailures, JobList, JobRow
+from graph.http.replies.openapi import JobFailures, JobList, JobRow
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import FakeCatalog
 

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from graph.http.replies.schemas import SearchResults
+from graph.http.replies.openapi import SearchResults
 from graph.requests.messages import SearchRequest
 from tests.unit.graph.http.fake_catalog import ANNOTATIONS, JPEG, FakeCatalog
 

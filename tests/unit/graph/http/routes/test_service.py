@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from graph.http.page import HERE, static_files
-from graph.http.replies.schemas import FeatureList, Stats, Verified
+from graph.http.replies.openapi import FeatureList, Stats, Verified
 from graph.requests.messages import Readiness
 from storage.errors import Unavailable
 from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog

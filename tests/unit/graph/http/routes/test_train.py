@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.http.replies.schemas import Trained
+from graph.http.replies.openapi import Trained
 from storage.errors import InvalidRequest
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import FakeCatalog

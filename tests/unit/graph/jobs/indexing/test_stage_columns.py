@@ -9,8 +9,8 @@ import pytest
 from deployments.extractor import ImageInput
 from deployments.pictures.prepared import PictureFacts
 from graph.jobs.indexing.gpu_stages import BLOCK_BYTES, FEWEST_FILES, files_a_block
+from graph.jobs.indexing.pictures import ReadPicture
 from graph.jobs.indexing.plan import IndexPlan
-from graph.jobs.indexing.read_pictures import ReadPicture
 from graph.jobs.indexing.spread import BATCH_FILES
 from graph.jobs.indexing.stage_columns import (
     computed_table,
@@ -46,7 +46,8 @@ def test_pictures_forms_and_outcomes_come_back_from_their_columns(plan: IndexPla
     forms = {GRAY: rng.integers(0, 256, (8, 8), np.uint8), FULL: rng.integers(0, 256, (5, 7, 3), np.uint8)}
     facts = PictureFacts(7, 5, "png", "ab" * 32, 99, b"\0thumbnail\0")
     rows = FeatureRows(rng.standard_normal((2, 4)).astype(np.float32), extras={"xy": np.arange(4)}, fingerprint="f-1")
-    picture = ReadPicture("id\0", SourceFile("/p/\udcff.png", 99, 5), facts, forms, {"phash": rows}, {"caption": "a"})
+    source = SourceFile("/p/\udcff.png", 99, 5)
+    picture = ReadPicture(source.path, forms, {"phash": rows}, {"caption": "a"}, "id\0", source, facts)
     bad = FileOutcome("/p/\udcfe", "failed", "unreadable_file", "it is \udcff")
     sent = read_table([bad, picture], [FULL, GRAY], plan)
     nothing, found = forms_of(sent, [FULL, GRAY])
@@ -72,9 +73,8 @@ def test_pictures_forms_and_outcomes_come_back_from_their_columns(plan: IndexPla
 
 def test_blocks_of_failed_files_alone_have_the_same_columns(plan: IndexPlan) -> None:
     bad = read_table([FileOutcome("/x", "failed")], [GRAY], plan)
-    picture = ReadPicture(
-        "a", SourceFile("/a", 1, 1), PictureFacts(1, 1, "png", "", 1), {GRAY: np.zeros((8, 8), np.uint8)}, {}
-    )
+    forms = {GRAY: np.zeros((8, 8), np.uint8)}
+    picture = ReadPicture("/a", forms, {}, {}, "a", SourceFile("/a", 1, 1), PictureFacts(1, 1, "png", "", 1))
     assert bad.schema == read_table([picture], [GRAY], plan).schema
     assert pa.concat_tables([bad, bad]).num_rows == 2
 

@@ -11,8 +11,7 @@ import pytest
 
 from deployments.extractor import ImageInput, Pixels
 from deployments.extractors.fake_model import FakeModel
-from graph.jobs.indexing.model_parts import model_names
-from graph.jobs.indexing.plan import IndexPlan
+from graph.jobs.indexing.plan import IndexPlan, model_names
 from graph.jobs.indexing.stage_columns import file_table, outcomes_of
 from graph.jobs.indexing.stages import DecodeStage, ModelStage, WriteStage
 from graph.jobs.indexing.worker import IndexWorker

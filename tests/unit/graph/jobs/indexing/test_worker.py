@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,45 +12,48 @@ from deployments.extractors.phash import Phash
 from deployments.extractors.profile import extractor_profiles
 from graph.jobs.indexing.plan import IndexPlan
 from graph.jobs.indexing.worker import IndexWorker
+from graph.jobs.running.fleet_shards import CALL_TIMEOUT_S, Results, ShardCalls
 from graph.jobs.running.job import Stopped
 from graph.jobs.running.progress import FileOutcome
-from storage.errors import LookalikeError, ShardUnavailable
+from storage.errors import ShardUnavailable
 from storage.operations.features import Features
 from storage.operations.models import AdoptModel
 from storage.operations.pictures import Page, Records
 from storage.operations.reports import Stats, Verify
+from storage.shard.operation import Operation
 from storage.shard.shard import Shard
 from storage.types.features import FeatureSpec
-from storage.types.mutations import Mutation, MutationResult, OnConflict
+from storage.types.mutations import Mutation, OnConflict
 from storage.types.pictures import SourceFile
 from tests.unit.graph.local_catalog import photo
 from tests.unit.storage.samples import inside, open_shard, waiting
 
 EXTRACTORS: Mapping[str, Mapping[str, Any]] = {"phash": {}, "color": {}}
+Answer = TypeVar("Answer")
 
 
-class OneShard:
-    """A writer whose answer is lost as often as told, after the write went through."""
+class OneShard(ShardCalls):
+    """A shard whose answer is lost as often as told, after the write went through."""
 
     def __init__(self, shard: Shard) -> None:
+        self.count = 1
         self.shard = shard
         self.lost_answers = 0
         self.adopted: list[str] = []
 
-    def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any]) -> None:
+    def adopt(self, spec: FeatureSpec, origin: Mapping[str, Any], *, replaces_empty: bool = False) -> None:
         self.adopted.append(spec.name)
         self.shard.ask(AdoptModel(spec, origin))
 
-    def apply(self, shard: int, mutations: Sequence[Mutation]) -> Sequence[MutationResult | LookalikeError]:
+    def apply(self, shard: int, mutations: Sequence[Mutation]) -> Results:
         results = self.shard.apply(mutations)
         if self.lost_answers:
             self.lost_answers -= 1
             raise ShardUnavailable("restarting")
         return results
 
-    def holds(self, shard: int, image_id: str, sha256: str) -> bool:
-        [record] = self.shard.ask(Records((image_id,)))
-        return record is not None and record.sha256 == sha256
+    def ask(self, shard: int, operation: Operation[Answer], *, timeout_s: float = CALL_TIMEOUT_S) -> Answer:
+        return self.shard.ask(operation)
 
 
 def known_specs(extractors: Mapping[str, Mapping[str, Any]]) -> list[FeatureSpec]:
@@ -70,7 +73,7 @@ def worker(
     writer: OneShard, extractors: Mapping[str, Mapping[str, Any]] = EXTRACTORS, on_conflict: OnConflict = "replace"
 ) -> IndexWorker:
     plan = IndexPlan("job-1", 1, extractors, 10**8, on_conflict)
-    return IndexWorker(plan, writer, threads=2, sleep=lambda seconds: None)
+    return IndexWorker(plan, writer, threads=2)
 
 
 def files(folder: Path, pictures: Mapping[str, bytes]) -> list[tuple[str | None, SourceFile]]:
@@ -122,7 +125,10 @@ def test_a_caller_that_stops_early_has_written_what_it_was_given_and_no_more(wri
     assert [record.id for record in writer.shard.ask(Page(None, 100))] == ["0.jpg", "1.jpg"]
 
 
-def test_a_write_whose_answer_was_lost_is_repeated_and_done_once(writer: OneShard, tmp_path: Path) -> None:
+def test_a_write_whose_answer_was_lost_is_repeated_and_done_once(
+    writer: OneShard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graph.jobs.running.fleet_shards.RETRY_PAUSE_S", 0.0)
     writer.lost_answers = 2
     outcomes = worker(writer).index(files(tmp_path / "in", {"a.jpg": photo(1), "b.jpg": photo(2)}))
     assert by_name(outcomes) == {"a.jpg": "created", "b.jpg": "created"}

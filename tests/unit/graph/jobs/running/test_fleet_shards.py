@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorDiedError, GetTimeoutError
 
-from graph.jobs.running.fleet_shards import CALL_TIMEOUT_S, WALK_TIMEOUT_S, FleetShards, NewVersions
+from graph.jobs.running.fleet_shards import CALL_TIMEOUT_S, WALK_TIMEOUT_S, FleetShards
 from storage.cluster.plan import FleetPlan
 from storage.errors import Busy, InvalidRequest, LookalikeError, ShardUnavailable
 from storage.operations.models import BeginModel, DropReplaced, SwitchModel
@@ -100,7 +100,7 @@ def test_an_actor_that_stays_dead_is_given_up_after_two_minutes(fleet: Fleet, sh
 @pytest.mark.parametrize(
     "call",
     [
-        lambda shards: NewVersions(shards).adopt(SPEC, {}),
+        lambda shards: shards.ask_each(BeginModel(SPEC, {})),
         lambda shards: shards.ask_each(DropReplaced("global")),
         lambda shards: shards.ask_each(CountPending({})),
     ],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.cli.terminal.text import bytes_text, counted, figure, one_line, printable
+from graph.cli.terminal.output import bytes_text, counted, figure, one_line, printable
 
 
 @given(st.text())

@@ -10,8 +10,7 @@ import lmdb
 import pytest
 
 from storage.errors import CorruptData, StorageFailure
-from storage.kv.lmdb_store import LmdbStore, check_file
-from storage.kv.store import KeyValueStore, WriteTransaction
+from storage.kv.store import LmdbStore, WriteTransaction, check_file
 from tests.suites.key_value_store_suite import KeyValueStoreSuite, get, put
 
 SMALL_MAP = 128 << 10
@@ -19,7 +18,7 @@ SMALL_MAP = 128 << 10
 
 class TestLmdbStore(KeyValueStoreSuite):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[KeyValueStore]:
+    def store(self, tmp_path: Path) -> Iterator[LmdbStore]:
         store = LmdbStore(tmp_path / "store", ["a", "b"])
         yield store
         store.close()
@@ -143,7 +142,7 @@ def test_an_engine_failure_becomes_a_storage_failure(tmp_path: Path) -> None:
 def test_tables_that_were_dropped_stay_so_and_their_places_are_used_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.kv.lmdb_store.MAX_TABLES", 4)
+    monkeypatch.setattr("storage.kv.store.MAX_TABLES", 4)
     store = LmdbStore(tmp_path, ["a"])
     for number in range(9):
         store.add_tables([f"t{number}"])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from graph.jobs.indexing.model_parts import model_names, parts_without_models
-from graph.jobs.indexing.plan import IndexPlan
+from graph.jobs.indexing.plan import IndexPlan, model_names, parts_without_models
 
 EXTRACTORS = {"phash": {}, "text": {}, "global": {"model": "a/b"}, "image_text": {"model": "c/d"}}
 ANNOTATORS = {"tags": {"labels": "default"}, "caption": {"model": "e/f"}}

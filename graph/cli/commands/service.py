@@ -1,15 +1,16 @@
-"""``lookalike status``: the service, its extractors and annotators, and its shards."""
+"""``lookalike status``: the service, its extractors and annotators, and its shards. ``verify``: do the store and the
+indexes agree? ``train``: the index of a local feature, trained now.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
-from graph.cli.terminal.reporting import warn
-from graph.cli.terminal.text import bytes_text
+from graph.cli.terminal.reporting import fail, warn
 
 if TYPE_CHECKING:
     from graph.client import FeatureReport, Job, Readiness, ServiceStats
@@ -39,8 +40,8 @@ def _show_service(server: str, readiness: Readiness, stats: ServiceStats, runnin
             "service": server,
             "state": state,
             "images": str(stats.images),
-            "on disk": _size(stats.disk_bytes),
-            "in memory": _size(stats.memory_bytes),
+            "on disk": output.byte_size(stats.disk_bytes),
+            "in memory": output.byte_size(stats.memory_bytes),
             "jobs running": ", ".join(f"{job.id} ({job.done}/{job.total})" for job in running) or "none",
         }
     )
@@ -76,7 +77,7 @@ def _reason(report: FeatureReport) -> str:
 
 def _show_shards(stats: ServiceStats) -> None:
     rows = [
-        [str(shard.shard), str(shard.images), _size(shard.disk_bytes), _size(shard.memory_bytes)]
+        [str(shard.shard), str(shard.images), output.byte_size(shard.disk_bytes), output.byte_size(shard.memory_bytes)]
         for shard in stats.shards
     ]
     _separate()
@@ -88,5 +89,39 @@ def _separate() -> None:
     output.say("")
 
 
-def _size(count: int) -> str:
-    return bytes_text(count) if output.on_terminal() else str(count)
+def verify(
+    context: typer.Context, as_json: Json = False, server: Server = DEFAULT_SERVER, api_key: ApiKey = None
+) -> None:
+    """Compare every shard's store with its indexes, row by row. Fails where they differ."""
+    with connect(context, server, api_key) as client:
+        verification = client.verify()
+    if as_json:
+        output.show_json(verification)
+    else:
+        rows = [
+            [str(check.shard), str(check.images), str(check.checked_rows), "; ".join(check.problems) or "none"]
+            for check in verification.shards
+        ]
+        output.show_table(["shard ", "images ", "rows checked ", "problems"], rows)
+    if not verification.ok:
+        fail("the store and the indexes do not agree", "restart the service, which rebuilds its indexes from the store")
+
+
+def train(
+    context: typer.Context,
+    feature: Annotated[str, typer.Argument(metavar="FEATURE", help="The feature, such as local.")],
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    api_key: ApiKey = None,
+) -> None:
+    """Train the index of a local feature in every shard. Searches and writes go on meanwhile."""
+    with connect(context, server, api_key) as client:
+        training = client.train(feature)
+    if as_json:
+        output.show_json(training)
+        return
+    rows = [
+        [str(shard.shard), str(shard.rows), str(shard.lists), f"{shard.took_s:.1f}", shard.reason]
+        for shard in training.shards
+    ]
+    output.show_table(["shard ", "rows ", "lists ", "seconds ", "not trained because"], rows)

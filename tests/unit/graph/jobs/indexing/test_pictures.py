@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from graph.jobs.indexing.pictures import PictureReader, ReadPicture
 from graph.jobs.indexing.plan import IndexPlan
-from graph.jobs.indexing.read_pictures import PictureReader, ReadPicture
 from graph.jobs.indexing.worker_parts import load_parts
 from graph.jobs.running.progress import FileOutcome
 from storage.errors import ShardUnavailable
@@ -20,9 +20,8 @@ from tests.unit.storage.samples import open_shard
 @pytest.fixture
 def reader(tmp_path: Path) -> PictureReader:
     plan = IndexPlan("job-1", 1, EXTRACTORS, 10**8, "replace")
-    writer: Any = OneShard(open_shard(tmp_path / "shard", []))
-    writer.adopt = lambda spec, origin: None
-    return PictureReader(plan, load_parts(EXTRACTORS, {}, writer), writer)
+    shard = OneShard(open_shard(tmp_path / "shard", []))
+    return PictureReader(plan, load_parts(EXTRACTORS, {}, lambda spec, origin: None), shard)
 
 
 def copies(folder: Path) -> list[Any]:
@@ -40,7 +39,7 @@ def test_a_copy_that_leaves_while_the_shard_is_asked_is_not_taken_twice(
         reader.release([taken])  # it is written right after the shard has answered
         return False
 
-    monkeypatch.setattr(reader._writer, "holds", holds)
+    monkeypatch.setattr(reader._shards, "holds", holds)
     assert reader.read_each([second]) == [FileOutcome(second[1].path, "unchanged")]
 
 
@@ -52,7 +51,7 @@ def test_a_file_that_fails_keeps_no_copy_of_it_away(
 
     first, second = copies(tmp_path / "in")
     with monkeypatch.context() as patched:
-        patched.setattr(reader._writer, "holds", holds)
+        patched.setattr(reader._shards, "holds", holds)
         [failed] = reader.read_each([first])
     assert isinstance(failed, FileOutcome)
     assert failed.outcome == "failed"

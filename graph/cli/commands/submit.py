@@ -1,0 +1,151 @@
+"""``lookalike index``, ``backfill`` and ``import-ambience``: submit a batch job and follow it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
+
+import typer
+
+from graph.cli.commands.follow import leave_or_follow
+from graph.cli.commands.jobs import show_import, summary
+from graph.cli.terminal import output
+from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.loopback import is_loopback
+from storage.errors import InvalidField
+
+if TYPE_CHECKING:
+    from graph.client import Job
+
+Detach = Annotated[bool, typer.Option("--detach", help="Write the job's id and leave it to run.")]
+
+Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Files and folders of pictures.")]
+IdFrom = Annotated[
+    Literal["path", "stem", "sha256", "int"],
+    typer.Option("--id-from", help="What becomes the id: the path, the name without its ending, the hash, a number."),
+]
+OnConflict = Annotated[
+    Literal["skip", "replace"], typer.Option("--on-conflict", help="What to do with a file whose id is taken.")
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Go on with files that appear or change later, until Ctrl-C.")]
+AllFailures = Annotated[bool, typer.Option("--failures", help="List every file that could not be read.")]
+
+Feature = Annotated[
+    str | None,
+    typer.Argument(metavar="FEATURE", help="The extractor or annotator, such as global; all of them unless said."),
+]
+AllowMissing = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing", help="Move over to another model even where pictures of the old index are left behind."
+    ),
+]
+
+Folders = Annotated[
+    list[str], typer.Argument(metavar="DIR", help="Folders that hold the services' data, however deep.")
+]
+PhotoFolder = Annotated[
+    str | None,
+    typer.Option("--photos", metavar="DIR", help="Folder of the photos: thumbnails, sizes, and what the data lacks."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check everything, report the same, write nothing.")]
+Ranges = Annotated[
+    str | None,
+    typer.Option(
+        "--keypoint-ranges",
+        metavar="FILE.csv|URL",
+        help="The table img_points: a CSV file, or postgresql://... to ask the database.",
+    ),
+]
+Features = Annotated[
+    list[str] | None,
+    typer.Option("--feature", metavar="DIR=NAME", help="What the vectors below a folder are; may be repeated."),
+]
+
+
+def index(
+    context: typer.Context,
+    paths: Paths,
+    id_from: IdFrom = "path",
+    on_conflict: OnConflict = "replace",
+    watch: Watch = False,
+    detach: Detach = False,
+    failures: AllFailures = False,
+    server: Server = DEFAULT_SERVER,
+    api_key: ApiKey = None,
+) -> None:
+    """Index files and folders. Files that are indexed and unchanged are passed over; bad files are listed."""
+    with connect(context, server, api_key) as client:
+        found = [_path(path, server, follow_links=True) for path in paths]
+        job_id = client.submit_index(found, id_from=id_from, on_conflict=on_conflict, watch=watch)
+        leave_or_follow(client, job_id, detach=detach, all_failures=failures)
+
+
+def backfill(
+    context: typer.Context,
+    feature: Feature = None,
+    allow_missing: AllowMissing = False,
+    detach: Detach = False,
+    server: Server = DEFAULT_SERVER,
+    api_key: ApiKey = None,
+) -> None:
+    """Compute the features and annotations that stored pictures lack. Searches and writes go on meanwhile."""
+    with connect(context, server, api_key) as client:
+        job_id = client.submit_backfill(feature, allow_missing=allow_missing)
+        leave_or_follow(client, job_id, detach=detach)
+
+
+def import_ambience(
+    context: typer.Context,
+    folders: Folders,
+    photos: PhotoFolder = None,
+    dry_run: DryRun = False,
+    keypoint_ranges: Ranges = None,
+    features: Features = None,
+    detach: Detach = False,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    api_key: ApiKey = None,
+) -> None:
+    """Import the data folders of the original services. Again: only what is new; with --photos later: adds them."""
+    with connect(context, server, api_key) as client:
+        job_id = client.submit_import(
+            [_path(folder, server) for folder in folders],
+            photos=None if photos is None else _path(photos, server),
+            dry_run=dry_run,
+            keypoint_ranges=None if keypoint_ranges is None else _path_or_url(keypoint_ranges, server),
+            features=_features(features or (), server),
+        )
+        leave_or_follow(client, job_id, detach=detach, present=output.show_json if as_json else _show_imported)
+
+
+def _show_imported(job: Job) -> None:
+    output.say(summary(job))
+    show_import(job)
+    if job.failed:
+        output.say(f"all of it: lookalike jobs {job.id}")
+
+
+def _path(path: str, server: str, *, follow_links: bool = False) -> str:
+    """As the service has to know it. One on this machine sees the same files, so they are checked here."""
+    is_here = is_loopback(urlsplit(server).hostname or "")
+    if is_here and not os.path.exists(path):
+        raise InvalidField(f"there is no file or folder {path!r}", "check the path")
+    return os.path.realpath(path) if is_here and follow_links else os.path.abspath(path)
+
+
+def _path_or_url(source: str, server: str) -> str:
+    return source if "://" in source else _path(source, server)
+
+
+def _features(parts: Sequence[str], server: str) -> dict[str, str]:
+    """["old=global"] -> {"/srv/old": "global"}."""
+    found = {}
+    for part in parts:
+        folder, _, name = part.rpartition("=")
+        if not folder or not name:
+            raise InvalidField(f"--feature cannot use {part!r}", "write it like --feature /srv/features=global")
+        found[_path(folder, server)] = name
+    return found
