@@ -23,29 +23,24 @@ settings.register_profile("shared cores", settings(), deadline=None, suppress_he
 settings.load_profile("shared cores")
 
 
-CHAINS = {  # folders whose tests run one after the other in one process: they share services
-    "tests/cluster/": "on their own",
-    "tests/e2e/alone/": "on their own",
-    "tests/e2e/restarted/": "shared",
-    "tests/e2e/shared/": "shared",
-}
+SERVICES = ("tests/cluster", "tests/e2e/alone", "tests/e2e/shared", "tests/e2e/restarted")  # they run in this order
 
 
-class ServicesFirst(LoadFileScheduling):  # type: ignore[misc]  # it has no types
-    """Whole files to whoever is free; a chain of tests that start services to each process from the start."""
+class ServicesInOneProcess(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """Whole files to whoever is free; all that start services to one process, one after the other, from the start."""
 
     def _split_scope(self, nodeid: str) -> str:
         scope: str = super()._split_scope(nodeid)
-        return next((chain for folder, chain in CHAINS.items() if scope.startswith(folder)), scope)
+        return "services" if scope.startswith(SERVICES) else scope
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ServicesFirst | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ServicesInOneProcess | None:
     """For ``--dist loadfile``. In the order of collection, which begins with the services."""
     if config.getoption("dist") != "loadfile":
         return None
     config.option.loadscopereorder = False  # else it is by their number
-    return ServicesFirst(config, log)
+    return ServicesInOneProcess(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,12 +48,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that are marked soak, or all others."""
+    """Tests that are marked soak, or all others; of those that start services, each folder after those it needs."""
     wanted = bool(config.getoption("--soak"))
     left_out = [item for item in items if (item.get_closest_marker("soak") is not None) != wanted]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if (item.get_closest_marker("soak") is not None) == wanted]
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Among the folders of tests that start services, which come first."""
+    return next((place for place, folder in enumerate(SERVICES) if item.nodeid.startswith(folder)), len(SERVICES))
 
 
 @pytest.fixture(scope="session")

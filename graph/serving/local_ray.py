@@ -23,7 +23,6 @@ from typing import Any
 from storage.errors import Unavailable
 
 LOOPBACK = "127.0.0.1"
-DASHBOARD_PORT = 8265
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 STARTED = "the node is up"  # a line that `graph.serving.ray_head` prints
@@ -68,7 +67,7 @@ def head_options(port: int) -> dict[str, Any]:
         "object_store_memory": object_store_bytes(),
         "include_dashboard": True,
         "dashboard_host": LOOPBACK,
-        "dashboard_port": free_port(DASHBOARD_PORT),
+        "dashboard_port": None,  # the first from 8265 on that is free when it starts, which is seconds later
         "dashboard_agent_listen_port": free_port(),
     }
 
@@ -113,11 +112,8 @@ def object_store_bytes() -> int:
     return int(max(256 << 20, min(2 << 30, memory // 8)))
 
 
-def free_port(wanted: int = 0) -> int:
-    """The wanted port of loopback if it is free, else any that is."""
+def free_port() -> int:
+    """A port of loopback that nobody has at this moment."""
     with socket.socket() as probe:
-        try:
-            probe.bind((LOOPBACK, wanted))
-        except OSError:
-            probe.bind((LOOPBACK, 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

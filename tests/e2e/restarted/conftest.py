@@ -103,7 +103,7 @@ class Restart:
 def restart(
     shared_service: RunningService, running: RunningService, photos: None, half_done: AddedImage, models: Path
 ) -> Restart:
-    """shared_service: runs meanwhile, so that an answer of the other service would show."""
+    """shared_service: runs meanwhile, so that an answer of the other service would show; nobody needs it afterwards."""
     seeds = range(6000, 6030)
     with Client(running.url) as client:
         wait_for(lambda: feature(client, "local").index_kind == "inverted_file", "the index is trained by itself")
@@ -118,6 +118,7 @@ def restart(
     last_line = running.log.splitlines()[-1]
     running.config = model_config(models, models / "later")
     running.start()
+    shared_service.stop()
     return Restart(images, seeds, exit_status, last_line, stale)
 
 

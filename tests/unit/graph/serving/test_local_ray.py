@@ -57,3 +57,7 @@ def test_the_head_is_told_to_stay_on_loopback() -> None:
         "127.0.0.1",
         7,
     )
+
+
+def test_two_services_that_start_at_once_choose_no_port_for_their_dashboards() -> None:
+    assert head_options(7)["dashboard_port"] is None  # Ray looks for a free one from the moment it needs it
