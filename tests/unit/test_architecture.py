@@ -274,6 +274,7 @@ def test_no_file_is_named_after_a_drawer() -> None:
     assert not [file for file in FILES if drawers & set(file.removesuffix(".py").split("/"))]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_importing_any_module_does_no_work() -> None:
     outside = {name for file in FILES for name in top_level_packages(file)} - set(LAYERS) - {"__future__"}

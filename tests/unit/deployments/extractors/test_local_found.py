@@ -76,6 +76,7 @@ def test_a_photo_is_found_from_copies_of_it_where_they_lie(
     assert np.abs(found.box - wanted).max() < 2
 
 
+@pytest.mark.slow
 def test_a_photo_turned_by_any_angle_is_found(
     extractor: Local, photos: list[Pixels], stored: dict[int, FeatureRows]
 ) -> None:

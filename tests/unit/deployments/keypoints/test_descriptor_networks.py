@@ -30,6 +30,8 @@ from tests.unit.deployments.keypoints.weights import (
     torch_and_kornia,
 )
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = [tfeat, hardtfeat, hardnet, hardnet8]
 
 

@@ -66,6 +66,7 @@ def test_a_large_jpeg_is_decoded_at_the_largest_eighth_that_fits(
     assert image.pixels.shape == (working[1], working[0], 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each("png", "gif", "webp", "bmp", "tiff"))
 def test_other_large_pictures_are_resized_to_1024(name: str) -> None:
     image = decode(encoded(photo(1100, 2500), name))
@@ -198,6 +199,7 @@ def test_our_limit_rules_not_the_one_of_pillow(monkeypatch: pytest.MonkeyPatch) 
     assert Image.MAX_IMAGE_PIXELS == 1000
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_same_pixels_in_every_thread() -> None:
     files = [encoded(photo(700 + 100 * i, 500), name) for i, name in enumerate(readable(*FORMATS))]
     once = [decode(data).pixels for data in files]
@@ -225,6 +227,7 @@ def test_each_broken_photo_is_refused_with_a_reason(shared_dir: Path) -> None:
         assert refusal.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", each("jpg", "png", "webp"))
 def test_every_other_photo_is_read(shared_dir: Path, suffix: str) -> None:
     paths = [path for path in (shared_dir / "photos").rglob(f"*.{suffix}") if path.parent.name != "broken"]

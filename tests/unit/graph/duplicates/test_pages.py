@@ -21,6 +21,7 @@ from tests.unit.graph.local_catalog import as_jpeg, local_service
 from tests.unit.storage.duplicates.near_collection import Made, distance, made_up, neighbours
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**20),

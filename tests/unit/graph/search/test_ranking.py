@@ -138,6 +138,7 @@ searches = st.dictionaries(st.sampled_from(["phash", "color", "global"]), st.lis
 some_weights = st.dictionaries(st.sampled_from(["phash", "color", "global"]), st.floats(0, 10))
 
 
+@pytest.mark.slow
 @given(searches, some_weights, st.integers(1, 8), st.randoms())
 def test_the_order_of_shards_hits_and_features_does_not_matter(
     hits: Lists, weights: dict[str, float], k: int, shuffler: random.Random
@@ -169,6 +170,7 @@ def test_with_one_feature_the_order_is_that_of_the_distances(hits: list[Hit], k:
     assert [result.matches["phash"]["distance"] for result in results] == nearest
 
 
+@pytest.mark.slow
 @given(hit_lists.filter(lambda hits: len(hits) > 1), hit_lists, st.integers(0, 20))
 def test_coming_nearer_never_lowers_a_score(phash: list[Hit], color: list[Hit], index: int) -> None:
     moved = phash[index % len(phash)]

@@ -41,6 +41,7 @@ def actor(plan: ShardPlan) -> Iterator[Any]:
     made.close()
 
 
+@pytest.mark.slow
 def test_what_has_expired_of_a_crowd_is_forgotten_when_nobody_asks(actor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remembered, "FEW", 1)
     actor.apply(encode_mutations([put(name, seed="x") for name in "abcd"]))

@@ -108,6 +108,7 @@ def test_the_ends_of_every_range_are_allowed() -> None:
     assert LocalParams.of({"min_inliers": 4, "candidates": 1, "ratio": 0.5}) == LocalParams(4, True, 1, 0.5)
 
 
+@pytest.mark.slow
 def test_a_large_k_asks_for_a_hundred_candidates_unless_more_are_wanted() -> None:
     stored = {number: scene(200 + number, count=9) for number in range(130)}
     asked, index = joined(list(stored.values())), index_of(stored)

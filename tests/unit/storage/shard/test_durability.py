@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from storage.operations.pictures import Records
 from storage.operations.reports import Verify
 from tests.unit.storage.samples import find, inside, open_shard
@@ -33,6 +35,7 @@ for number in range(first, first + 100_000):
 """
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_keeps_every_acknowledged_change(tmp_path: Path) -> None:
     chance = random.Random(20240601)
     added: set[int] = set()

@@ -69,6 +69,7 @@ async def test_switched_off_a_route_is_404(client: httpx.AsyncClient, path: str)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 
+@pytest.mark.slow
 def test_switched_off_nothing_of_it_is_imported() -> None:
     done = subprocess.run([sys.executable, "-c", PROBE], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
