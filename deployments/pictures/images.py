@@ -35,7 +35,7 @@ FORMATS = {
     "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
     "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
-    "heic": ("pillow_heif", "HeifImageFile"),
+    "heic": ("pi_heif", "HeifImageFile"),
 }
 BUILD_OPTIONS = ("webp", "avif")  # formats that a Pillow built from source may lack
 COMPLETE_BUILD = "install Pillow from its wheel (make setup SIMD=0)"
@@ -46,7 +46,7 @@ MAGIC = {  # what a file begins with; WebP, AVIF and HEIC have theirs farther in
     "bmp": (b"BM",),
     "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
 }
-READ_FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC with the extra `heif`"
+READ_FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC"
 DAMAGED = "the file is damaged or cut short: restore it from where it came from, or save it again as JPEG or PNG"
 
 ORIENTATION_TAG = 0x0112
@@ -157,7 +157,7 @@ def _open(name: str, data: bytes) -> ImageFile.ImageFile:
         opener = getattr(import_module(module), plugin)
     except ImportError as error:
         message = f"this installation cannot read {name.upper()}"
-        raise UnsupportedImage(message, "install the extra: pip install 'lookalike[heif]'") from error
+        raise UnsupportedImage(message, f"install the package {module}") from error
     try:
         picture: ImageFile.ImageFile = opener(BytesIO(data))
     except Image.DecompressionBombError as error:  # a GIF whose first frame outgrows its screen

@@ -70,7 +70,7 @@ def test_no_set_of_extras_that_make_installs_brings_two_faiss(project: dict[str,
 
 
 def test_the_extras_and_the_command_are_those_promised(project: dict[str, Any]) -> None:
-    assert {"cpu", "gpu", "heif", "ocr", "learned-descriptors", "dev"} <= set(project["optional-dependencies"])
+    assert {"cpu", "gpu", "ocr", "learned-descriptors", "dev"} <= set(project["optional-dependencies"])
     assert project["name"] == "lookalike"
     assert project["scripts"] == {"lookalike": "graph.cli.main:main"}
 
