@@ -46,6 +46,7 @@ MAGIC = {  # what a file begins with; WebP, AVIF and HEIC have theirs farther in
     "bmp": (b"BM",),
     "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
 }
+HEAD_BYTES = 32  # of a file, which tell its format
 READ_FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC"
 DAMAGED = "the file is damaged or cut short: restore it from where it came from, or save it again as JPEG or PNG"
 
@@ -111,7 +112,7 @@ def decode(data: bytes, limits: DecodeLimits | None = None) -> WorkingImage:
 
 def picture_format(data: bytes) -> str:
     """Which of `FORMATS` the bytes begin like. Raises `UnsupportedImage` for none of them."""
-    head = bytes(data[:32])
+    head = bytes(data[:HEAD_BYTES])
     if not head:
         raise UnsupportedImage("the file is empty", "send the bytes of a picture")
     for name, magics in MAGIC.items():

@@ -257,9 +257,10 @@ class Job:
     ] = 0
     message: str = ""
     started_at: Annotated[datetime | None, "when work on the first file began"] = None
-    report: Annotated[Mapping[str, Any], "of an import: what each folder held, and what did not fit"] = field(
-        default_factory=dict
-    )
+    report: Annotated[
+        Mapping[str, Any],
+        "of an import: what each folder held, and what did not fit; of an indexing: what was passed over",
+    ] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:

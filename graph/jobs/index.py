@@ -65,6 +65,7 @@ class IndexJob:
         listing = list_images(self._arguments["paths"], self._arguments["id_from"])
         work, unchanged, skipped = self._to_do(listing.files)
         total = len(listing.files) + len(listing.failures)
+        self.progress.say(listing.left_out.as_json())
         self.progress.start(total, unchanged, skipped, listing.failures)
         if work:
             for outcomes in self._process(work):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from graph.cli.commands.jobs import FAILURES_SHOWN, is_backfill, is_import, show_failures, summary
+from graph.cli.commands.jobs import is_backfill, is_import, show_outcome
 from graph.cli.terminal import output
 from graph.cli.terminal.reporting import INTERRUPTED, fail
 from storage.errors import DeadlineExceeded, ServiceUnreachable, Unavailable
@@ -51,14 +51,15 @@ def leave_or_follow(
     if present is not None:
         present(job)
     else:
-        output.say(summary(job))
-        if job.failed:
-            show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
+        show_outcome(client, job, all_failures=all_failures)
     if job.state != "succeeded":
         fail(
             f"job {job_id} {'was stopped' if job.state == 'stopped' else 'failed'}: {job.message or 'no reason given'}",
             "run the same command again to go on where it ended",
         )
+    if job.kind == "index" and not job.total:
+        where = ", ".join(map(str, job.arguments["paths"]))
+        fail(f"no picture file was found in {where}", "check the path; docs/getting-started.md lists what is read")
 
 
 def follow(client: Client, job_id: str) -> Job:

@@ -69,6 +69,33 @@ def summary(job: Job) -> str:
     return f"{line}, {job.skipped} skipped (id taken)" if job.skipped else line
 
 
+def show_outcome(client: Client, job: Job, *, all_failures: bool) -> None:
+    """What came of a job, with what it left alone and what it could not take."""
+    output.say(summary(job))
+    for line in passed_over(job):
+        output.say(line)
+    if job.failed:
+        show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
+
+
+def passed_over(job: Job) -> list[str]:
+    """What an indexing job left alone: files that are no pictures, hidden ones, folders; a line each."""
+    report = job.report
+    endings: Mapping[str, int] = report.get("passed_over", {})
+    lines = []
+    if endings:
+        kinds = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in endings.items())
+        lines.append(f"{sum(endings.values())} passed over: {kinds}")
+    if report.get("hidden_files"):
+        lines.append(f"{output.counted(report['hidden_files'], 'hidden file')} passed over")
+    for name, what in (("hidden_folders", "hidden folder"), ("linked_folders", "linked folder")):
+        told = report.get(name, {"count": 0})
+        if told["count"]:
+            more = ", ..." if told["count"] > len(told["examples"]) else ""
+            lines.append(f"{output.counted(told['count'], what)} not looked into: {', '.join(told['examples'])}{more}")
+    return lines
+
+
 def show_failures(client: Client, job: Job, limit: int | None = None) -> None:
     """A table of the files that the job could not take, or the images. limit: None shows all."""
     failures = list(islice(_failures(client, job.id), limit))
@@ -119,6 +146,8 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
     )
     if is_import(job):
         show_import(job)
+    for line in passed_over(job):
+        output.say(line)
     if job.failed:
         show_failures(client, job)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from deployments.pictures.images import HEAD_BYTES, picture_format
 from graph.requests.messages import check_image_id
-from storage.errors import InvalidField, LookalikeError
+from storage.errors import InvalidField, LookalikeError, UnsupportedImage
 from storage.types.jobs import JobFailure
 from storage.types.pictures import SourceFile
 
@@ -31,6 +34,7 @@ IMAGE_SUFFIXES = frozenset(
         ".mpo",
     ]
 )
+EXAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,39 @@ class ListedFile:
     id: str | None
 
 
+@dataclass(slots=True)
+class LeftOut:
+    """What stood in the folders and was not taken.
+
+    passed_over: how many files are no pictures, by their ending in small letters. Hidden is what has a name that begins
+    with a dot. Links to folders are not followed; links to files are.
+    """
+
+    passed_over: Counter[str] = field(default_factory=Counter)
+    hidden_files: int = 0
+    hidden_folders: list[str] = field(default_factory=list)
+    linked_folders: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the record of a job: folders as a count and a few examples."""
+        named = {"hidden_folders": self.hidden_folders, "linked_folders": self.linked_folders}
+        return {
+            "passed_over": dict(self.passed_over.most_common()),
+            "hidden_files": self.hidden_files,
+            **{name: {"count": len(paths), "examples": paths[:EXAMPLES]} for name, paths in named.items()},
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     files: tuple[ListedFile, ...]
     failures: tuple[JobFailure, ...]
+    left_out: LeftOut
 
 
 def list_images(paths: Iterable[str], id_from: str) -> Listing:
-    """Every picture under the paths, by name, once. A folder's files are taken by their suffix; a file that is named
-    is always taken.
+    """Every picture under the paths, by name, once. A folder's files are taken by their ending, and by their contents
+    where they have none; a file that is named is always taken.
 
     Two files that would have the same id are a failure of the second, so that the result does not depend on which is
     read first.
@@ -58,7 +86,8 @@ def list_images(paths: Iterable[str], id_from: str) -> Listing:
     failures: list[JobFailure] = []
     owners: dict[str, str] = {}
     seen: set[str] = set()
-    for root, path in _walk(paths, failures):
+    left_out = LeftOut()
+    for root, path in _walk(paths, failures, left_out):
         if path in seen:
             continue
         seen.add(path)
@@ -74,13 +103,11 @@ def list_images(paths: Iterable[str], id_from: str) -> Listing:
             failures.append(_failure(path, failure))
             continue
         files.append(ListedFile(SourceFile(path, status.st_size, status.st_mtime_ns), image_id))
-    return Listing(tuple(files), tuple(failures))
+    return Listing(tuple(files), tuple(failures), left_out)
 
 
-def _walk(paths: Iterable[str], failures: list[JobFailure]) -> Iterator[tuple[str, str]]:
-    """(the path that was asked for or its folder, a file), in the order of names. Hidden files and folders are left
-    out.
-    """
+def _walk(paths: Iterable[str], failures: list[JobFailure], left_out: LeftOut) -> Iterator[tuple[str, str]]:
+    """(the path that was asked for or its folder, a file), in the order of names."""
     for asked in paths:
         if os.path.isfile(asked):
             yield os.path.dirname(asked), asked
@@ -91,10 +118,42 @@ def _walk(paths: Iterable[str], failures: list[JobFailure]) -> Iterator[tuple[st
         for folder, folders, names in os.walk(
             asked, onerror=lambda error: failures.append(_failure(str(error.filename), error))
         ):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = [name for name in sorted(folders) if _looks_into(os.path.join(folder, name), left_out)]
             for name in sorted(names):
-                if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
+                if _takes(os.path.join(folder, name), left_out):
                     yield asked, os.path.join(folder, name)
+
+
+def _looks_into(folder: str, left_out: LeftOut) -> bool:
+    if os.path.basename(folder).startswith("."):
+        left_out.hidden_folders.append(_printable(folder))
+    elif os.path.islink(folder):  # os.walk would not follow it
+        left_out.linked_folders.append(_printable(folder))
+    else:
+        return True
+    return False
+
+
+def _takes(path: str, left_out: LeftOut) -> bool:
+    if os.path.basename(path).startswith("."):
+        left_out.hidden_files += 1
+        return False
+    ending = os.path.splitext(path)[1].lower()
+    if ending in IMAGE_SUFFIXES or (not ending and _begins_like_a_picture(path)):
+        return True
+    left_out.passed_over[_printable(ending)] += 1
+    return False
+
+
+def _begins_like_a_picture(path: str) -> bool:
+    if not os.path.isfile(path):  # to open a pipe would wait for whoever writes into it
+        return False
+    try:
+        with open(path, "rb") as file:
+            picture_format(file.read(HEAD_BYTES))
+    except (OSError, UnsupportedImage):
+        return False
+    return True
 
 
 def _id_of(path: str, root: str, id_from: str) -> str | None:
@@ -124,4 +183,9 @@ def _text(name: str) -> str:
 def _failure(path: str, failure: Exception) -> JobFailure:
     code = failure.code if isinstance(failure, LookalikeError) else "unreadable_file"
     reason = failure.strerror or str(failure) if isinstance(failure, OSError) else str(failure)
-    return JobFailure(path.encode(errors="replace").decode(), code, reason)
+    return JobFailure(_printable(path), code, reason)
+
+
+def _printable(path: str) -> str:
+    """With a mark in place of bytes that are not UTF-8."""
+    return path.encode(errors="replace").decode()

@@ -69,6 +69,8 @@ def test_odd_names_are_indexed_and_files_that_are_no_pictures_are_listed(
     done = shared_service.run("index", str(tmp_path))
     assert done.returncode == 0
     assert "indexed 5 new, 0 replaced, 0 unchanged, 4 could not be read" in done.stdout
+    assert "1 passed over: 1 .txt" in done.stdout
+    assert f"1 hidden folder not looked into: {tmp_path}/.cache" in done.stdout
     for seed, image_id in enumerate(ODD_NAMES, start=5000):
         assert client.search(image=photo(seed), features=["phash"], k=1).results[0].id == image_id
         assert client.original(image_id) == (tmp_path / image_id).read_bytes()

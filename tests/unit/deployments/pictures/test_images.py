@@ -209,9 +209,7 @@ def test_a_file_gives_the_same_pixels_in_every_thread() -> None:
 
 
 def test_importing_it_loads_no_format_but_jpeg() -> None:
-    probe = (
-        "import sys, deployments.pictures.images; print([m for m in sys.modules if m == 'pi_heif' or 'Avif' in m])"
-    )
+    probe = "import sys, deployments.pictures.images; print([m for m in sys.modules if m == 'pi_heif' or 'Avif' in m])"
     root = Path(__file__).resolve().parents[4]
     done = subprocess.run([sys.executable, "-c", probe], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

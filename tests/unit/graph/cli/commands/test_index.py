@@ -76,6 +76,32 @@ def test_paths_are_sent_whole_and_the_job_is_followed(
     assert (result.exit_code, result.stderr, pauses) == (0, "", [0.3, 0.3])
 
 
+def test_what_was_passed_over_is_said(run: Run) -> None:
+    report = {
+        "passed_over": {".mp4": 8, ".psd": 4, "": 1},
+        "hidden_files": 1,
+        "hidden_folders": {"count": 2, "examples": ["/p/.a", "/p/.b"]},
+        "linked_folders": {"count": 21, "examples": ["/p/link"]},
+    }
+    result = run(job_service(DONE | {"failed": 0, "report": report}), "index", ".")
+    assert result.stdout.splitlines()[1:] == [
+        "13 passed over: 8 .mp4, 4 .psd, 1 without an ending",
+        "1 hidden file passed over",
+        "2 hidden folders not looked into: /p/.a, /p/.b",
+        "21 linked folders not looked into: /p/link, ...",
+    ]
+    assert result.exit_code == 0
+
+
+def test_where_there_is_no_picture_at_all_the_command_fails(run: Run) -> None:
+    nothing = DONE | {"total": 0, "done": 0, "failed": 0, "report": {"passed_over": {".mp4": 8}}}
+    result = run(job_service(nothing), "index", ".")
+    assert result.exit_code == 1
+    assert "8 passed over: 8 .mp4" in result.stdout
+    [line] = result.stderr.splitlines()
+    assert line.startswith("lookalike: no picture file was found in /p")
+
+
 def test_bad_files_are_listed_and_are_no_failure(run: Run) -> None:
     result = run(job_service(DONE), "index", ".")
     lines = result.stdout.splitlines()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
-from graph.jobs.indexing.listing import list_images
+from graph.jobs.indexing.listing import EXAMPLES, list_images
+from tests.unit.graph.local_catalog import photo
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -22,9 +25,40 @@ def test_pictures_are_taken_in_the_order_of_names_and_other_files_are_left(tmp_p
     assert ids([tmp_path]) == ["b.JPG", "z.webp", "a/c.png"]
 
 
-def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+def test_hidden_files_and_folders_are_left_out_and_said(tmp_path: Path) -> None:
     touch(tmp_path, ".thumbs/a.jpg", "._b.jpg", "c.jpg")
     assert ids([tmp_path]) == ["c.jpg"]
+    left_out = list_images([str(tmp_path)], "path").left_out
+    assert (left_out.hidden_files, left_out.hidden_folders) == (1, [str(tmp_path / ".thumbs")])
+
+
+def test_what_is_no_picture_is_counted_by_its_ending(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "b/c.MP4", "d.psd", "README", "e.jpg")
+    assert list_images([str(tmp_path)], "path").left_out.passed_over == {".mp4": 2, ".psd": 1, "": 1}
+
+
+def test_a_file_without_an_ending_is_taken_for_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "IMG_0001").write_bytes(photo(1))
+    os.mkfifo(tmp_path / "pipe")
+    assert ids([tmp_path]) == ["IMG_0001"]
+
+
+def test_links_to_folders_are_said_and_links_to_files_are_followed(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/a.jpg", "in/b.jpg")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "c.jpg").symlink_to(tmp_path / "elsewhere" / "a.jpg")
+    listing = list_images([str(tmp_path / "in")], "path")
+    assert [file.id for file in listing.files] == ["b.jpg", "c.jpg"]
+    assert listing.left_out.linked_folders == [str(tmp_path / "in" / "linked")]
+
+
+def test_the_record_of_a_job_has_counts_and_a_few_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "a.psd", *(f".{number:02d}/x.jpg" for number in range(EXAMPLES + 5)))
+    told = list_images([str(tmp_path)], "path").left_out.as_json()
+    assert told["passed_over"] == {".psd": 1}
+    assert told["hidden_folders"]["count"] == EXAMPLES + 5
+    assert len(told["hidden_folders"]["examples"]) == EXAMPLES
+    assert json.loads(json.dumps(told)) == told
 
 
 def test_a_file_that_is_named_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
