@@ -158,5 +158,7 @@ def _receive(connection: socket.socket) -> bytes:
     [length] = _LENGTH.unpack(head)
     if length > MAX_MESSAGE_BYTES:
         return b""
-    message = connection.recv(length, socket.MSG_WAITALL)
-    return message if len(message) == length else b""
+    message = bytearray()
+    while len(message) < length and (part := connection.recv(length - len(message))):
+        message += part
+    return bytes(message) if len(message) == length else b""

@@ -112,7 +112,8 @@ def load_snapshot(directory: Path, spec: FeatureSpec, whitening: Whitening | Non
     """The newest snapshot of the feature, checked; None where there is none that can be believed, which the log then
     says. whitening: that its rows must have.
     """
-    finished = [path for path in (directory / spec.name).glob("*") if path.name.isdecimal()]
+    parent = directory / spec.name
+    finished = [path for path in parent.iterdir() if path.name.isdecimal()] if parent.is_dir() else []
     for folder in sorted(finished, key=lambda path: -int(path.name)):
         try:
             return _load(folder, spec, whitening)

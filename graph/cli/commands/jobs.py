@@ -84,8 +84,11 @@ def passed_over(job: Job) -> list[str]:
     endings: Mapping[str, int] = report.get("passed_over", {})
     lines = []
     if endings:
-        kinds = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in endings.items())
-        lines.append(f"{sum(endings.values())} passed over: {kinds}")
+        kinds = [f"{count} {ending or 'without an ending'}" for ending, count in endings.items()]
+        others = report.get("passed_over_others", 0)
+        if others:
+            kinds.append(f"{others} of other kinds")
+        lines.append(f"{sum(endings.values()) + others} passed over: {', '.join(kinds)}")
     if report.get("hidden_files"):
         lines.append(f"{output.counted(report['hidden_files'], 'hidden file')} passed over")
     for name, what in (("hidden_folders", "hidden folder"), ("linked_folders", "linked folder")):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +61,12 @@ class LeftOut:
     linked_folders: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """For the record of a job: folders as a count and a few examples."""
+        """For the record of a job, which stays small: the most frequent endings, folders as a count and examples."""
         named = {"hidden_folders": self.hidden_folders, "linked_folders": self.linked_folders}
+        shown = dict(self.passed_over.most_common(EXAMPLES))
         return {
-            "passed_over": dict(self.passed_over.most_common()),
+            "passed_over": shown,
+            "passed_over_others": self.passed_over.total() - sum(shown.values()),
             "hidden_files": self.hidden_files,
             **{name: {"count": len(paths), "examples": paths[:EXAMPLES]} for name, paths in named.items()},
         }
@@ -107,7 +111,8 @@ def list_images(paths: Iterable[str], id_from: str) -> Listing:
 
 
 def _walk(paths: Iterable[str], failures: list[JobFailure], left_out: LeftOut) -> Iterator[tuple[str, str]]:
-    """(the path that was asked for or its folder, a file), in the order of names."""
+    """(the path that was asked for or its folder, a file), in the order of names; each folder once."""
+    walked: set[str] = set()
     for asked in paths:
         if os.path.isfile(asked):
             yield os.path.dirname(asked), asked
@@ -118,6 +123,10 @@ def _walk(paths: Iterable[str], failures: list[JobFailure], left_out: LeftOut) -
         for folder, folders, names in os.walk(
             asked, onerror=lambda error: failures.append(_failure(str(error.filename), error))
         ):
+            if folder in walked:
+                folders.clear()
+                continue
+            walked.add(folder)
             folders[:] = [name for name in sorted(folders) if _looks_into(os.path.join(folder, name), left_out)]
             for name in sorted(names):
                 if _takes(os.path.join(folder, name), left_out):
@@ -139,19 +148,28 @@ def _takes(path: str, left_out: LeftOut) -> bool:
         left_out.hidden_files += 1
         return False
     ending = os.path.splitext(path)[1].lower()
-    if ending in IMAGE_SUFFIXES or (not ending and _begins_like_a_picture(path)):
+    if ending in IMAGE_SUFFIXES or (not ending and _holds_a_picture(path)):
         return True
     left_out.passed_over[_printable(ending)] += 1
     return False
 
 
-def _begins_like_a_picture(path: str) -> bool:
-    if not os.path.isfile(path):  # to open a pipe would wait for whoever writes into it
+def _holds_a_picture(path: str) -> bool:
+    try:
+        status = os.stat(path)
+        # To open a pipe would wait for whoever writes into it.
+        return stat.S_ISREG(status.st_mode) and _begins_like_a_picture(path, status.st_mtime_ns)
+    except OSError:
         return False
+
+
+@lru_cache(maxsize=100_000)  # a folder that is watched is listed every few seconds
+def _begins_like_a_picture(path: str, mtime_ns: int) -> bool:
+    """mtime_ns: of the file as it is; another is another file."""
     try:
         with open(path, "rb") as file:
             picture_format(file.read(HEAD_BYTES))
-    except (OSError, UnsupportedImage):
+    except UnsupportedImage:
         return False
     return True
 

@@ -61,6 +61,23 @@ def test_the_record_of_a_job_has_counts_and_a_few_folders(tmp_path: Path) -> Non
     assert json.loads(json.dumps(told)) == told
 
 
+def test_the_record_of_a_job_stays_small_however_many_endings_there_are(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "b.mp4", *(f"part.{number:05d}" for number in range(100)))
+    told = list_images([str(tmp_path)], "path").left_out.as_json()
+    assert len(told["passed_over"]) == EXAMPLES
+    assert told["passed_over"][".mp4"] == 2
+    assert told["passed_over_others"] == 100 - (EXAMPLES - 1)
+
+
+def test_a_folder_that_is_reached_twice_is_counted_once(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.txt", "a/.h/y.jpg", "a/b.jpg")
+    for paths in ([tmp_path, tmp_path / "a"], [tmp_path / "a", tmp_path]):
+        listing = list_images([str(path) for path in paths], "path")
+        assert [file.source.path for file in listing.files] == [str(tmp_path / "a" / "b.jpg")]
+        assert listing.left_out.passed_over == {".txt": 1}
+        assert listing.left_out.hidden_folders == [str(tmp_path / "a" / ".h")]
+
+
 def test_a_file_that_is_named_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
     touch(tmp_path, "photo.unknown")
     assert ids([tmp_path / "photo.unknown"]) == ["photo.unknown"]
