@@ -95,9 +95,8 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/same_picture"
         ),
         "graph/jobs/indexing": (
-            "graph/catalog graph/config graph/jobs/running graph/requests deployments/annotators "
-            "deployments/extractor deployments/extractors deployments/pictures storage/cluster storage/encoding "
-            "storage/shard"
+            "graph/catalog graph/config graph/jobs/running deployments/annotators deployments/extractor "
+            "deployments/extractors deployments/pictures storage/cluster storage/encoding storage/shard"
         ),
         "graph/http": (
             "graph/catalog graph/config graph/http/ambience graph/http/forms graph/http/guards graph/http/replies "

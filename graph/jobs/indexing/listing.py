@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.pictures.images import HEAD_BYTES, picture_format
-from graph.requests.messages import check_image_id
+from storage.encoding.keys import check_image_id
 from storage.errors import InvalidField, LookalikeError, UnsupportedImage
 from storage.types.jobs import JobFailure
 from storage.types.pictures import SourceFile
@@ -97,11 +97,13 @@ def list_images(paths: Iterable[str], id_from: str) -> Listing:
         seen.add(path)
         try:
             image_id = _id_of(path, root, id_from)
-            if image_id is not None and owners.setdefault(check_image_id(image_id), path) != path:
-                raise InvalidField(
-                    f"the id {image_id!r} is taken by {owners[image_id]}",
-                    "index the folders apart, or use --id-from sha256",
-                )
+            if image_id is not None:
+                check_image_id(image_id)
+                if owners.setdefault(image_id, path) != path:
+                    raise InvalidField(
+                        f"the id {image_id!r} is taken by {owners[image_id]}",
+                        "index the folders apart, or use --id-from sha256",
+                    )
             status = os.stat(path)
         except (OSError, LookalikeError) as failure:
             failures.append(_failure(path, failure))

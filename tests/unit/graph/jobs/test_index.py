@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from graph.jobs.index import RATE_KNOWN_AFTER_S, seconds_left
@@ -33,3 +36,12 @@ def test_workers_are_as_many_as_places_or_batches_on_the_cpus_that_are_free(
     found_workers, found_cpus = worker_size(places, free, files)
     assert found_workers == workers
     assert found_cpus == pytest.approx(cpus)
+
+
+@pytest.mark.slow
+def test_a_job_does_not_wait_for_packages_that_it_has_no_use_for() -> None:
+    probe = (
+        "import sys, graph.jobs.index; print({'httpx', 'fastapi', 'torch', 'pandas', 'ray.data'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
