@@ -135,12 +135,8 @@ class BackfillJob:
     def _list_those_without_file(self) -> None:
         """Pictures that wait, but were uploaded when nobody thought of another model."""
         for found in self._shards.ask_each(PendingWithoutFile(self._work.asked, LISTED_WITHOUT_FILE)):
-            self._fail(
-                [
-                    JobFailure(image_id, "no_file", "its file was not kept when it was uploaded: add it again")
-                    for image_id in found
-                ]
-            )
+            why = "its file was not kept when it was uploaded: add it again"
+            self._fail([JobFailure(image_id, "no_file", why) for image_id in found])
 
 
 def load_asked_parts(settings: AppSettings, feature: str | None, adopt: Adopt) -> WorkerParts:

@@ -72,13 +72,13 @@ def summary(job: Job) -> str:
 def show_outcome(client: Client, job: Job, *, all_failures: bool) -> None:
     """What came of a job, with what it left alone and what it could not take."""
     output.say(summary(job))
-    for line in passed_over(job):
+    for line in _passed_over(job):
         output.say(line)
     if job.failed:
         show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
 
 
-def passed_over(job: Job) -> list[str]:
+def _passed_over(job: Job) -> list[str]:
     """What an indexing job left alone: files that are no pictures, hidden ones, folders; a line each."""
     report = job.report
     endings: Mapping[str, int] = report.get("passed_over", {})
@@ -149,7 +149,7 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
     )
     if is_import(job):
         show_import(job)
-    for line in passed_over(job):
+    for line in _passed_over(job):
         output.say(line)
     if job.failed:
         show_failures(client, job)
