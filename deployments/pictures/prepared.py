@@ -15,6 +15,7 @@ from deployments.extractor import ImageInput, Pixels, Resampling
 from deployments.pictures import pixel_kernels
 from deployments.pictures.images import DecodeLimits, WorkingImage, decode
 from deployments.pictures.pixel_kernels import luma, resize_gray
+from storage.types.pictures import Exif
 
 THUMBNAIL_SIDE = 256
 THUMBNAIL_SIDE_LEAST = 192
@@ -26,7 +27,7 @@ class PictureFacts:
     """What is stored of a picture beside its features; small, unlike its pixels.
 
     width, height: of the original, EXIF orientation applied. sha256: of the bytes, hex. thumbnail: JPEG; empty unless
-    asked for.
+    asked for. exif: empty of a picture without.
     """
 
     width: int
@@ -35,6 +36,7 @@ class PictureFacts:
     sha256: str
     byte_size: int
     thumbnail: bytes = b""
+    exif: Exif = Exif()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,6 +44,7 @@ def put_image(
         metadata=metadata or {},
         source=source,
         annotations=annotations,
+        exif=facts.exif,
     )
     return PutImage(
         operation_id=operation_id,

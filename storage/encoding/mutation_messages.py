@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from storage.encoding.message_pack import pack, packed_array, unpack, unpacked_array
+from storage.encoding.records import packed_exif, unpacked_exif
 from storage.errors import LookalikeError
 from storage.types.features import FeatureRows
 from storage.types.mutations import (
@@ -103,13 +104,15 @@ def _packed_record(record: ImageRecord) -> list[Any]:
         dict(record.metadata),
         None if source is None else [source.path, source.size, source.mtime_ns],
         dict(record.annotations),
+        None if record.exif is None else packed_exif(record.exif),
+        record.missing,
     ]
 
 
 def _record(packed: Sequence[Any]) -> ImageRecord:
-    *rest, source, annotations = packed
+    *rest, source, annotations, exif, missing = packed
     fields = [*rest, None if source is None else SourceFile(*source), annotations]
-    return ImageRecord(*fields)
+    return ImageRecord(*fields, None if exif is None else unpacked_exif(exif), missing)
 
 
 def _packed_features(features: Mapping[str, FeatureRows]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 from storage.errors import CorruptData, InvalidField
 from storage.types.jobs import JobFailure, JobRecord
 from storage.types.mutations import MutationResult, Outcome
-from storage.types.pictures import ImageRecord, SourceFile
+from storage.types.pictures import Exif, ImageRecord, SourceFile
 
 T = TypeVar("T", JobRecord, JobFailure)
 
@@ -37,6 +37,8 @@ def encode_record(record: ImageRecord) -> bytes:
             "metadata": dict(record.metadata),
             "source": None if source is None else [source.path, source.size, source.mtime_ns],
             **({"annotations": dict(record.annotations)} if record.annotations else {}),
+            **({} if record.exif is None else {"exif": packed_exif(record.exif)}),
+            **({"missing": True} if record.missing else {}),
         }
     )
 
@@ -45,10 +47,23 @@ def decode_record(value: bytes) -> ImageRecord:
     """Inverse of `encode_record`. Raises `CorruptData`."""
     fields = decode_fields(value)
     try:
-        source = fields["source"]
-        return ImageRecord(**{**fields, "source": None if source is None else SourceFile(*source)})
-    except (KeyError, TypeError) as failure:
+        source, exif = fields["source"], fields.get("exif")
+        fields["source"] = None if source is None else SourceFile(*source)
+        fields["exif"] = None if exif is None else unpacked_exif(exif)
+        return ImageRecord(**fields)
+    except (KeyError, TypeError, IndexError) as failure:
         raise CorruptData(f"an image's row does not decode: {failure!r}") from failure
+
+
+def packed_exif(exif: Exif) -> dict[str, Any]:
+    """What is known of it, as JSON."""
+    return {name: value for name in Exif.__slots__ if (value := getattr(exif, name)) is not None}
+
+
+def unpacked_exif(packed: Mapping[str, Any]) -> Exif:
+    """Inverse of `packed_exif`. Raises `TypeError`."""
+    gps = packed.get("gps")
+    return Exif(**{**packed, "gps": None if gps is None else (gps[0], gps[1])})
 
 
 def encode_result(outcome: Outcome, encoded_record: bytes | None) -> bytes:

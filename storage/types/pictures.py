@@ -21,13 +21,28 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Exif:
+    """What the camera wrote into a file; None for what it did not.
+
+    taken_at: ISO 8601 in the camera's own time, with its zone where that is known. camera: make and model. orientation:
+    1 to 8. gps: latitude and longitude in degrees, north and east positive.
+    """
+
+    taken_at: str | None = None
+    camera: str | None = None
+    orientation: int | None = None
+    gps: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """A stored picture's row.
 
     width, height: pixels, EXIF orientation applied. sha256: of the file's bytes, hex. added_at: Unix seconds.
     features: state of every feature and annotation that the service was asked to keep for it. "pending" ones are to be
     computed, "absent" ones are not: the picture came with single features, or lost some.
-    annotations: by annotator, what it said of the picture, as JSON.
+    annotations: by annotator, what it said of the picture, as JSON. exif: None while nobody has looked for it. missing:
+    the file was gone when its folder was last indexed.
     """
 
     id: str
@@ -41,6 +56,8 @@ class ImageRecord:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     source: SourceFile | None = None
     annotations: Mapping[str, Any] = field(default_factory=dict)
+    exif: Exif | None = None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
