@@ -20,6 +20,7 @@ from storage.types.mutations import (
     Outcome,
     PutImage,
     RemoveFeatures,
+    UpdateSource,
 )
 from storage.types.pictures import ImageRecord, SourceFile
 
@@ -54,8 +55,11 @@ def _packed(mutation: Mutation) -> list[Any]:
         case PutImage(operation_id, record, features, thumbnail, on_conflict, original):
             packed = [_packed_record(record), _packed_features(features)]
             return ["put", operation_id, *packed, thumbnail, on_conflict, original]
-        case DeleteImage(operation_id, image_id):
-            return ["delete", operation_id, image_id]
+        case DeleteImage(operation_id, image_id, stays_out):
+            return ["delete", operation_id, image_id, stays_out]
+        case UpdateSource(operation_id, image_id, sha256, source, missing, exif):
+            packed_source = [source.path, source.size, source.mtime_ns]
+            return ["source", operation_id, image_id, sha256, packed_source, missing, exif and packed_exif(exif)]
         case FillFeatures(operation_id, image_id, sha256, features, annotations):
             return ["fill", operation_id, image_id, sha256, _packed_features(features), dict(annotations)]
         case AddFeatures(operation_id, record, features, thumbnail, original):
@@ -72,6 +76,9 @@ def _mutation(packed: list[Any]) -> Mutation:
             return PutImage(operation_id, _record(record), _features(features), *rest)
         case ["delete", *rest]:
             return DeleteImage(*rest)
+        case ["source", operation_id, image_id, sha256, source, missing, exif]:
+            read = None if exif is None else unpacked_exif(exif)
+            return UpdateSource(operation_id, image_id, sha256, SourceFile(*source), missing, read)
         case ["fill", operation_id, image_id, sha256, features, annotations]:
             return FillFeatures(operation_id, image_id, sha256, _features(features), annotations)
         case ["add", operation_id, record, features, *rest]:
@@ -111,8 +118,9 @@ def _packed_record(record: ImageRecord) -> list[Any]:
 
 def _record(packed: Sequence[Any]) -> ImageRecord:
     *rest, source, annotations, exif, missing = packed
-    fields = [*rest, None if source is None else SourceFile(*source), annotations]
-    return ImageRecord(*fields, None if exif is None else unpacked_exif(exif), missing)
+    file = None if source is None else SourceFile(*source)
+    fields = [*rest, file, annotations, None if exif is None else unpacked_exif(exif), missing]
+    return ImageRecord(*fields)
 
 
 def _packed_features(features: Mapping[str, FeatureRows]) -> dict[str, Any]:

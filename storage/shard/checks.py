@@ -17,7 +17,15 @@ from storage.shard.mutations import mutation_id
 from storage.shard.placement import shard_of
 from storage.tables.model_versions import ModelVersions, mismatch
 from storage.types.features import FeatureRows
-from storage.types.mutations import AddFeatures, DeleteImage, FillFeatures, Mutation, PutImage, RemoveFeatures
+from storage.types.mutations import (
+    AddFeatures,
+    DeleteImage,
+    FillFeatures,
+    Mutation,
+    PutImage,
+    RemoveFeatures,
+    UpdateSource,
+)
 from storage.types.searches import FeatureQuery
 from storage.words.word_search import WordParams, check_words
 
@@ -35,7 +43,7 @@ def check_mutation(mutation: Mutation, versions: ModelVersions, shard: int, shar
     home = shard_of(image_id, shard_count)
     if home != shard:
         raise InvalidRequest(f"image {image_id!r} belongs to shard {home}, not {shard}", "ask that shard")
-    if isinstance(mutation, DeleteImage):
+    if isinstance(mutation, DeleteImage | UpdateSource):
         return
     if isinstance(mutation, RemoveFeatures):
         _check_known(image_id, mutation.features, versions)

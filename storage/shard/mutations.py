@@ -33,6 +33,7 @@ from storage.types.mutations import (
     Outcome,
     PutImage,
     RemoveFeatures,
+    UpdateSource,
 )
 
 OPERATIONS_KEPT = 100_000
@@ -56,7 +57,7 @@ def prepare_mutation(mutation: Mutation, configured: Sequence[str]) -> PreparedM
     """Encodes; a configured feature that a put does not speak of becomes a pending one, and an absent one where the
     picture comes with single features. Raises `InvalidField` for what JSON cannot hold.
     """
-    if isinstance(mutation, DeleteImage | RemoveFeatures):
+    if isinstance(mutation, DeleteImage | RemoveFeatures | UpdateSource):
         return PreparedMutation(mutation, b"", {})
     features = {name: (encode_rows(rows), rows) for name, rows in mutation.features.items()}
     if isinstance(mutation, FillFeatures):
@@ -130,8 +131,10 @@ class MutationBatch:
         if stored is None:
             return MutationResult("absent"), None
         if isinstance(mutation, DeleteImage):
-            self._pictures.remove(stored)
+            self._pictures.remove(stored, stays_out=mutation.stays_out)
             return MutationResult("deleted"), None
+        if isinstance(mutation, UpdateSource):
+            return self._update_source(mutation, stored)
         if isinstance(mutation, RemoveFeatures):
             return self._remove_features(mutation, stored)
         return self._fill(mutation, prepared, stored)
@@ -139,8 +142,8 @@ class MutationBatch:
     def _put(
         self, mutation: PutImage, prepared: PreparedMutation, stored: StoredImage | None
     ) -> tuple[MutationResult, Encoded]:
-        if stored is not None and mutation.on_conflict != "replace":
-            refused: Outcome = "conflict" if mutation.on_conflict == "error" else "skipped"
+        if stored is not None and (mutation.on_conflict != "replace" or _is_of_another_file(stored, mutation)):
+            refused: Outcome = "skipped" if mutation.on_conflict == "skip" else "conflict"
             return MutationResult(refused, stored.record), encode_record(stored.record)
         if stored is not None:
             self._pictures.remove(stored)
@@ -198,11 +201,29 @@ class MutationBatch:
         self._pictures.update(stored, record, encoded, None, wanted)
         return MutationResult("filled", record), encoded
 
+    def _update_source(self, mutation: UpdateSource, stored: StoredImage) -> tuple[MutationResult, Encoded]:
+        if stored.record.sha256 != mutation.sha256:
+            return MutationResult("skipped", stored.record), encode_record(stored.record)
+        record = replace(
+            stored.record,
+            source=mutation.source,
+            missing=mutation.missing,
+            exif=stored.record.exif if mutation.exif is None else mutation.exif,
+        )
+        encoded = encode_record(record)
+        self._pictures.update(stored, record, encoded, None, {})
+        return MutationResult("updated", record), encoded
+
     def _trim_operations(self) -> None:
         surplus = max(0, self._transaction.count(OPERATIONS) - self._operations_kept)
         for order, operation in list(islice(self._transaction.items(OPERATION_ORDER), surplus)):
             self._transaction.delete(OPERATION_ORDER, order)
             self._transaction.delete(OPERATIONS, operation)
+
+
+def _is_of_another_file(stored: StoredImage, mutation: PutImage) -> bool:
+    own, other = stored.record.source, mutation.record.source
+    return own is not None and other is not None and own.path != other.path
 
 
 def mutation_id(mutation: Mutation) -> str:

@@ -16,6 +16,7 @@ from storage.tables.model_version_records import stored_fingerprints
 from storage.tables.model_versions import feature_of_key
 from storage.tables.registration import note_originals, register_features, take_ownership
 from storage.tables.schema import SEQUENCE, TABLES, meta_number
+from storage.tables.sources import keep_sources_current
 from storage.upkeep.loading import load_index
 from storage.upkeep.model_removal import finish_removals
 from storage.upkeep.model_switch import ModelSwitch
@@ -76,6 +77,7 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
         versions = register_features(
             store, settings.features, ownership, late=settings.late, annotations=settings.annotations
         )
+        keep_sources_current(store, ownership)
         finish_removals(store, snapshots, ownership, settings.late, versions, keeps_originals=settings.keeps_originals)
         with store.read() as transaction:
             stored = stored_fingerprints(transaction)

@@ -28,6 +28,7 @@ from storage.tables.schema import (
     meta_number,
     put_meta_number,
 )
+from storage.tables.sources import forget_source, note_source
 from storage.types.features import FeatureRows
 from storage.types.pictures import ImageRecord
 
@@ -66,6 +67,7 @@ class PictureWriter:
         self._transaction.put(THUMBNAILS, key, thumbnail)
         if (name := file_name_key(record, stored.handle)) is not None:
             self._transaction.put(FILE_NAMES, name, record.id.encode())
+        note_source(self._transaction, stored)
         self._put_row(stored, encoded, original)
         self._add_features(stored.handle, features)
         return stored
@@ -80,11 +82,16 @@ class PictureWriter:
     ) -> None:
         """Another row in its place, with features more. original: one that the shard may not have yet."""
         self._absent.subtract(absent_in(before.record.features))
+        if (before.record.source, before.record.missing) != (record.source, record.missing):
+            forget_source(self._transaction, before)
+            note_source(self._transaction, StoredImage(before.handle, record))
         self._put_row(StoredImage(before.handle, record), encoded, original)
         self._add_features(before.handle, features)
 
-    def remove(self, stored: StoredImage) -> None:
+    def remove(self, stored: StoredImage, *, stays_out: bool = False) -> None:
+        """stays_out: the file that it came from is not to come back by itself."""
         self.changed = True
+        forget_source(self._transaction, stored, stays_out=stays_out)
         self._absent.subtract(absent_in(stored.record.features))
         key = number_key(stored.handle)
         self._transaction.delete(IMAGES, text_key(stored.record.id))

@@ -9,9 +9,12 @@
 - ``originals``: handle -> the file's bytes, while features are pending; for good where the shard keeps them
 - ``pending``: handle -> id, of the pictures with pending features whose bytes can still be had
 - ``file_names``: digest of the metadata's ``file_name`` and handle -> id
+- ``sources``: path of a file and handle -> state of the file, id
+- ``contents``: size of a file, digest of its SHA-256, handle -> id
+- ``removed``: key of the id -> the file of a picture that was removed by hand, which stays out
 - ``log``: sequence -> which handles came and went, for bringing a snapshot of an index up to date
 - ``operations``: digest of the operation id -> its outcome; ``operation_order`` holds the digests by age
-- ``jobs``, ``job_failures``
+- ``jobs``, ``job_failures``, ``roots``: in the first shard
 """
 
 from __future__ import annotations
@@ -36,14 +39,18 @@ THUMBNAILS = "thumbnails"
 ORIGINALS = "originals"
 PENDING = "pending"
 FILE_NAMES = "file_names"
+SOURCES = "sources"
+CONTENTS = "contents"
+REMOVED = "removed"
 LOG = "log"
 OPERATIONS = "operations"
 OPERATION_ORDER = "operation_order"
 JOBS = "jobs"
 JOB_FAILURES = "job_failures"
+ROOTS = "roots"
 TABLES = (
-    META, IMAGES, HANDLES, THUMBNAILS, ORIGINALS, PENDING, FILE_NAMES, LOG, OPERATIONS, OPERATION_ORDER, JOBS,
-    JOB_FAILURES,
+    META, IMAGES, HANDLES, THUMBNAILS, ORIGINALS, PENDING, FILE_NAMES, SOURCES, CONTENTS, REMOVED, LOG, OPERATIONS,
+    OPERATION_ORDER, JOBS, JOB_FAILURES, ROOTS,
 )  # fmt: skip
 
 SEQUENCE = b"sequence"
@@ -51,6 +58,7 @@ EPOCH = b"epoch"
 OWNER = b"owner"
 NEXT_HANDLE = b"next_handle"
 NEXT_OPERATION = b"next_operation"
+SOURCES_EPOCH = b"sources_epoch"  # the last opening that kept ``sources`` and ``contents``
 LOG_START = b"log_start"  # the log has every change from this sequence on
 _ABSENT = b"absent:"
 

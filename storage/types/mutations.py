@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from storage.types.features import FeatureRows
-from storage.types.pictures import ImageRecord
+from storage.types.pictures import Exif, ImageRecord, SourceFile
 
 OnConflict = Literal["error", "skip", "replace"]
-Outcome = Literal["created", "replaced", "skipped", "conflict", "deleted", "absent", "filled"]
+Outcome = Literal["created", "replaced", "skipped", "conflict", "deleted", "absent", "filled", "updated"]
 
 
 @dataclass(frozen=True, slots=True)
 class PutImage:
-    """Store a picture. original: its bytes, kept while features are pending, to compute them from; for good by a shard
+    """Store a picture. One that comes from a file never takes the place of a picture from another one: the outcome is
+    "conflict". original: its bytes, kept while features are pending, to compute them from; for good by a shard
     that keeps originals.
     """
 
@@ -29,8 +30,27 @@ class PutImage:
 
 @dataclass(frozen=True, slots=True)
 class DeleteImage:
+    """Remove a picture. stays_out: the file that it came from is not to be indexed again unless its bytes change, or
+    somebody asks for it.
+    """
+
     operation_id: str
     id: str
+    stays_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSource:
+    """Say where a picture's file is now, and whether it is there; nothing is computed anew. Ignored unless the picture
+    still is the one with this sha256. exif: in place of what is known; None leaves it.
+    """
+
+    operation_id: str
+    id: str
+    sha256: str
+    source: SourceFile
+    missing: bool = False
+    exif: Exif | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +90,7 @@ class RemoveFeatures:
     features: tuple[str, ...]
 
 
-Mutation = PutImage | DeleteImage | FillFeatures | AddFeatures | RemoveFeatures
+Mutation = PutImage | DeleteImage | FillFeatures | AddFeatures | RemoveFeatures | UpdateSource
 
 
 @dataclass(frozen=True, slots=True)
