@@ -90,7 +90,7 @@ test: setup ## the whole test suite (ARGS: arguments for pytest)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 soak: setup ## minutes of load and deaths (ARGS: arguments for pytest)
-	@$(BIN)/python -m pytest --soak $(ARGS) tests/e2e
+	@$(BIN)/python -m pytest --soak $(ARGS) tests
 
 lint: setup ## format, lint and types
 	@$(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ class PictureFacts:
     sha256: str
     byte_size: int
     thumbnail: bytes = b""
-    exif: Exif = Exif()
+    exif: Exif = field(default_factory=Exif)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -69,7 +69,7 @@ class BackfillJob:
         )
 
     def run(self) -> None:
-        self.progress.start(sum(self._shards.ask_each(CountPending(self._work.asked))), 0, 0, [])
+        self.progress.start(sum(self._shards.ask_each(CountPending(self._work.asked))))
         settle()
         self.progress.began(time.time())
         threads = self._settings.batch.threads or own_cores()

@@ -75,7 +75,7 @@ class ImportJob:
         source = self._arguments["keypoint_ranges"]
         ranges = None if source is None else read_point_ranges(source, self._defects)
         pictures = FoundPictures(folders, self._defects)
-        self.progress.start(pictures.count(), 0, 0, ())
+        self.progress.start(pictures.count())
         self._note_defects()
         importer = self._importer(folders)
         settle()

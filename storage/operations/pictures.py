@@ -65,14 +65,3 @@ class Original(Operation[bytes | None]):
     def run(self, shard: OpenShard) -> bytes | None:
         with shard.store.read() as transaction:
             return reads.bytes_of(transaction, ORIGINALS, self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStates(Operation[list[reads.SourceState]]):
-    """For (id, path, bytes, mtime in ns) each: whether the picture is stored, from that file, as the file is now."""
-
-    sources: tuple[reads.SourceQuery, ...]
-
-    def run(self, shard: OpenShard) -> list[reads.SourceState]:
-        with shard.store.read() as transaction:
-            return [reads.source_state(transaction, source) for source in self.sources]

@@ -28,6 +28,7 @@ from storage.tables.schema import (
     decode_image,
     feature_table,
 )
+from storage.tables.sources import count_strays, is_noted
 from storage.types.features import Vectors
 
 MAX_PROBLEMS = 100
@@ -52,8 +53,10 @@ def table_problems(
             yield f"images: {image.record.id!r} lies under another image's key"
         yield from _image_problems(transaction, image, indexes, keeps_originals=keeps_originals)
     for table in (HANDLES, THUMBNAILS, ORIGINALS, PENDING, *map(feature_table, indexes)):
-        strays = [number_of(key) for key in transaction.keys(table) if number_of(key) not in known]
-        yield from (f"{table}: handle {handle} belongs to no image" for handle in strays)
+        unknown = [number_of(key) for key in transaction.keys(table) if number_of(key) not in known]
+        yield from (f"{table}: handle {handle} belongs to no image" for handle in unknown)
+    if strays := count_strays(transaction, known):
+        yield f"files: {strays} entries lead to no image"
     for feature in indexes:
         if absent[feature] != absent_count(transaction, feature):
             yield f"{feature} is absent of {absent[feature]} images, counted as {absent_count(transaction, feature)}"
@@ -66,6 +69,8 @@ def _image_problems(
     name = f"image {record.id!r}"
     if transaction.get(HANDLES, key) != record.id.encode():
         yield f"{name}: its handle leads elsewhere"
+    if not is_noted(transaction, image):
+        yield f"{name}: it is not found by its file"
     if not transaction.has(THUMBNAILS, key):
         yield f"{name}: no thumbnail"
     original = transaction.has(ORIGINALS, key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice, takewhile
-from typing import Literal
 
 import numpy as np
 
@@ -28,9 +27,6 @@ from storage.tables.schema import (
 from storage.types.features import FeatureRows, FeatureSpec, FloatVectors, Vectors
 from storage.types.pictures import ImageRecord
 from storage.types.reports import FeatureStats, ModelVersion
-
-SourceQuery = tuple[str, str, int, int]  # image id, the file's path, its bytes, its mtime in ns
-SourceState = Literal["absent", "unchanged", "changed", "other_source"]
 
 
 def records_of(transaction: ReadTransaction, ids: Sequence[str], versions: ModelVersions) -> list[ImageRecord | None]:
@@ -104,18 +100,6 @@ def sampled_rows(transaction: ReadTransaction, spec: FeatureSpec, count: int, se
     values = (transaction.get(table, at) for at in chosen)
     rows = [np.asarray(decode_rows(value).rows, np.float32) for value in values if value is not None]
     return np.concatenate([np.zeros((0, row_width(spec)), np.float32), *rows])
-
-
-def source_state(transaction: ReadTransaction, source: SourceQuery) -> SourceState:
-    """Whether the image is stored, from that file, and the file still looks the same."""
-    image_id, path, size, mtime_ns = source
-    image = image_by_id(transaction, image_id)
-    if image is None:
-        return "absent"
-    stored = image.record.source
-    if stored is None or stored.path != path:
-        return "other_source"
-    return "unchanged" if (stored.size, stored.mtime_ns) == (size, mtime_ns) else "changed"
 
 
 def feature_stats(transaction: ReadTransaction, name: str, index: VectorIndex) -> FeatureStats:

@@ -5,7 +5,7 @@ A picture that was removed by hand leaves a mark with what is known of its file,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 
 from storage.encoding.keys import PREFIX_BYTES, digest_key, number_key, number_of, text_key
@@ -130,6 +130,24 @@ def id_holder(transaction: ReadTransaction, image_id: str) -> IdHolder | None:
         return IdHolder(None if source is None else source.path, image.record.width > 0)
     mark = _mark(transaction, image_id)
     return None if mark is None else IdHolder(mark[0].path, True)
+
+
+def is_noted(transaction: ReadTransaction, stored: StoredImage) -> bool:
+    """Whether a picture is found by its file, as it is to be."""
+    record, key = stored.record, number_key(stored.handle)
+    if record.source is None:
+        return True
+    state: FileState = "missing" if record.missing else "stored"
+    by_path = transaction.get(SOURCES, _path_key(record.source.path) + key)
+    by_contents = transaction.get(CONTENTS, _contents_key(record.source.size, record.sha256) + key)
+    return (by_path, by_contents) == (_STATES[state] + record.id.encode(), record.id.encode())
+
+
+def count_strays(transaction: ReadTransaction, known: Container[int]) -> int:
+    """Entries that lead to no picture, nor to a mark. known: handles of all pictures."""
+    marked = {decode_fields(value)["file"][-1] for _, value in transaction.items(REMOVED)}
+    handles = (number_of(key[-HANDLE_BYTES:]) for table in (SOURCES, CONTENTS) for key in transaction.keys(table))
+    return sum(handle not in known and handle not in marked for handle in handles)
 
 
 def keep_sources_current(store: LmdbStore, ownership: Ownership) -> None:

@@ -94,6 +94,9 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/catalog graph/config graph/http/forms graph/http/guards graph/http/replies graph/requests "
             "graph/same_picture"
         ),
+        "graph/jobs/scanning": (
+            "graph/jobs/running deployments/pictures storage/encoding storage/operations storage/shard"
+        ),
         "graph/jobs/indexing": (
             "graph/catalog graph/config graph/jobs/running deployments/annotators deployments/extractor "
             "deployments/extractors deployments/pictures storage/cluster storage/encoding storage/shard"
@@ -108,8 +111,8 @@ ROOMS: dict[str, frozenset[str]] = {
         ),
         "graph/jobs": (
             "graph/ambience_data graph/config graph/jobs/filling graph/jobs/importing graph/jobs/indexing "
-            "graph/jobs/running graph/ports deployments/extractors deployments/pictures storage/operations "
-            "storage/shard"
+            "graph/jobs/running graph/jobs/scanning graph/ports deployments/extractors deployments/pictures "
+            "storage/operations storage/shard"
         ),
         "graph/serving": (
             "graph/catalog graph/config graph/http graph/http/guards graph/jobs graph/ports graph/requests "

@@ -34,10 +34,25 @@ class JobProgress:
         self._failures: list[JobFailure] = []
         self._written = 0.0
 
-    def start(self, total: int, unchanged: int, skipped: int, failures: Sequence[JobFailure]) -> None:
-        """The start of a round: what needs no work counts as done."""
-        self.record = replace(self.record, state="running")
-        self._add(total=total, done=unchanged + skipped, unchanged=unchanged, skipped=skipped)
+    def found(self, files: int) -> None:
+        """So many files there are, so far."""
+        self.record = replace(self.record, state="running", total=max(files, self.record.total))
+        self._write_now_and_then()
+
+    def start(
+        self,
+        total: int,
+        *,
+        done: int = 0,
+        unchanged: int = 0,
+        skipped: int = 0,
+        failures: Sequence[JobFailure] = (),
+    ) -> None:
+        """The start of a round. total: how many things there are by now. done: how many more of them need no work,
+        failures apart; less than 0 where some are to be looked at again.
+        """
+        self.record = replace(self.record, state="running", total=total)
+        self._add(done=done, unchanged=unchanged, skipped=skipped)
         self.failed(failures)
         self.write()
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from graph.client import Client, SearchAnswer
-from graph.jobs.indexing.listing import IMAGE_SUFFIXES
+from graph.jobs.scanning.listing import IMAGE_SUFFIXES
 from tests.e2e.running_service import RunningService
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.graph.jobs.importing.target import Target
+from tests.unit.graph.jobs.indexed_folder import IndexedFolder
 from tests.unit.graph.jobs.model_collection import Collection
 
 
@@ -23,3 +24,12 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     made = Target(tmp_path)
     yield made
     made.fleet.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[IndexedFolder]:
+    monkeypatch.setattr("graph.jobs.index.settle", lambda: None)
+    monkeypatch.setattr("graph.jobs.index.cluster_cpus", lambda: 0.0)
+    made = IndexedFolder(tmp_path / "photos", tmp_path / "data")
+    yield made
+    made.close()

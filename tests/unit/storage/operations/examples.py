@@ -19,11 +19,23 @@ from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, White
 from storage.operations.jobs import AddJobFailures, FailuresOfJob, FindJob, Jobs, PutJob
 from storage.operations.models import AdoptModel, BeginModel, CountLeftBehind, DropReplaced, SwitchModel
 from storage.operations.pending import CountPending, PendingPictures, PendingWithoutFile
-from storage.operations.pictures import IdsOfFileName, Original, Page, Records, SourceStates, Thumbnail
+from storage.operations.pictures import IdsOfFileName, Original, Page, Records, Thumbnail
 from storage.operations.reports import Backup, SearchAddress, Stats, Verify
+from storage.operations.roots import ForgetRoot, NoteScans, Roots, WatchRoot
+from storage.operations.sources import (
+    CountBelow,
+    FilesAt,
+    FilesBelow,
+    FilesOfContents,
+    HeldSizes,
+    IdHolders,
+    LiftRemovals,
+    MoveRemovals,
+)
 from storage.shard.operation import Operation
 from storage.shard.shard import Shard
 from storage.types.jobs import JobFailure, JobRecord
+from storage.types.library import KnownFile, Root
 from storage.upkeep.factory import IndexConfig
 from tests.unit.storage.models import ONE, THREE, TWO, fill_seen, put_seen
 from tests.unit.storage.samples import COLOR, SPECS, applied, open_shard, picture_rows
@@ -32,6 +44,7 @@ from tests.unit.storage.scenes import LOCAL, put_scene, scene
 OTHER = replace(ONE, name="other")
 WAITING = {"color": COLOR.fingerprint, "global": "net-3"}
 NEAR = NearQuery("x", (0, 0, "x"), np.asarray(picture_rows("a")["phash"].rows, np.uint8), 5, 5)
+KNOWN = KnownFile("a", "/photos/a", 10, 20, "0" * 64, "removed", True)
 JOB = JobRecord("job", "index", "running", 1.0, 2.0, {"paths": ["/photos"]})
 
 EXAMPLES: dict[type[Operation[Any]], Any] = {
@@ -66,7 +79,18 @@ EXAMPLES: dict[type[Operation[Any]], Any] = {
         IdsOfFileName("a.jpg"),
         Thumbnail("a"),
         Original("a"),
-        SourceStates((("a", "/photos/a", 10, 20),)),
+        FilesBelow("/photos", b"", 9),
+        FilesAt(("/photos/a", "/photos/nothing")),
+        CountBelow("/photos"),
+        HeldSizes((10, 11)),
+        FilesOfContents(((10, KNOWN.sha256),)),
+        IdHolders(("a", "nobody")),
+        MoveRemovals((KNOWN,)),
+        LiftRemovals((KNOWN,)),
+        Roots(),
+        NoteScans((Root("/photos", last_scan_at=1.0),)),
+        WatchRoot("/photos", True),
+        ForgetRoot("/photos"),
         SearchAddress(),
         Stats(),
         Verify(),

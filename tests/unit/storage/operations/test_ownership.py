@@ -14,6 +14,8 @@ from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, White
 from storage.operations.jobs import AddJobFailures, PutJob
 from storage.operations.models import AdoptModel, BeginModel, DropReplaced, SwitchModel
 from storage.operations.pictures import Page
+from storage.operations.roots import ForgetRoot, NoteScans, WatchRoot
+from storage.operations.sources import LiftRemovals, MoveRemovals
 from storage.shard.operation import Operation
 from storage.shard.shard import Shard
 from storage.tables.registration import take_ownership
@@ -23,7 +25,7 @@ from tests.unit.storage.samples import inside, put
 
 WRITERS: set[type[Operation[Any]]] = {
     Train, TrainWhatIsDue, Whiten, SaveIndexes, PutJob, AddJobFailures, AdoptModel, BeginModel, SwitchModel,
-    DropReplaced,
+    DropReplaced, MoveRemovals, LiftRemovals, NoteScans, WatchRoot, ForgetRoot,
 }  # fmt: skip
 
 

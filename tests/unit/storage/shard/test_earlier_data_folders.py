@@ -25,6 +25,7 @@ from storage.operations.jobs import FailuresOfJob, Jobs
 from storage.operations.pending import PendingPictures
 from storage.operations.pictures import IdsOfFileName, Original, Page, Records, Thumbnail
 from storage.operations.reports import Stats, Verify
+from storage.operations.sources import FilesAt
 from storage.shard.data_folder import ensure_manifest, shard_directory
 from storage.shard.placement import shard_of
 from storage.shard.shard import Shard
@@ -91,6 +92,7 @@ def test_every_picture_is_there_with_what_is_known_of_it(shards: list[Shard]) ->
     assert record.source is not None
     assert (record.source.path, record.source.mtime_ns) == ("/photos/trip/ф o%.jpg", 123456789)
     home = shards[shard_of(record.id, SHARDS)]
+    assert [known.id for known in home.ask(FilesAt((record.source.path,)))] == [record.id]
     assert home.ask(IdsOfFileName("photo-3.jpg")) == [record.id]
     assert (home.ask(Thumbnail(record.id)) or b"").startswith(b"\xff\xd8")
     kept = shards[shard_of("trip/photo-01.jpg", SHARDS)].ask(Original("trip/photo-01.jpg"))

@@ -13,7 +13,7 @@ from storage.errors import InvalidField, InvalidRequest, StorageFailure, Unknown
 from storage.operations.features import Features, RowsOfEach
 from storage.operations.indexes import SaveIndexes
 from storage.operations.pending import PendingPictures
-from storage.operations.pictures import Original, Page, Records, SourceStates, Thumbnail
+from storage.operations.pictures import Original, Page, Records, Thumbnail
 from storage.operations.reports import Backup, Stats, Verify
 from storage.shard.placement import shard_of
 from storage.shard.shard import Shard
@@ -330,25 +330,6 @@ class TestReading:
     def test_a_page_may_start_behind_an_id_that_is_not_stored(self, shard: Shard) -> None:
         applied(shard, [put("a"), put("c")])
         assert [row.id for row in shard.ask(Page("b", 9))] == ["c"]
-
-    def test_files_are_compared_with_what_was_indexed(self, shard: Shard) -> None:
-        applied(shard, [put("a"), put("b", source=None)])
-        asked = [
-            ("a", "/photos/a", 10, 20),
-            ("a", "/photos/a", 11, 20),
-            ("a", "/photos/a", 10, 21),
-            ("a", "/elsewhere/a", 10, 20),
-            ("b", "/photos/b", 10, 20),
-            ("c", "/photos/c", 10, 20),
-        ]
-        assert shard.ask(SourceStates(tuple(asked))) == [
-            "unchanged",
-            "changed",
-            "changed",
-            "other_source",
-            "other_source",
-            "absent",
-        ]
 
     def test_stats_count_what_is_there(self, shard: Shard) -> None:
         applied(shard, [put("a"), put("b", pending=["color"])])

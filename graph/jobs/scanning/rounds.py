@@ -1,0 +1,210 @@
+"""The rounds of an indexing job: one through all of its folders, and, where it watches them, one after each change.
+
+A round looks through files, tells the shards at once what became of those that are known, and has the rest as work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployments.pictures.exif import read_exif
+from graph.jobs.running.fleet_shards import ShardCalls
+from graph.jobs.running.progress import JobProgress
+from graph.jobs.scanning.comparison import Comparison, compare, known_at, known_files
+from graph.jobs.scanning.ids import ids_of_new
+from graph.jobs.scanning.library import Library, source_of
+from graph.jobs.scanning.listing import EXAMPLES, ListedFile, Listing, file_failure, list_images, printable
+from graph.jobs.scanning.watching import changes
+from storage.errors import ImageExists, Unavailable
+from storage.types.jobs import JobFailure
+from storage.types.library import KnownFile, Root
+from storage.types.pictures import Exif, SourceFile
+
+Work = list[tuple[str | None, SourceFile]]
+EXIF_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """work: files to index, with their ids. is_whole: not only what has changed since the last one."""
+
+    number: int
+    listing: Listing
+    found: Comparison
+    work: Work
+    is_whole: bool
+
+
+class Rounds:
+    """Of one job. Each is to be worked off, and then finished, before the next one is asked for."""
+
+    def __init__(
+        self, arguments: Mapping[str, Any], shards: ShardCalls, progress: JobProgress, *, threads: int
+    ) -> None:
+        self._paths: Sequence[str] = arguments["paths"]
+        self._id_from: str = arguments["id_from"]
+        self._skips: bool = arguments["on_conflict"] == "skip"
+        self._on_conflict: str = arguments["on_conflict"]
+        self._exclude: Sequence[str] = arguments.get("exclude", ())
+        self._prunes: bool = arguments.get("prune", False)
+        self._watches: bool = arguments["watch"]
+        self._library = Library(shards)
+        self._progress = progress
+        self._threads = threads
+        self._number = 0
+        self._seen: set[str] = set()  # files that are counted
+        self._open: set[str] = set()  # of these, those that the round has to do
+        self._counts: Counter[str] = Counter()
+        self._report: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[Round]:
+        if not self._watches:
+            yield self._look(None)
+            return
+        for changed in changes(self._paths, self._progress.write):
+            yield self._look(changed)
+
+    def again(self, paths: Sequence[str]) -> Round:
+        """For files that were not written, because another one took their id meanwhile."""
+        return self._look(frozenset(paths))
+
+    def give_up(self, paths: Sequence[str]) -> None:
+        taken = ImageExists("its id was taken again and again while it was indexed", "index it again")
+        self._progress.failed([file_failure(path, taken) for path in paths])
+
+    def finish(self, one: Round) -> None:
+        """What is left to do when its work is done."""
+        found = one.found
+        self._add_exif(found.without_exif)
+        if one.is_whole:
+            missing = [*found.missing, *found.gone]
+            if self._prunes:
+                self._library.remove(missing)
+                self._counts["pruned"] = len(missing)
+                missing = []
+            self._report["missing"] = _told(missing)
+            self._note_roots(one)
+        self._open = set()
+        self._say()
+        self._progress.write()
+
+    def _look(self, changed: frozenset[str] | None) -> Round:
+        """changed: paths to look at; None for all."""
+        self._number += 1
+        listing = list_images(self._paths, self._exclude, only=changed, found=self._progress.found)
+        known = known_files(listing, self._library) if changed is None else known_at(changed, self._library)
+        found = compare(listing, self._library, known, threads=self._threads, keeps_ids=self._id_from != "sha256")
+        if changed is None:
+            self._report |= listing.left_out.as_json()
+            self._report["unreachable"] = [printable(folder) for folder in found.unreachable]
+            self._refuse_to_prune(listing, found)
+        self._tell(found)
+        new, failures = ids_of_new(found.new, self._id_from, self._library.holders, _former_ids(found))
+        unreachable = [_unreachable(folder, count) for folder, count in found.unreachable.items()]
+        skipped = [one.file for one in new if one.is_upload] if self._skips else []
+        work: Work = [(one.id, one.file.source) for one in new if not (self._skips and one.is_upload)]
+        if self._skips:
+            skipped += [file for _, file in found.changed]
+        else:
+            work += [(own.id, file.source) for own, file in found.changed]
+        self._count(listing, found, work, [*listing.failures, *failures, *unreachable], skipped)
+        return Round(self._number, listing, found, work, changed is None)
+
+    def _tell(self, found: Comparison) -> None:
+        """What needs no work is told at once, so that a picture that has moved is never shown where it was.
+
+        What is gone comes first: a job that is killed in between leaves no two pictures with one file.
+        """
+        library = self._library
+        library.update([(file, source_of(file)) for file in found.gone], missing=True)
+        library.update([*found.moved, *found.settled])
+        # A file that changed is told by its real path; older rows may have another one.
+        renamed = [(own, file) for own, file in found.changed if own.path != file.source.path]
+        library.update((own, SourceFile(file.source.path, own.size, own.mtime_ns)) for own, file in renamed)
+        library.move_removals(found.moved_marks)
+        library.lift_removals(found.lifted)
+        self._counts["moved"] += len(found.moved)
+        self._counts["kept_out"] = max(self._counts["kept_out"], found.kept_out)
+
+    def _count(
+        self,
+        listing: Listing,
+        found: Comparison,
+        work: Work,
+        failures: Sequence[JobFailure],
+        skipped: Sequence[ListedFile],
+    ) -> None:
+        """Files, not events: one that is looked at again is counted once."""
+        listed = {file.source.path for file in listing.files}
+        told = [failure for failure in failures if failure.path in listed or failure.path not in self._seen]
+        to_do = {source.path for _, source in work} | {failure.path for failure in told}
+        fresh = (listed | to_do) - self._seen
+        open_before = self._open & listed
+        self._seen |= fresh
+        self._say()
+        self._progress.start(
+            len(self._seen),
+            done=len((fresh | open_before) - to_do) - len(to_do - fresh - open_before),
+            unchanged=sum(file.source.path in fresh for file in found.unchanged),
+            skipped=sum(file.source.path in fresh for file in skipped),
+            failures=told,
+        )
+        self._open = to_do
+
+    def _add_exif(self, files: Sequence[KnownFile]) -> None:
+        """To rows that were stored before anybody looked for it."""
+        with ThreadPoolExecutor(self._threads) as threads:
+            for first in range(0, len(files), EXIF_AT_ONCE):
+                part = files[first : first + EXIF_AT_ONCE]
+                read = zip(part, threads.map(lambda file: _exif_of(file.path), part), strict=True)
+                self._library.add_exif((file, exif) for file, exif in read if exif is not None)
+
+    def _note_roots(self, one: Round) -> None:
+        now = time.time()
+        how = (self._id_from, self._on_conflict, tuple(self._exclude))
+        self._library.note_scans(
+            [
+                Root(folder, *how, dict(passed_over), now)
+                for folder, passed_over in one.listing.folders.items()
+                if folder not in one.found.unreachable
+            ]
+        )
+
+    def _refuse_to_prune(self, listing: Listing, found: Comparison) -> None:
+        away = [*found.unreachable, *(path for path in listing.given if path in listing.not_found)]
+        if self._prunes and away:
+            raise Unavailable(
+                f"{printable(away[0])} cannot be reached, so that nobody can tell which of its files are gone",
+                "nothing was removed: mount its drive, or leave --prune away",
+            )
+
+    def _say(self) -> None:
+        self._progress.say({**self._report, **self._counts})
+
+
+def _former_ids(found: Comparison) -> dict[str, str]:
+    """Of files that were kept out and come back: by path."""
+    return {file.path: file.id for file in found.lifted}
+
+
+def _exif_of(path: str) -> Exif | None:
+    try:
+        return read_exif(Path(path).read_bytes())
+    except OSError:
+        return None
+
+
+def _told(files: Sequence[KnownFile]) -> dict[str, Any]:
+    """For the record of a job, which stays small."""
+    return {"count": len(files), "examples": sorted(printable(file.path) for file in files)[:EXAMPLES]}
+
+
+def _unreachable(folder: str, count: int) -> JobFailure:
+    reason = f"the folder is empty, and {count} pictures are known from it: is its drive there?"
+    return JobFailure(printable(folder), "folder_empty", reason)
