@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ class PictureFacts:
     sha256: str
     byte_size: int
     thumbnail: bytes = b""
-    exif: Exif = Exif()
+    exif: Exif = field(default_factory=Exif)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +67,7 @@ def prepare_picture(
         sha256=hashlib.sha256(data).hexdigest(),
         byte_size=len(data),
         thumbnail=thumbnail(image) if with_thumbnail else b"",
+        exif=image.exif,
     )
     return PreparedPicture(facts, prepare_each(image, inputs))
 

@@ -111,8 +111,9 @@ def _packed_record(record: ImageRecord) -> list[Any]:
 
 def _record(packed: Sequence[Any]) -> ImageRecord:
     *rest, source, annotations, exif, missing = packed
-    fields = [*rest, None if source is None else SourceFile(*source), annotations]
-    return ImageRecord(*fields, None if exif is None else unpacked_exif(exif), missing)
+    source = None if source is None else SourceFile(*source)
+    fields = [*rest, source, annotations, None if exif is None else unpacked_exif(exif), missing]
+    return ImageRecord(*fields)
 
 
 def _packed_features(features: Mapping[str, FeatureRows]) -> dict[str, Any]:

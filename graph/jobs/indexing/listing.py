@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from deployments.pictures.images import HEAD_BYTES, picture_format
+from deployments.pictures.formats import HEAD_BYTES, picture_format
 from storage.encoding.keys import check_image_id
 from storage.errors import InvalidField, LookalikeError, UnsupportedImage
 from storage.types.jobs import JobFailure

@@ -23,7 +23,7 @@ from graph.jobs.running.progress import FileOutcome
 from storage.encoding.message_pack import pack, unpack
 from storage.encoding.mutation_messages import decode_mutations, encode_mutations
 from storage.types.mutations import FillFeatures, PutImage
-from storage.types.pictures import SourceFile
+from storage.types.pictures import Exif, SourceFile
 
 Read = ReadPicture | FileOutcome
 
@@ -120,7 +120,13 @@ def _picture(data: bytes, computed: bytes | None) -> ReadPicture:
         raise TypeError("a row holds another mutation than the stages write")
     record = put.record
     facts = PictureFacts(
-        record.width, record.height, record.format, record.sha256, record.byte_size, thumbnail=put.thumbnail
+        record.width,
+        record.height,
+        record.format,
+        record.sha256,
+        record.byte_size,
+        thumbnail=put.thumbnail,
+        exif=record.exif or Exif(),
     )
     features, annotations = {**put.features, **fill.features}, {**record.annotations, **fill.annotations}
     return ReadPicture(source.path, {}, features, annotations, record.id, source, facts)
