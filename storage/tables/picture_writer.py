@@ -30,10 +30,13 @@ from storage.tables.schema import (
 )
 from storage.types.features import FeatureRows
 from storage.types.pictures import ImageRecord
+from storage.types.searches import ImageSummary
 
 
 class PictureWriter:
-    """Of one write transaction. changes: what the indexes are to do. changed: whether anything was written."""
+    """Of one write transaction. changes: what the indexes are to do. changed: whether anything was written.
+    changed_in_place: whether a result shows another row than before under the same handle.
+    """
 
     def __init__(self, transaction: WriteTransaction, stored_features: Sequence[str], *, keeps_originals: bool) -> None:
         """stored_features: every one that the shard has a table for. keeps_originals: for good."""
@@ -44,6 +47,7 @@ class PictureWriter:
         self._absent: Counter[str] = Counter()
         self.changes = IndexChanges()
         self.changed = False
+        self.changed_in_place = False
 
     def finish(self) -> None:
         """Writes the counters."""
@@ -80,6 +84,7 @@ class PictureWriter:
     ) -> None:
         """Another row in its place, with features more. original: one that the shard may not have yet."""
         self._absent.subtract(absent_in(before.record.features))
+        self.changed_in_place |= ImageSummary.of(before.record) != ImageSummary.of(record)
         self._put_row(StoredImage(before.handle, record), encoded, original)
         self._add_features(before.handle, features)
 
