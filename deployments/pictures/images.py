@@ -3,57 +3,30 @@
 RGB, 8 bits, EXIF orientation applied, transparency over white, long side at most 1024. A search, an add and a batch
 job all come through `decode`, so that the same file gives the same pixels in each. A JPEG is decoded at M/8 of its
 size, M the largest that needs no resize afterwards; other formats are decoded in full and resized.
-
-Formats are told by content, never by name, and only those of `FORMATS` are tried. Pillow's plug-ins are called
-directly instead of through ``Image.open``: its bomb check reads a process-wide setting, ours is `DecodeLimits`, and
-it comes before any pixel is decoded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import import_module
-from io import BytesIO
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageFile, JpegImagePlugin, features
+from PIL import Image, ImageFile, JpegImagePlugin
 
 from deployments.extractor import Pixels
 from deployments.pictures.color_modes import flat_rgb, simple_mode
-from storage.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
+from deployments.pictures.exif import picture_exif
+from deployments.pictures.formats import DAMAGED, open_picture, picture_format
+from storage.errors import ImageTooLarge, UnreadableImage
+from storage.types.pictures import Exif
 
 DECODE_VERSION = "1"  # goes into every fingerprint: raise it when the same file would give other pixels
 MAX_SIDE = 1024
 
-FORMATS = {
-    "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
-    "png": ("PIL.PngImagePlugin", "PngImageFile"),
-    "gif": ("PIL.GifImagePlugin", "GifImageFile"),
-    "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
-    "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
-    "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
-    "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
-    "heic": ("pi_heif", "HeifImageFile"),
-}
-BUILD_OPTIONS = ("webp", "avif")  # formats that a Pillow built from source may lack
-COMPLETE_BUILD = "install Pillow from its wheel (make setup SIMD=0)"
-MAGIC = {  # what a file begins with; WebP, AVIF and HEIC have theirs farther in
-    "jpeg": (b"\xff\xd8\xff",),
-    "png": (b"\x89PNG\r\n\x1a\n",),
-    "gif": (b"GIF87a", b"GIF89a"),
-    "bmp": (b"BM",),
-    "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-}
-HEAD_BYTES = 32  # of a file, which tell its format
-READ_FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC"
-DAMAGED = "the file is damaged or cut short: restore it from where it came from, or save it again as JPEG or PNG"
-
 ORIENTATION_TAG = 0x0112
 FIRST_ON_ITS_SIDE = 5  # orientations 5 to 8 exchange width and height
 FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # cv2's codes by orientation; from 5 on, of the transposed picture
-HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 QUICK_BYTES = 256 * 1024
 QUICK_PIXELS = 1_000_000
@@ -74,13 +47,15 @@ class WorkingImage:
     """A decoded picture.
 
     pixels: (H, W, 3) uint8 RGB, C-contiguous, read-only, max(H, W) <= 1024.
-    width, height: of the original in pixels, EXIF orientation applied. format: a key of `FORMATS`.
+    width, height: of the original in pixels, EXIF orientation applied. format: a key of `FORMATS`. exif: empty of a
+    picture without.
     """
 
     pixels: Pixels
     width: int
     height: int
     format: str
+    exif: Exif = field(default_factory=Exif)
 
 
 def decode(data: bytes, limits: DecodeLimits | None = None) -> WorkingImage:
@@ -90,7 +65,7 @@ def decode(data: bytes, limits: DecodeLimits | None = None) -> WorkingImage:
     `UnreadableImage` (damaged or truncated), and nothing else.
     """
     name = picture_format(data)
-    picture = _open(name, data)
+    picture = open_picture(name, data)
     width, height = picture.size
     _check_pixels(width, height, limits or DecodeLimits())
     try:
@@ -107,26 +82,7 @@ def decode(data: bytes, limits: DecodeLimits | None = None) -> WorkingImage:
         width, height = height, width
     pixels = np.ascontiguousarray(_turned(pixels, orientation))
     pixels.setflags(write=False)
-    return WorkingImage(pixels, width, height, name)
-
-
-def picture_format(data: bytes) -> str:
-    """Which of `FORMATS` the bytes begin like. Raises `UnsupportedImage` for none of them."""
-    head = bytes(data[:HEAD_BYTES])
-    if not head:
-        raise UnsupportedImage("the file is empty", "send the bytes of a picture")
-    for name, magics in MAGIC.items():
-        if head.startswith(magics):
-            return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    if head[4:8] == b"ftyp":
-        brands = {head[8:12], *(head[i : i + 4] for i in range(16, len(head), 4))}
-        if brands & {b"avif", b"avis"}:
-            return "avif"
-        if brands.intersection(HEIF_BRANDS):
-            return "heic"
-    raise UnsupportedImage("the file is not a picture in a format that is read here", f"formats: {READ_FORMATS}")
+    return WorkingImage(pixels, width, height, name, picture_exif(name, data, picture))
 
 
 def decodes_quickly(data: bytes) -> bool:
@@ -148,36 +104,6 @@ def decodes_quickly(data: bytes) -> bool:
 
 def _number(data: bytes, position: int) -> int:
     return int.from_bytes(data[position : position + 2], "big")
-
-
-def _open(name: str, data: bytes) -> ImageFile.ImageFile:
-    module, plugin = FORMATS[name]
-    if name in BUILD_OPTIONS and not features.check(name):
-        raise UnsupportedImage(f"this build of Pillow cannot read {name.upper()}", COMPLETE_BUILD)
-    try:
-        opener = getattr(import_module(module), plugin)
-    except ImportError as error:
-        message = f"this installation cannot read {name.upper()}"
-        raise UnsupportedImage(message, f"install the package {module}") from error
-    try:
-        picture: ImageFile.ImageFile = opener(BytesIO(data))
-    except Image.DecompressionBombError as error:  # a GIF whose first frame outgrows its screen
-        raise ImageTooLarge(f"the picture has too many pixels: {error}", "send a smaller version of it") from error
-    except Exception as error:  # as in decode
-        raise UnreadableImage(f"the {name.upper()} header cannot be read: {error}", DAMAGED) from error
-    _check_build(name, picture)
-    return picture
-
-
-def _check_build(name: str, picture: ImageFile.ImageFile) -> None:
-    """Without these libraries Pillow opens the picture but fails as it loads the pixels, as on a damaged file."""
-    packed = name == "tiff" and picture.info.get("compression") != "raw"
-    for needed, library, pixels in (
-        (packed, "libtiff", "compressed TIFF"),
-        (picture.mode == "LAB", "littlecms2", "Lab colours"),
-    ):
-        if needed and not features.check(library):
-            raise UnsupportedImage(f"this build of Pillow cannot read {pixels}", COMPLETE_BUILD)
 
 
 def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:

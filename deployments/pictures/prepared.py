@@ -67,6 +67,7 @@ def prepare_picture(
         sha256=hashlib.sha256(data).hexdigest(),
         byte_size=len(data),
         thumbnail=thumbnail(image) if with_thumbnail else b"",
+        exif=image.exif,
     )
     return PreparedPicture(facts, prepare_each(image, inputs))
 

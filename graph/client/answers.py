@@ -27,6 +27,11 @@ FeatureStates = Annotated[
 Annotations = Annotated[
     Mapping[str, Any], "by annotator: tags a list of {label, score}, caption a text; empty where there are none"
 ]
+Path = Annotated[str | None, "the file it was indexed from, on the service's machine; null of an upload"]
+TakenAt = Annotated[str | None, "ISO 8601 in the camera's own time, with its zone where the file says one"]
+Camera = Annotated[str | None, "make and model"]
+Gps = Annotated[tuple[float, float] | None, "where it was taken: latitude and longitude in degrees"]
+Missing = Annotated[bool, "the file is gone"]
 PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pending"]
 
 
@@ -87,8 +92,13 @@ class ImageRow(HasAnnotations):
     format: Annotated[str, "jpeg, png, ...; empty where it was imported without its file"] = ""
     byte_size: Annotated[int | None, "size of the file"] = field(default=None, metadata={JSON_NAME: "bytes"})
     added_at: Annotated[datetime | None, "ISO 8601, UTC"] = field(default=None, metadata={ALWAYS: datetime})
-    path: Annotated[str | None, "the file it was indexed from, on the service's machine"] = None
+    path: Path = None
     annotations: Annotations = field(default_factory=dict)
+    taken_at: TakenAt = None
+    camera: Camera = None
+    orientation: Annotated[int | None, "1 to 8, as EXIF counts them; the picture is shown and searched upright"] = None
+    gps: Gps = None
+    missing: Missing = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +116,9 @@ class DuplicatePicture:
     height: Annotated[int, "likewise"]
     byte_size: Annotated[int, "size of the file"]
     sha256: Annotated[str, "of the file's bytes, hexadecimal"]
-    path: Annotated[str | None, "the file it was indexed from, on the service's machine"] = None
+    path: Path = None
     distance: Annotated[int | None, "bits of 576 that it differs by from the picture that is kept"] = None
+    bytes: Annotated[int, "size of the file, under the name that it has everywhere else"] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,12 @@ class SearchResult(HasAnnotations):
     height: int
     metadata: Mapping[str, Any] = field(default_factory=dict)
     annotations: Annotations = field(default_factory=dict)
+    path: Path = None
+    bytes: Annotated[int, "size of the file"] = 0
+    taken_at: TakenAt = None
+    camera: Camera = None
+    gps: Gps = None
+    missing: Missing = False
 
 
 @dataclass(frozen=True, slots=True)

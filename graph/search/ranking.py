@@ -129,6 +129,13 @@ def _result(candidate: Candidate, summary: ImageSummary) -> SearchResult:
         summary.width,
         summary.height,
         summary.metadata,
+        summary.annotations,
+        summary.path,
+        summary.byte_size,
+        summary.taken_at,
+        summary.camera,
+        summary.gps,
+        summary.missing,
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from storage.encoding.message_pack import pack, packed_array, unpack, unpacked_array
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
 
+GPS = ImageSummary._fields.index("gps")
+
 
 def encode_queries(queries: Sequence[ShardQuery]) -> bytes:
     """Bytes that `decode_queries` turns back into equal queries."""
@@ -47,11 +49,7 @@ def _query(packed: Sequence[Any]) -> FeatureQuery:
 
 def _packed_answer(answer: ShardAnswer) -> list[Any]:
     hits = {name: _columns(found) for name, found in answer.hits.items()}
-    summaries = {
-        image_id: [summary.width, summary.height, summary.sha256, summary.metadata, summary.annotations]
-        for image_id, summary in answer.summaries.items()
-    }
-    return [hits, summaries, dict(answer.took_ms), dict(answer.errors)]
+    return [hits, dict(answer.summaries), dict(answer.took_ms), dict(answer.errors)]
 
 
 def _columns(hits: Sequence[Hit]) -> list[list[Any]]:
@@ -64,10 +62,16 @@ def _answer(
 ) -> ShardAnswer:
     return ShardAnswer(
         {name: _hits(*columns) for name, columns in hits.items()},
-        {image_id: ImageSummary(*fields) for image_id, fields in summaries.items()},
+        {image_id: _summary(fields) for image_id, fields in summaries.items()},
         took_ms,
         errors,
     )
+
+
+def _summary(fields: list[Any]) -> ImageSummary:
+    if fields[GPS]:
+        fields[GPS] = tuple(fields[GPS])
+    return ImageSummary(*fields)
 
 
 def _hits(

@@ -96,6 +96,11 @@ class MutationBatch:
         self._pictures = PictureWriter(transaction, stored_features, keeps_originals=keeps_originals)
         self.changes = self._pictures.changes
 
+    @property
+    def changed_in_place(self) -> bool:
+        """Whether a result would show another row than before under the same handle."""
+        return self._pictures.changed_in_place
+
     def apply(self, prepared: PreparedMutation) -> MutationResult:
         operation = digest_key(prepared.mutation.operation_id.encode("utf-8", "surrogatepass"))
         done = self._transaction.get(OPERATIONS, operation)

@@ -11,7 +11,6 @@ from storage.duplicates.picture_facts import NearMemory
 from storage.kv.folder_lock import FolderLock
 from storage.kv.store import LmdbStore, ReadTransaction
 from storage.shard.plan import ShardPlan
-from storage.shard.search import SummaryCache
 from storage.tables.model_version_records import stored_fingerprints
 from storage.tables.model_versions import feature_of_key
 from storage.tables.registration import note_originals, register_features, take_ownership
@@ -41,7 +40,6 @@ class OpenShard:
     originals_may_stay: bool
     search_address: str
     resources: ExitStack
-    summaries: SummaryCache = field(default_factory=SummaryCache)
     near_memory: NearMemory = field(default_factory=NearMemory)
 
     @property

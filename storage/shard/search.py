@@ -22,6 +22,7 @@ from storage.tables.schema import feature_table, record_by_handle
 from storage.types.features import FeatureRows, Handles, Vectors
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
 from storage.upkeep.moments import Moment
+from storage.upkeep.summary_cache import SummaryCache
 from storage.words.word_index import WordIndex
 from storage.words.word_search import FoundWords, find_words
 
@@ -93,7 +94,6 @@ def answer_queries(
     transaction: ReadTransaction,
     moment: Moment,
     queries: Sequence[ShardQuery],
-    cache: SummaryCache,
 ) -> list[ShardAnswer]:
     """One answer a query. The moment must be the transaction's. What cannot be searched is in ``errors``."""
     versions = moment.versions
@@ -107,7 +107,7 @@ def answer_queries(
                 by_key.setdefault(key, []).append((draft, part))
             else:
                 draft.errors[part.feature] = reason or ""
-    pictures = _Pictures(transaction, cache, versions.annotations)
+    pictures = _Pictures(transaction, moment.summaries)
     for key, asked in by_key.items():
         if versions.specs[key].kind in ("local", "words"):
             _answer_one_by_one(moment.indexes[key], asked, pictures, partial(pictures.feature, key))
@@ -177,31 +177,12 @@ def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, Image
     return Hit(image_id, float(found.inliers), int(found.side.mirrored), evidence)
 
 
-class SummaryCache:
-    """Ids and summaries by handle, of pictures that no annotation is awaited for. Those never change, nor is a handle
-    used again, so an entry is never out of date.
-    """
-
-    def __init__(self, capacity: int = 10_000) -> None:
-        self._capacity = capacity
-        self._known: dict[int, tuple[str, ImageSummary]] = {}
-
-    def get(self, handle: int) -> tuple[str, ImageSummary] | None:
-        return self._known.get(handle)
-
-    def put(self, handle: int, picture: tuple[str, ImageSummary]) -> None:
-        if len(self._known) >= self._capacity:
-            self._known = {}  # as good as any order of leaving, and safe among threads
-        self._known[handle] = picture
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pictures:
     """The pictures of one moment of the store."""
 
     transaction: ReadTransaction
     cache: SummaryCache
-    annotations: frozenset[str]
 
     def summary(self, handle: int, summaries: dict[str, ImageSummary]) -> tuple[str, ImageSummary]:
         """The picture's id and summary, which is put among those of an answer."""
@@ -210,10 +191,8 @@ class _Pictures:
             record = record_by_handle(self.transaction, handle)
             if record is None:
                 raise CorruptData(f"the index has a picture that the store does not, handle {handle}", "run verify")
-            summary = ImageSummary(record.width, record.height, record.sha256, record.metadata, record.annotations)
-            known = (record.id, summary)
-            if all(record.features.get(name) != "pending" for name in self.annotations):
-                self.cache.put(handle, known)
+            known = (record.id, ImageSummary.of(record))
+            self.cache.put(handle, known)
         summaries[known[0]] = known[1]
         return known
 

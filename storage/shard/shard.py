@@ -24,6 +24,7 @@ from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import SEQUENCE, meta_number
 from storage.types.mutations import Mutation, MutationResult
 from storage.types.searches import ShardAnswer, ShardQuery
+from storage.upkeep.summary_cache import SummaryCache
 
 Answer = TypeVar("Answer")
 
@@ -99,7 +100,8 @@ class Shard:
         if sequence != current.sequence:
             specs = current.versions.specs
             indexes = {key: batch.changes.applied(specs[key], index) for key, index in current.indexes.items()}
-            moments.stage(replace(current, sequence=sequence, indexes=indexes))
+            summaries = SummaryCache() if batch.changed_in_place else current.summaries
+            moments.stage(replace(current, sequence=sequence, indexes=indexes, summaries=summaries))
         return results
 
     def _stored_sequence(self) -> int:
@@ -111,7 +113,7 @@ class Shard:
         ``errors``.
         """
         with self._inside.read() as (transaction, moment):
-            return answer_queries(transaction, moment, queries, self._inside.summaries)
+            return answer_queries(transaction, moment, queries)
 
     def ask(self, operation: Operation[Answer]) -> Answer:
         """Answers any other question: see `storage.operations` for what can be asked."""

@@ -31,10 +31,13 @@ from storage.tables.schema import (
 from storage.tables.sources import forget_source, note_source
 from storage.types.features import FeatureRows
 from storage.types.pictures import ImageRecord
+from storage.types.searches import ImageSummary
 
 
 class PictureWriter:
-    """Of one write transaction. changes: what the indexes are to do. changed: whether anything was written."""
+    """Of one write transaction. changes: what the indexes are to do. changed: whether anything was written.
+    changed_in_place: whether a result shows another row than before under the same handle.
+    """
 
     def __init__(self, transaction: WriteTransaction, stored_features: Sequence[str], *, keeps_originals: bool) -> None:
         """stored_features: every one that the shard has a table for. keeps_originals: for good."""
@@ -45,6 +48,7 @@ class PictureWriter:
         self._absent: Counter[str] = Counter()
         self.changes = IndexChanges()
         self.changed = False
+        self.changed_in_place = False
 
     def finish(self) -> None:
         """Writes the counters."""
@@ -85,6 +89,7 @@ class PictureWriter:
         if (before.record.source, before.record.missing) != (record.source, record.missing):
             forget_source(self._transaction, before)
             note_source(self._transaction, StoredImage(before.handle, record))
+        self.changed_in_place |= ImageSummary.of(before.record) != ImageSummary.of(record)
         self._put_row(StoredImage(before.handle, record), encoded, original)
         self._add_features(before.handle, features)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from numpy.typing import NDArray
 
 from storage.types.features import Vectors
+from storage.types.pictures import Exif, ImageRecord
 
 NO_EVIDENCE: Mapping[str, Any] = {}
+NO_EXIF = Exif()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +51,36 @@ class Hit(NamedTuple):
 
 
 class ImageSummary(NamedTuple):
-    """What a result shows of a picture without asking for it again."""
+    """What a result shows of a picture without asking for it again. path: None of an upload."""
 
     width: int
     height: int
     sha256: str
     metadata: Mapping[str, Any]
     annotations: Mapping[str, Any] = NO_EVIDENCE
+    path: str | None = None
+    byte_size: int = 0
+    taken_at: str | None = None
+    camera: str | None = None
+    gps: tuple[float, float] | None = None
+    missing: bool = False
+
+    @classmethod
+    def of(cls, record: ImageRecord) -> Self:
+        exif = record.exif or NO_EXIF
+        return cls(
+            record.width,
+            record.height,
+            record.sha256,
+            record.metadata,
+            record.annotations,
+            None if record.source is None else record.source.path,
+            record.byte_size,
+            exif.taken_at,
+            exif.camera,
+            exif.gps,
+            record.missing,
+        )
 
 
 @dataclass(frozen=True, slots=True)

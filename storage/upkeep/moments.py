@@ -17,6 +17,7 @@ from storage.kv.store import LmdbStore, ReadTransaction, WriteTransaction
 from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import SEQUENCE, Ownership, check_owner, meta_number
 from storage.upkeep.factory import IndexConfig
+from storage.upkeep.summary_cache import SummaryCache
 
 T = TypeVar("T")
 
@@ -25,11 +26,12 @@ ATTEMPTS = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """indexes: by the key of a version, as they are after the change ``sequence``."""
+    """indexes: by the key of a version, as they are after the change ``sequence``. summaries: of its pictures."""
 
     sequence: int
     indexes: Mapping[str, VectorIndex]
     versions: ModelVersions = field(default_factory=ModelVersions)
+    summaries: SummaryCache = field(default_factory=SummaryCache)
 
 
 class Moments:

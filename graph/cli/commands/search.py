@@ -98,7 +98,7 @@ def _show(answer: SearchAnswer) -> None:
     if any(said):
         headings.append("shows")
         rows = [[*row, words] for row, words in zip(rows, said, strict=True)]
-    output.show_table(headings, rows)
+    output.show_table_with_paths(headings, rows, [result.path for result in answer.results])
     _say_where(answer.results)
 
 

@@ -8,7 +8,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 # Control, format (such as the marks that reverse a line), surrogate, line and paragraph separator.
 HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+BORDER = 3  # cells between two columns of a table
+LEAST_PATH = 30  # cells
+INDENT = 6  # of paths below a table
 
 
 def on_terminal() -> bool:
@@ -52,6 +57,47 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console().print(table)
 
 
+def show_table_with_paths(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], paths: Sequence[str | None], heading: str = "path"
+) -> None:
+    """A table and the paths of its rows where there are any: the last column, with as much of each as there is room
+    for. Where a terminal has hardly any, they stand below the table, each with the first cell of its row.
+    """
+    if not any(paths):
+        show_table(headings, rows)
+        return
+    shown, below = [path or "" for path in paths], False
+    if on_terminal():
+        from rich.cells import cell_len
+
+        lines = [[printable(cell) for cell in line] for line in (headings, *rows)]
+        table = sum(BORDER + max(map(cell_len, column)) for column in zip(*lines, strict=True))
+        width = console().width
+        room = width - table - BORDER - 1
+        below = room < LEAST_PATH
+        shown = [shortened(printable(path), width - INDENT if below else room) for path in shown]
+    if below:
+        show_table(headings, rows)
+        for row, path in zip(rows, shown, strict=True):
+            if path:
+                say(f"{row[0]:>{INDENT - 2}}  {path}")
+        return
+    show_table([*headings, heading], [[*row, path] for row, path in zip(rows, shown, strict=True)])
+
+
+def shortened(path: str, room: int) -> str:
+    """The path in so many cells, without its middle where it is longer: where it begins and what it is called stay."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(path) <= room:
+        return path
+    head = set_cell_size(path, (room - 1) // 3).rstrip()
+    tail = path[len(head) + 1 :][-room:]
+    while cell_len(tail) > room - 1 - cell_len(head):
+        tail = tail[1:]
+    return f"{head}\u2026{tail}"
+
+
 def show_pairs(pairs: Mapping[str, str]) -> None:
     """Names and values, one pair a line."""
     if not on_terminal():
@@ -78,7 +124,10 @@ def console(*, stderr: bool = False) -> Console:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        from graph.client.answers import json_name
+
+        # What the service says under another name than the class is there under both.
+        return {name: getattr(value, field.name) for field in fields(value) for name in (field.name, json_name(field))}
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
@@ -115,6 +164,11 @@ def byte_size(count: int) -> str:
 def figure(value: object) -> str:
     """A distance or score, short: 4, 0.1235."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def place(gps: tuple[float, float]) -> str:
+    """(48.85819, -2.2945) -> "48.85819, -2.29450", as maps take it."""
+    return f"{gps[0]:.5f}, {gps[1]:.5f}"
 
 
 def states(features: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from graph.client import answers
 from graph.duplicates.pages import DuplicateGroup, DuplicatePage
 from graph.requests.messages import AddAnswer, ImagePage, SearchAnswer, TrainingAnswer
 from storage.types.jobs import JobRecord
-from storage.types.pictures import ImageRecord
+from storage.types.pictures import Exif, ImageRecord
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -62,7 +62,9 @@ def _fields(kind: Any) -> list[tuple[str, str, bool]]:
 
 def image_row(record: ImageRecord) -> dict[str, Any]:
     path = None if record.source is None else record.source.path
-    return written(record, answers.ImageRow, added_at=utc(record.added_at), path=path)
+    exif = record.exif or Exif()
+    said = {name: getattr(exif, name) for name in Exif.__slots__}
+    return written(record, answers.ImageRow, added_at=utc(record.added_at), path=path, **said)
 
 
 def added(answer: AddAnswer) -> dict[str, Any]:
@@ -78,7 +80,8 @@ def duplicate_page(page: DuplicatePage) -> dict[str, Any]:
 
 
 def _duplicate_group(group: DuplicateGroup) -> dict[str, Any]:
-    keep, *others = (written(one, answers.DuplicatePicture) for one in (group.keep, *group.duplicates))
+    shown = [written(one, answers.DuplicatePicture, bytes=one.byte_size) for one in (group.keep, *group.duplicates)]
+    keep, *others = shown
     del keep["distance"]
     return written(group, keep=keep, duplicates=others)
 
@@ -94,6 +97,12 @@ def search_answer(answer: SearchAnswer) -> dict[str, Any]:
             "annotations": result.annotations,
             "width": result.width,
             "height": result.height,
+            "path": result.path,
+            "bytes": result.bytes,
+            "taken_at": result.taken_at,
+            "camera": result.camera,
+            "gps": result.gps,
+            "missing": result.missing,
         }
         for result in answer.results
     ]

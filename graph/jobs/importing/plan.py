@@ -108,6 +108,7 @@ def add_features(
         features={name: "ok" if name in new else missing for name in asked},
         metadata={} if (has_name and stored is not None) or file_name is None else {FILE_NAME: file_name},
         source=None if photo is None else photo.source,
+        exif=None if photo is None else photo.facts.exif,
     )
     return AddFeatures(operation_id, record, new, b"" if photo is None else photo.facts.thumbnail)
 

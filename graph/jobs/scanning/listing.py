@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from deployments.pictures.images import HEAD_BYTES, picture_format
+from deployments.pictures.formats import HEAD_BYTES, picture_format
 from graph.jobs.scanning.exclusion import Patterns
 from storage.errors import LookalikeError, UnsupportedImage
 from storage.types.jobs import JobFailure

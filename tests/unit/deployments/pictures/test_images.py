@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, features
 
-from deployments.pictures.images import DecodeLimits, decode, picture_format
+from deployments.pictures.formats import picture_format
+from deployments.pictures.images import DecodeLimits, decode
 from storage.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 from tests.unit.deployments.pictures.pillow_build import each, readable
 from tests.unit.deployments.pictures.samples import encoded, exif_with_orientation, photo, png_that_claims

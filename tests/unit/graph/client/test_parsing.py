@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from graph.client.calls import Call
 from graph.http.replies import answers as written
 from graph.requests import messages as requests
 from storage.types.jobs import JobRecord
-from storage.types.pictures import ImageRecord, SourceFile
+from storage.types.pictures import Exif, ImageRecord, SourceFile
 from storage.types.reports import FeatureStats, ShardStats, VerifyReport
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ RECORD = ImageRecord(
     metadata={"year": 1998},
     source=SourceFile("/photos/橋.jpg", 1500, 1),
     annotations={"tags": [{"label": "橋", "score": 0.5}], "caption": "a bridge"},
+    exif=Exif("2019-06-01T10:11:12+02:00", "Canon EOS 5D", 6, (48.8581944, -2.2945)),
+    missing=True,
 )
 
 
@@ -43,7 +45,14 @@ def test_a_row() -> None:
     row = read(calls.get("x"), written.image_row(RECORD))
     assert (row.id, row.byte_size, row.path, row.features) == (RECORD.id, 1500, "/photos/橋.jpg", RECORD.features)
     assert row.annotations == RECORD.annotations
+    assert Exif(row.taken_at, row.camera, row.orientation, row.gps) == RECORD.exif
+    assert row.missing
     assert row.added_at == datetime.fromtimestamp(RECORD.added_at, UTC)
+
+
+def test_a_row_of_which_nobody_looked_for_exif() -> None:
+    row = read(calls.get("x"), written.image_row(replace(RECORD, exif=None, source=None)))
+    assert (row.path, row.taken_at, row.camera, row.orientation, row.gps) == (None,) * 5
 
 
 def test_a_page_of_rows() -> None:
@@ -57,7 +66,9 @@ def test_an_added_picture() -> None:
 
 
 def test_a_search_answer() -> None:
-    found = requests.SearchResult("x", 0.5, {"phash": {"distance": 4, "rank": 1}}, 640, 480, {"a": 1}, {"caption": "x"})
+    matches = {"phash": {"distance": 4, "rank": 1}}
+    of_file = ("/photos/x", 1500, "2019-06-01T10:11:12", "Canon EOS 5D", (48.8581944, -2.2945), True)
+    found = requests.SearchResult("x", 0.5, matches, 640, 480, {"a": 1}, {"caption": "x"}, *of_file)
     parts = {
         "phash": requests.PartReport("ok", 2.0, "a text was cut"),
         "color": requests.PartReport("timeout", 9.0, "late"),

@@ -16,13 +16,15 @@ from storage.types.searches import Hit, ImageSummary
 
 Lists = dict[str, list[list[Hit]]]
 
+OF_FILE = ({"caption": "x"}, "/photos/x", 9, "2019-06-01T10:11:12", "Canon EOS 5D", (1.0, 2.0), True)
+
 METRICS: dict[str, Metric] = {"phash": "hamming", "color": "l1", "global": "cosine", "local": "inliers"}
 
 
 def summaries_of(hits: Lists, sha256: dict[str, str] | None = None) -> dict[str, ImageSummary]:
     ids = {hit.id for lists in hits.values() for one in lists for hit in one}
     return {
-        image_id: ImageSummary(640, 480, (sha256 or {}).get(image_id, f"sha-{image_id}"), {"of": image_id})
+        image_id: ImageSummary(640, 480, (sha256 or {}).get(image_id, f"sha-{image_id}"), {"of": image_id}, *OF_FILE)
         for image_id in ids
     }
 
@@ -52,6 +54,13 @@ def test_the_first_in_every_asked_feature_scores_one() -> None:
     assert results[0].id == "a"
     assert results[0].score == 1.0
     assert results[1].score == pytest.approx(61 / 62, abs=1e-6)
+
+
+def test_a_result_shows_what_is_known_of_the_picture() -> None:
+    [found] = merged({"phash": [[Hit("a", 0)]]})
+    assert (found.width, found.height, found.metadata) == (640, 480, {"of": "a"})
+    of_file = (found.annotations, found.path, found.bytes, found.taken_at, found.camera, found.gps, found.missing)
+    assert of_file == OF_FILE
 
 
 def test_a_picture_that_one_of_two_features_found_scores_half() -> None:

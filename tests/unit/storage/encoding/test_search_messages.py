@@ -57,7 +57,9 @@ def test_answers_come_back_equal() -> None:
         hits={"phash": (Hit("a/ü", 4.0, 1), Hit("b", 5.0)), "color": ()},
         summaries={
             "a/ü": ImageSummary(640, 480, "ab" * 32, {"title": "x", "n": [1, 2.5, None, 10**30]}),
-            "b": ImageSummary(1, 2, "", {}, {"caption": {"text": "ü", "score": 0.5}}),
+            "b": ImageSummary(
+                1, 2, "", {}, {"caption": {"text": "ü", "score": 0.5}}, "/a\udcff", 9, "2019", "x", (1.5, -2)
+            ),
         },
         took_ms={"phash": 1.5},
         errors={"local": "not here"},

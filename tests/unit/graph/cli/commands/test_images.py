@@ -52,7 +52,8 @@ def test_rm_is_silent_when_all_went_well(run: Run) -> None:
 
 
 def test_show_names_every_part_of_a_row(run: Run) -> None:
-    row = ROW | {"path": "/photos/b.jpg"}
+    row = ROW | {"path": "/photos/b.jpg", "taken_at": "2019-06-01T10:11:12+02:00", "camera": "Canon EOS 5D"}
+    row |= {"gps": [48.8581944, -2.2945], "missing": True}
     pairs = dict(line.split("\t") for line in run(Service(reply(row)), "show", "a/b.jpg").stdout.splitlines())
     assert pairs == {
         "id": "a/b.jpg",
@@ -62,7 +63,10 @@ def test_show_names_every_part_of_a_row(run: Run) -> None:
         "sha256": "ab",
         "features": "phash ok",
         "added": "2024-05-01T12:00:00+00:00",
-        "file": "/photos/b.jpg",
+        "file": "/photos/b.jpg (gone)",
+        "taken": "2019-06-01T10:11:12+02:00",
+        "camera": "Canon EOS 5D",
+        "place": "48.85819, -2.29450",
         "metadata": '{"year": 1998}',
     }
 
@@ -81,4 +85,5 @@ def test_show_says_what_the_picture_shows(run: Run) -> None:
 
 def test_show_writes_json_when_asked(run: Run) -> None:
     shown = json.loads(run(Service(reply(ROW)), "show", "a/b.jpg", "--json").stdout)
+    assert shown["bytes"] == shown["byte_size"] == 1500
     assert (shown["id"], shown["added_at"]) == ("a/b.jpg", "2024-05-01T12:00:00+00:00")

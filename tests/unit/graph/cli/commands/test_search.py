@@ -73,7 +73,8 @@ def test_a_feature_that_left_something_out_says_so(run: Run) -> None:
 def test_json_is_the_answer_itself(run: Run) -> None:
     result = run(Service(reply(ANSWER)), "search", "--text", "a bridge", "--json")
     shown = json.loads(result.stdout)
-    assert shown["results"] == ANSWER["results"]
+    of_no_file = {"path": None, "bytes": 0, "taken_at": None, "camera": None, "gps": None, "missing": False}
+    assert shown["results"] == [result | of_no_file for result in ANSWER["results"]]  # type: ignore[attr-defined]
     assert (shown["partial"], shown["missing_shards"], shown["took_ms"]) == (True, [1], 18.4)
 
 
@@ -144,11 +145,40 @@ def test_a_terminal_is_told_that_nothing_was_found(run: Run) -> None:
     assert run(Service(reply(WHOLE | {"results": []})), "search", "--id", "x").stdout == "nothing found\n"
 
 
+PATH = "/home/anna/Pictures/2019/summer at the sea/a/b.jpg"
+
+
+def test_the_path_is_the_last_column(run: Run) -> None:
+    lines = run(Service(reply(answer({"path": PATH}))), "search", "--id", "x").stdout.splitlines()
+    assert lines == ["rank\tid\tscore\tphash\tsize\tpath", f"1\ta/b.jpg\t0.9300\t4\t640x480\t{PATH}"]
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (200, f"│ {PATH} │"),
+        (85, "anna/…mmer at the sea/a/b.jpg │"),
+        (70, f"\n   1  {PATH}\n"),
+        (50, "\n   1  /home/anna/Pic…019/summer at the sea/a/b.jpg\n"),
+    ],
+)
+def test_a_terminal_gets_as_much_of_the_path_as_it_has_room_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, columns: int, shown: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    result = run(Service(reply(answer({"path": PATH}))), "search", "--id", "x")
+    assert shown in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= columns
+
+
 @pytest.mark.parametrize("on_terminal", [False, True])
 def test_an_id_is_shown_as_text(run: Run, on_terminal: bool, request: pytest.FixtureRequest) -> None:
     if on_terminal:
         request.getfixturevalue("terminal")
     hostile = "[red]x[/red]\x1b]0;owned\x07\t\u202egpj.exe :smile:"
-    result = run(Service(reply(answer({"id": hostile, "matches": {"local": CROP}}))), "search", "--id", "x")
-    assert result.stdout.count("[red]x[/red]\\x1b]0;owned\\x07\\t\\u202egpj.exe :smile:") == 2
+    result = run(
+        Service(reply(answer({"id": hostile, "path": hostile, "matches": {"local": CROP}}))), "search", "--id", "x"
+    )
+    assert result.stdout.count("[red]x[/red]\\x1b]0;owned\\x07\\t\\u202egpj.exe :smile:") == 3
     assert "\x1b" not in result.stdout

@@ -13,7 +13,7 @@ from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import FakeCatalog
 from tests.unit.graph.http.replies.test_errors import raising
 
-PICTURE: dict[str, Any] = {"width": 640, "height": 480, "byte_size": 1000, "sha256": "ab"}
+PICTURE: dict[str, Any] = {"width": 640, "height": 480, "byte_size": 1000, "bytes": 1000, "sha256": "ab"}
 
 
 async def test_a_page_has_groups_with_the_picture_to_keep(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:

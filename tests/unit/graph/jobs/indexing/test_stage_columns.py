@@ -25,7 +25,7 @@ from graph.jobs.indexing.stage_columns import (
 )
 from graph.jobs.running.progress import FileOutcome
 from storage.types.features import FeatureRows
-from storage.types.pictures import SourceFile
+from storage.types.pictures import Exif, SourceFile
 
 GRAY = ImageInput("gray", (8, 8))
 FULL = ImageInput("rgb")
@@ -44,7 +44,7 @@ def test_files_come_back_from_their_columns_with_names_that_are_no_text() -> Non
 def test_pictures_forms_and_outcomes_come_back_from_their_columns(plan: IndexPlan) -> None:
     rng = np.random.default_rng(1)
     forms = {GRAY: rng.integers(0, 256, (8, 8), np.uint8), FULL: rng.integers(0, 256, (5, 7, 3), np.uint8)}
-    facts = PictureFacts(7, 5, "png", "ab" * 32, 99, b"\0thumbnail\0")
+    facts = PictureFacts(7, 5, "png", "ab" * 32, 99, b"\0thumbnail\0", Exif(camera="a camera"))
     rows = FeatureRows(rng.standard_normal((2, 4)).astype(np.float32), extras={"xy": np.arange(4)}, fingerprint="f-1")
     source = SourceFile("/p/\udcff.png", 99, 5)
     picture = ReadPicture(source.path, forms, {"phash": rows}, {"caption": "a"}, "id\0", source, facts)
