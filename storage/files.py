@@ -13,3 +13,12 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_reachable(folder: str) -> bool:
+    """Whether the folder is there and has something in it: where a drive is not mounted, it has not."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entries)
+    except OSError:
+        return False

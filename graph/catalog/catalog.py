@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from graph.catalog.computing import Computing
+from graph.catalog.library import Library
 from graph.catalog.pictures import Pictures
 from graph.catalog.service import Service
 from graph.duplicates.pages import Duplicates
@@ -27,6 +28,7 @@ class Catalog:
     searches: Searches
     duplicates: Duplicates
     service: Service
+    library: Library
     jobs: JobPort
 
 
@@ -70,5 +72,6 @@ def build_catalog(
         service=Service(
             extractors=extractors, annotators=annotators, shards=reached, decoding=decoding, timeouts=timeouts
         ),
+        library=Library(reached, jobs),
         jobs=jobs,
     )

@@ -100,9 +100,11 @@ class Pictures:
             raise image_not_found(image_id)
         return record
 
-    async def delete(self, image_id: str) -> None:
-        """Raises ImageNotFound."""
-        result = await self._shards.write(image_id, DeleteImage(uuid.uuid4().hex, image_id))
+    async def delete(self, image_id: str, *, stays_out: bool = True) -> None:
+        """stays_out: the file that it came from is not indexed again unless its bytes change, or somebody names it.
+        Raises ImageNotFound.
+        """
+        result = await self._shards.write(image_id, DeleteImage(uuid.uuid4().hex, image_id, stays_out))
         if result.outcome == "absent":
             raise image_not_found(image_id)
 

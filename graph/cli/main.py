@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph.cli.commands import duplicates, images, jobs, models, search, service, submit
+from graph.cli.commands import duplicates, images, jobs, library, models, search, service, submit
 from graph.cli.terminal.connection import example
 from graph.cli.terminal.reporting import ReportingGroup
 
@@ -65,7 +65,18 @@ def serve(
 
 
 app.command("serve", epilog=example("lookalike serve --data ./data --port 8000"))(serve)
-app.command("index", epilog=example("lookalike index ~/Pictures", "lookalike index ~/Pictures --watch"))(submit.index)
+app.command(
+    "index",
+    epilog=example(
+        "lookalike index ~/Pictures",
+        "lookalike index ~/Pictures --exclude '*.gif' --prune",
+        "lookalike index ~/Pictures --watch",
+    ),
+)(submit.index)
+app.command(
+    "library",
+    epilog=example("lookalike library", "lookalike library unwatch ~/Pictures", "lookalike library forget ~/Pictures"),
+)(library.library)
 app.command("jobs", epilog=example("lookalike jobs", "lookalike jobs ID", "lookalike jobs stop ID"))(jobs.jobs)
 app.command(
     "search",

@@ -285,6 +285,22 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class LibraryRoot:
+    """A folder that was indexed."""
+
+    path: Annotated[str, "its real path on the service's machine"]
+    reachable: Annotated[bool, "whether it is there, with something in it"]
+    pictures: Annotated[int, "images whose file is in it, or was"]
+    missing: Annotated[int, "of these, those whose file was gone when the folder was last looked through"] = 0
+    kept_out: Annotated[int, "files whose images were removed by hand"] = 0
+    passed_over: Annotated[Mapping[str, int], "files that are no pictures, by their ending"] = field(
+        default_factory=dict
+    )
+    watched: bool = False
+    last_scan_at: Annotated[datetime | None, "when it was last looked through; ISO 8601, UTC"] = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobFailure:
     """A file that a job could not take, or an image that it could not fill in, and why."""
 

@@ -68,9 +68,11 @@ class AsyncClient:
         """A picture's row. Raises `storage.errors.ImageNotFound`, as do all calls that name one."""
         return await self._send(calls.get(id))
 
-    async def delete(self, id: str) -> None:
-        """Remove a picture from everywhere at once."""
-        await self._send(calls.delete(id))
+    async def delete(self, id: str, *, stays_out: bool = True) -> None:
+        """Remove a picture from everywhere at once. stays_out: the file that it came from is not indexed again unless
+        its bytes change, or somebody names it.
+        """
+        await self._send(calls.delete(id, stays_out))
 
     async def page(self, limit: int = 100, cursor: str | None = None) -> answers.ImagePage:
         """One page of all rows, in the order of their ids."""
@@ -197,13 +199,15 @@ class AsyncClient:
         id_from: IdFrom = "path",
         on_conflict: OnKnownFile = "replace",
         watch: bool = False,
+        exclude: Sequence[str] = (),
+        prune: bool = False,
     ) -> str:
         """Start indexing files and folders, absolute paths on the service's machine; returns the job's id.
 
-        on_conflict: what to do with a file that changed since it was indexed. watch: go on with files that appear
-        later.
+        on_conflict: what to do with a file that changed since it was indexed. watch: follow what changes later.
+        exclude: what to leave out, patterns as in a .gitignore file. prune: remove the images whose files are gone.
         """
-        return await self._send(calls.submit_index(paths, id_from, on_conflict, watch))
+        return await self._send(calls.submit_index(paths, id_from, on_conflict, watch, exclude, prune))
 
     async def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
         """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
@@ -229,6 +233,22 @@ class AsyncClient:
         the vectors of a folder are. Raises `storage.errors.UnknownFeature`.
         """
         return await self._send(calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
+
+    async def library(self) -> tuple[answers.LibraryRoot, ...]:
+        """The folders that were indexed."""
+        return await self._send(calls.library())
+
+    async def forget_folder(self, path: str) -> None:
+        """Its images stay. Raises `storage.errors.NotFound`."""
+        await self._send(calls.forget_folder(path))
+
+    async def watch_folder(self, path: str) -> str:
+        """Follow what changes in a folder that was indexed; returns the job's id. Raises `storage.errors.NotFound`."""
+        return await self._send(calls.watch_folder(path))
+
+    async def unwatch_folder(self, path: str) -> None:
+        """Raises `storage.errors.NotFound`."""
+        await self._send(calls.unwatch_folder(path))
 
     async def jobs(self) -> tuple[answers.Job, ...]:
         return await self._send(calls.jobs())

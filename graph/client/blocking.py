@@ -64,9 +64,11 @@ class Client:
         """A picture's row. Raises `storage.errors.ImageNotFound`, as do all calls that name one."""
         return self._send(calls.get(id))
 
-    def delete(self, id: str) -> None:
-        """Remove a picture from everywhere at once."""
-        self._send(calls.delete(id))
+    def delete(self, id: str, *, stays_out: bool = True) -> None:
+        """Remove a picture from everywhere at once. stays_out: the file that it came from is not indexed again unless
+        its bytes change, or somebody names it.
+        """
+        self._send(calls.delete(id, stays_out))
 
     def page(self, limit: int = 100, cursor: str | None = None) -> answers.ImagePage:
         """One page of all rows, in the order of their ids."""
@@ -187,13 +189,15 @@ class Client:
         id_from: IdFrom = "path",
         on_conflict: OnKnownFile = "replace",
         watch: bool = False,
+        exclude: Sequence[str] = (),
+        prune: bool = False,
     ) -> str:
         """Start indexing files and folders, absolute paths on the service's machine; returns the job's id.
 
-        on_conflict: what to do with a file that changed since it was indexed. watch: go on with files that appear
-        later.
+        on_conflict: what to do with a file that changed since it was indexed. watch: follow what changes later.
+        exclude: what to leave out, patterns as in a .gitignore file. prune: remove the images whose files are gone.
         """
-        return self._send(calls.submit_index(paths, id_from, on_conflict, watch))
+        return self._send(calls.submit_index(paths, id_from, on_conflict, watch, exclude, prune))
 
     def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
         """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
@@ -219,6 +223,22 @@ class Client:
         the vectors of a folder are. Raises `storage.errors.UnknownFeature`.
         """
         return self._send(calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
+
+    def library(self) -> tuple[answers.LibraryRoot, ...]:
+        """The folders that were indexed."""
+        return self._send(calls.library())
+
+    def forget_folder(self, path: str) -> None:
+        """Its images stay. Raises `storage.errors.NotFound`."""
+        self._send(calls.forget_folder(path))
+
+    def watch_folder(self, path: str) -> str:
+        """Follow what changes in a folder that was indexed; returns the job's id. Raises `storage.errors.NotFound`."""
+        return self._send(calls.watch_folder(path))
+
+    def unwatch_folder(self, path: str) -> None:
+        """Raises `storage.errors.NotFound`."""
+        self._send(calls.unwatch_folder(path))
 
     def jobs(self) -> tuple[answers.Job, ...]:
         return self._send(calls.jobs())

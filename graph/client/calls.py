@@ -61,8 +61,9 @@ def get(id: str) -> Call[answers.ImageRow]:
     return Call("GET", _image_path(id), parsing.one(answers.ImageRow))
 
 
-def delete(id: str) -> Call[None]:
-    return Call("DELETE", _image_path(id), parsing.nothing, headers=_once())
+def delete(id: str, stays_out: bool) -> Call[None]:
+    params = {} if stays_out else {"stays_out": "false"}
+    return Call("DELETE", _image_path(id), parsing.nothing, headers=_once(), params=params)
 
 
 def page(limit: int, cursor: str | None) -> Call[answers.ImagePage]:
@@ -164,8 +165,11 @@ def ready() -> Call[answers.Readiness]:
     return Call("GET", "/readyz", parsing.readiness, expected=(503,))
 
 
-def submit_index(paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile, watch: bool) -> Call[str]:
+def submit_index(
+    paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile, watch: bool, exclude: Sequence[str], prune: bool
+) -> Call[str]:
     body = {"kind": "index", "paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
+    body |= _present(exclude=list(exclude) or None, prune=prune or None)
     return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
 
 
@@ -185,6 +189,22 @@ def submit_import(
     body = {"kind": "import", "paths": list(paths), "dry_run": dry_run}
     body |= {name: value for name, value in given.items() if value}
     return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
+
+
+def library() -> Call[tuple[answers.LibraryRoot, ...]]:
+    return Call("GET", "/v1/library", parsing.listed("roots", answers.LibraryRoot))
+
+
+def forget_folder(path: str) -> Call[None]:
+    return Call("DELETE", "/v1/library", parsing.nothing, params={"path": path})
+
+
+def watch_folder(path: str) -> Call[str]:
+    return Call("POST", "/v1/library/watch", parsing.text("id"), json={"path": path})
+
+
+def unwatch_folder(path: str) -> Call[None]:
+    return Call("POST", "/v1/library/unwatch", parsing.nothing, json={"path": path})
 
 
 def jobs() -> Call[tuple[answers.Job, ...]]:

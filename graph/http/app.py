@@ -24,6 +24,7 @@ from graph.http.replies.errors import ErrorAnswers, http_exception_response, pat
 from graph.http.replies.openapi import DESCRIPTION, TITLE, describe
 from graph.http.routes.images import image_routes
 from graph.http.routes.jobs import job_routes
+from graph.http.routes.library import library_routes
 from graph.http.routes.search import direct_search_route, search_routes
 from graph.http.routes.service import HEALTH_PATHS, service_routes
 
@@ -73,6 +74,7 @@ def create_http_app(
         image_routes(catalog, settings),
         service_routes(catalog, settings),
         job_routes(catalog, settings),
+        library_routes(catalog, settings),
         original_routes,
         page_routes(files, greets_programs=settings.ambience.enabled),
     ):

@@ -48,11 +48,25 @@ class RayJobs:
         self._settings = settings
         self._cluster = cluster
 
-    async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str:
+    async def submit_index(
+        self,
+        paths: Sequence[str],
+        *,
+        id_from: str,
+        on_conflict: str,
+        watch: bool = False,
+        exclude: Sequence[str] = (),
+        prune: bool = False,
+    ) -> str:
         """Starts an indexing job; its id."""
-        return await self._start(
-            "index", {"paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
-        )
+        told = {
+            "id_from": id_from,
+            "on_conflict": on_conflict,
+            "watch": watch,
+            "exclude": list(exclude),
+            "prune": prune,
+        }
+        return await self._start("index", {"paths": list(paths), **told})
 
     async def submit_backfill(self, feature: str | None, *, allow_missing: bool = False) -> str:
         """Starts a job that computes what is pending; its id. Raises `Unavailable` where it could never start."""

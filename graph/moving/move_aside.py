@@ -100,7 +100,7 @@ def forget(journal: Journal, move: Move, client: Client) -> None:
     try:
         row = client.get(move.id)
         if (row.sha256, row.path) == (move.sha256, move.source) and not os.path.lexists(move.source):
-            client.delete(move.id)
+            client.delete(move.id, stays_out=False)  # its file is elsewhere, and may be put back
     except ImageNotFound:
         pass
     journal.mark(move, "forgotten")

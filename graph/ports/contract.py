@@ -143,7 +143,18 @@ class ShardPort(Protocol):
 class JobPort(Protocol):
     """Batch jobs: where they are submitted, and their durable records."""
 
-    async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str: ...
+    async def submit_index(
+        self,
+        paths: Sequence[str],
+        *,
+        id_from: str,
+        on_conflict: str,
+        watch: bool = False,
+        exclude: Sequence[str] = (),
+        prune: bool = False,
+    ) -> str:
+        """exclude: patterns as in a ``.gitignore``. prune: removes the pictures whose files are gone."""
+        ...
 
     async def submit_backfill(self, feature: str | None, *, allow_missing: bool = False) -> str:
         """Computes what is pending, of one feature or of all, and moves indexes over to models that have changed.

@@ -8,6 +8,7 @@ from typing import Any
 
 from graph.client.answers import (
     FeatureReport,
+    LibraryRoot,
     PartReport,
     PartStatus,
     Readiness,
@@ -26,6 +27,7 @@ __all__ = [
     "AddRequest",
     "FeatureReport",
     "ImagePage",
+    "LibraryRoot",
     "PartReport",
     "PartStatus",
     "Readiness",

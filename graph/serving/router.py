@@ -8,6 +8,7 @@ import asyncio
 import gc
 import logging
 import os
+import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -43,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 UPKEEP_INTERVAL_S = 5.0
 MODELS_INTERVAL_S = 2.0
+WATCH_INTERVAL_S = 10.0
+WATCH_LEASE = "watching folders"
 WRITE_RESERVE_S = 10.0  # of the time for a request, for the write of an added picture
 EXTRACTOR_BATCH = 16  # calls that travel together, where its options name no batch size
 ANNOTATOR_BATCH = 1  # a caption takes seconds on a CPU: nobody waits for the captions of others
@@ -62,7 +65,8 @@ class Router:
         plan = fleet_plan(self._settings, profiles)
         self._fleet = ShardFleet(plan)
         self._metrics = RayMetrics()
-        shards = [RayShardPort(index, self._fleet) for index in range(self._settings.shards)]
+        shards = self._shards = [RayShardPort(index, self._fleet) for index in range(self._settings.shards)]
+        self._holder = uuid.uuid4().hex
         replicas = self._replicas = ReplicaCounts(serve.get_replica_context().app_name)
         ports = extractor_ports(self._settings, extractors, profiles, replicas)
         annotating = annotator_ports(self._settings, annotators, ports, replicas)
@@ -103,7 +107,7 @@ class Router:
 
     def __serve_build_asgi_app__(self) -> Any:
         """Called by Serve on the replica's event loop, which the upkeep then runs on."""
-        work = (self._keep_shards(), self._fill_pending(), self._keep_models())
+        work = (self._keep_shards(), self._fill_pending(), self._keep_models(), self._keep_watching())
         self._upkeep = list(map(asyncio.create_task, work))  # kept, or they would be collected under way
         return create_http_app(
             lambda: self._catalog,
@@ -141,6 +145,19 @@ class Router:
             except Exception:
                 logger.exception("looking at the models failed; it is tried again")
             await asyncio.sleep(MODELS_INTERVAL_S)
+
+    async def _keep_watching(self) -> None:
+        """Folders that are watched are watched again after a restart, or when the job that did was killed."""
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            try:
+                first, lease_s = self._shards[0], 3 * WATCH_INTERVAL_S
+                if await first.lease(WATCH_LEASE, self._holder, lease_s, timeout_s=WATCH_INTERVAL_S):
+                    await self._catalog.library.resume()
+            except LookalikeError as failure:
+                logger.info("watched folders are looked at again: %s", failure)
+            except Exception:
+                logger.exception("watching folders failed; it is tried again")
 
     async def _fill_pending(self) -> None:
         while True:

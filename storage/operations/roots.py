@@ -21,7 +21,7 @@ class Roots(Operation[list[Root]], group="control"):
 
 @dataclass(frozen=True, slots=True)
 class NoteScans(Operation[None], group="write"):
-    """The folders were looked through, just now. Whether one is watched stays as it is."""
+    """The folders were looked through, just now. One that was watched still is."""
 
     roots: tuple[Root, ...]
 

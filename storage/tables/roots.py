@@ -22,10 +22,11 @@ def all_roots(transaction: ReadTransaction) -> list[Root]:
 
 
 def note_scans(transaction: WriteTransaction, scanned: Iterable[Root]) -> None:
-    """They were looked through. Whether one is watched stays as it is."""
+    """They were looked through. One that was watched still is."""
     for root in scanned:
         known = _root_at(transaction, root.path)
-        put_root(transaction, dataclasses.replace(root, watched=known is not None and known.watched))
+        watched = root.watched or (known is not None and known.watched)
+        put_root(transaction, dataclasses.replace(root, watched=watched))
 
 
 def watch_root(transaction: WriteTransaction, path: str, *, watched: bool) -> bool:

@@ -31,18 +31,23 @@ def leave_or_follow(
     detach: bool,
     all_failures: bool = False,
     present: Callable[[Job], None] | None = None,
-) -> None:
+    watches: bool = False,
+) -> Job | None:
     """Write the job's id and leave it to run, or follow it and say what came of it; ends the command where it did not
-    end well, or on Ctrl-C.
+    end well, or on Ctrl-C. The job that came to its end.
 
-    present: says it, in place of a summary and the failures.
+    present: says it, in place of a summary and the failures. watches: the job never ends by itself: Ctrl-C stops it.
     """
     if detach:
         output.say(job_id)
-        return
+        return None
     try:
         job = follow(client, job_id)
     except KeyboardInterrupt:
+        if watches:
+            show_outcome(client, client.stop_job(job_id), all_failures=all_failures)
+            output.say("watched no longer")
+            return None
         fail(
             f"job {job_id} goes on in the background",
             f"see it with `lookalike jobs {job_id}`, stop it with `lookalike jobs stop {job_id}`",
@@ -60,6 +65,7 @@ def leave_or_follow(
     if job.kind == "index" and not job.total:
         where = ", ".join(map(str, job.arguments["paths"]))
         fail(f"no picture file was found in {where}", "check the path; docs/getting-started.md lists what is read")
+    return job
 
 
 def follow(client: Client, job_id: str) -> Job:
@@ -87,26 +93,39 @@ def _display() -> Iterator[Display]:
         yield lambda job: None
         return
     progress = _progress()
-    task = progress.add_task("queued", total=None, counts="", rate="")
-    started = time.monotonic()
+    task = progress.add_task("starting", total=None, counts="", rate="", left="")
 
     def display(job: Job) -> None:
+        rate = _rate(job)
+        left_s = (job.total - job.done) / rate if rate else 0.0
         progress.update(
             task,
             description=_doing(job),
             total=job.total or None,
             completed=job.done,
             counts=_counts(job),
-            rate=f"{job.done / max(time.monotonic() - started, 1e-3):.0f}/s",
+            rate=f"{rate:.0f}/s" if rate else "",
+            left=f"{left_s // 60:.0f}:{left_s % 60:02.0f} left" if left_s >= 1 else "",
         )
 
     with progress:
         yield display
 
 
+def _rate(job: Job) -> float:
+    """Files that were worked on in a second of work: those that needed none, and the start of the job, do not count."""
+    if job.started_at is None:
+        return 0.0
+    took_s = (job.updated_at - job.started_at).total_seconds()
+    worked = job.done - job.unchanged - job.skipped if job.kind == "index" else job.done
+    return max(0.0, worked / took_s) if took_s >= 1.0 else 0.0
+
+
 def _doing(job: Job) -> str:
     if job.state != "running":
-        return job.state
+        return "starting" if job.state == "queued" else job.state
+    if job.arguments.get("watch") and job.done == job.total:
+        return "watching"
     return "computing" if is_backfill(job) else "importing" if is_import(job) else "indexing"
 
 
@@ -119,7 +138,7 @@ def _counts(job: Job) -> str:
 
 
 def _progress() -> Progress:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     return Progress(
         TextColumn("{task.description}", markup=False),
@@ -127,6 +146,6 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}", markup=False),
         TextColumn("{task.fields[counts]}", markup=False),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
         console=output.console(stderr=True),
     )

@@ -63,23 +63,34 @@ def summary(job: Job) -> str:
     if is_backfill(job):
         filled, failed = output.counted(job.added, "feature"), output.counted(job.failed, "image")
         return f"filled in {filled}, {failed} could not be filled in"
-    line = (
-        f"indexed {job.added} new, {job.replaced} replaced, {job.unchanged} unchanged, {job.failed} could not be read"
-    )
-    return f"{line}, {job.skipped} skipped (id taken)" if job.skipped else line
+    return f"indexed {', '.join(_index_counts(job))}"
+
+
+def _index_counts(job: Job) -> Iterator[str]:
+    taken = job.report.get("failed_by_code", {}).get("image_exists", 0)
+    yield f"{job.added} new"
+    yield f"{job.replaced} replaced"
+    if moved := job.report.get("moved", 0):
+        yield f"{moved} moved"
+    yield f"{job.unchanged} unchanged"
+    yield f"{job.failed - taken} could not be read"
+    if taken:
+        yield f"{taken} whose id is taken"
+    if job.skipped:
+        yield f"{job.skipped} skipped (id taken)"
 
 
 def show_outcome(client: Client, job: Job, *, all_failures: bool) -> None:
     """What came of a job, with what it left alone and what it could not take."""
     output.say(summary(job))
-    for line in _passed_over(job):
+    for line in _remarks(job):
         output.say(line)
     if job.failed:
         show_failures(client, job, limit=None if all_failures else FAILURES_SHOWN)
 
 
-def _passed_over(job: Job) -> list[str]:
-    """What an indexing job left alone: files that are no pictures, hidden ones, folders; a line each."""
+def _remarks(job: Job) -> list[str]:
+    """What an indexing job left alone, and what it found gone; a line each."""
     report = job.report
     endings: Mapping[str, int] = report.get("passed_over", {})
     lines = []
@@ -91,6 +102,14 @@ def _passed_over(job: Job) -> list[str]:
         lines.append(f"{sum(endings.values()) + others} passed over: {', '.join(kinds)}")
     if report.get("hidden_files"):
         lines.append(f"{output.counted(report['hidden_files'], 'hidden file')} passed over")
+    if report.get("excluded"):
+        lines.append(f"{report['excluded']} excluded")
+    if report.get("kept_out"):
+        lines.append(f"{report['kept_out']} kept out, for they were removed by hand: name a file to take it in again")
+    if report.get("missing", {}).get("count"):
+        lines.append(f"{output.counted(report['missing']['count'], 'picture')} without a file: marked as missing")
+    if report.get("pruned"):
+        lines.append(f"{output.counted(report['pruned'], 'picture')} removed, whose files are gone")
     for name, what in (("hidden_folders", "hidden folder"), ("linked_folders", "linked folder")):
         told = report.get(name, {"count": 0})
         if told["count"]:
@@ -149,7 +168,7 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
     )
     if is_import(job):
         show_import(job)
-    for line in _passed_over(job):
+    for line in _remarks(job):
         output.say(line)
     if job.failed:
         show_failures(client, job)

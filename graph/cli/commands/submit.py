@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ from graph.cli.commands.follow import leave_or_follow
 from graph.cli.commands.jobs import show_import, summary
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.terminal.reporting import fail
 from graph.loopback import is_loopback
 from storage.errors import InvalidField
 
@@ -30,6 +33,12 @@ OnConflict = Annotated[
     Literal["skip", "replace"], typer.Option("--on-conflict", help="What to do with a file whose id is taken.")
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Go on with files that appear or change later, until Ctrl-C.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="Leave out what matches, as in a .gitignore; may be repeated."),
+]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove the pictures whose files are gone; shows them and asks.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --prune: remove without asking.")]
 AllFailures = Annotated[bool, typer.Option("--failures", help="List every file that could not be read.")]
 
 Feature = Annotated[
@@ -71,16 +80,51 @@ def index(
     id_from: IdFrom = "path",
     on_conflict: OnConflict = "replace",
     watch: Watch = False,
+    exclude: Exclude = None,
+    prune: Prune = False,
+    yes: Yes = False,
     detach: Detach = False,
     failures: AllFailures = False,
     server: Server = DEFAULT_SERVER,
     api_key: ApiKey = None,
 ) -> None:
-    """Index files and folders. Files that are indexed and unchanged are passed over; bad files are listed."""
+    """Index files and folders, again and again: what is unchanged is passed over, what was renamed or moved keeps its
+    row, what was deleted is marked as missing. Bad files are listed.
+    """
+    if prune and (watch or detach):
+        raise InvalidField("--prune goes without --watch and --detach", "index once with --prune, then watch")
+    if yes and not prune:
+        raise InvalidField("--yes needs --prune", "leave it away")
     with connect(context, server, api_key) as client:
         found = [_path(path, server, follow_links=True) for path in paths]
-        job_id = client.submit_index(found, id_from=id_from, on_conflict=on_conflict, watch=watch)
-        leave_or_follow(client, job_id, detach=detach, all_failures=failures)
+        submit = partial(
+            client.submit_index, found, id_from=id_from, on_conflict=on_conflict, exclude=tuple(exclude or ())
+        )
+        job = leave_or_follow(client, submit(watch=watch), detach=detach, all_failures=failures, watches=watch)
+        if prune and job is not None and _may_prune(job, yes=yes):
+            leave_or_follow(client, submit(prune=True), detach=False, all_failures=failures)
+
+
+def _may_prune(job: Job, *, yes: bool) -> bool:
+    """After a look at what is gone: whether there is something to remove, and somebody wants that."""
+    away: list[str] = job.report.get("unreachable", [])
+    if away:
+        fail(f"{', '.join(away)} cannot be reached: nothing was removed", "mount its drive, then run it again")
+    missing = job.report.get("missing", {"count": 0, "examples": []})
+    if not missing["count"]:
+        output.say("no file is gone: nothing to remove")
+        return False
+    shown = [*missing["examples"]]
+    if missing["count"] > len(shown):
+        shown.append(f"... and {missing['count'] - len(shown)} more")
+    for line in shown:
+        output.say(f"  {line}")
+    what = output.counted(missing["count"], "picture")
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise InvalidField(f"--prune would remove {what}, and nobody is here to answer", "add --yes")
+    return typer.confirm(f"Remove {what} from the collection?")
 
 
 def backfill(

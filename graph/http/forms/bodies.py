@@ -14,6 +14,7 @@ from graph.config.settings import AppSettings, Limits
 from graph.http.forms.fields import (
     AddFields,
     BackfillFields,
+    FolderFields,
     ImportFields,
     IndexFields,
     JobFields,
@@ -116,6 +117,8 @@ async def job_fields(request: Request, settings: AppSettings) -> JobFields:
     match fields:
         case IndexFields():
             _check_paths(fields.paths, settings.limits.max_job_paths)
+            if fields.prune and fields.watch:
+                raise InvalidField("prune: it goes without watch", "index once with prune, then watch")
         case BackfillFields():
             check_features({**settings.extractors, **settings.annotators}, (fields.feature,) if fields.feature else ())
         case ImportFields():
@@ -131,6 +134,13 @@ def _check_paths(paths: Sequence[str], limit: int) -> None:
     for path in paths:
         if "\0" in path:
             raise InvalidField(f"paths: {path!r} has a null character", "send paths of files and folders")
+
+
+async def folder_fields(request: Request, settings: AppSettings) -> FolderFields:
+    """Raises InvalidRequest, InvalidField."""
+    fields = checked(FolderFields, json_object(await _json_body(request, settings.limits)))
+    _check_paths([fields.path], 1)
+    return fields
 
 
 async def train_fields(request: Request, settings: AppSettings) -> TrainFields:

@@ -117,6 +117,18 @@ class SliceFields(Fields):
     limit: WholeNumber = Field(default=100, ge=1, description="rows wanted, at most limits.max_page_size")
 
 
+class DeleteFields(Fields):
+    stays_out: bool = Field(
+        default=True, description="whether the file that it came from is to stay out of the index from now on"
+    )
+
+
+class FolderFields(Fields):
+    """A folder on the service's machine."""
+
+    path: FilePath = Field(description="of the folder")
+
+
 class TrainFields(Fields):
     """Which index to train."""
 
@@ -134,7 +146,11 @@ class IndexFields(Fields):
     on_conflict: Literal["skip", "replace"] = Field(
         default="skip", description="what to do with an id that is taken by another picture"
     )
-    watch: bool = Field(default=False, description="stay, and take in files as they appear")
+    watch: bool = Field(default=False, description="stay, and follow what changes")
+    exclude: Annotated[list[Sentence], BeforeValidator(_listed)] = Field(
+        default_factory=list, max_length=100, description="what to leave out: patterns as in a .gitignore file"
+    )
+    prune: bool = Field(default=False, description="remove the images whose files are gone; not with watch")
 
 
 class BackfillFields(Fields):

@@ -114,6 +114,11 @@ def training_answer(answer: TrainingAnswer) -> dict[str, Any]:
     return written(answer, shards=[written(shard) for shard in answer.shards])
 
 
+def library_root(root: answers.LibraryRoot) -> dict[str, Any]:
+    scanned = root.last_scan_at
+    return written(root, answers.LibraryRoot, last_scan_at=None if scanned is None else utc(scanned.timestamp()))
+
+
 def job_row(job: JobRecord) -> dict[str, Any]:
     started_at = None if job.started_at is None else utc(job.started_at)
     times = {"submitted_at": utc(job.submitted_at), "updated_at": utc(job.updated_at), "started_at": started_at}

@@ -119,6 +119,9 @@ _schema("ShardTrained", answers.ShardTraining)
 Trained = _schema("Trained", answers.Training)
 Ready = _schema("Ready", answers.Readiness)
 
+_schema("LibraryRoot", answers.LibraryRoot)
+LibraryRoots = _list_of("LibraryRoots", "roots", tuple[answers.LibraryRoot, ...])
+
 JobRow = _schema("JobRow", answers.Job)
 JobList = _list_of("JobList", "jobs", tuple[answers.Job, ...])
 _schema("FailedFile", answers.JobFailure)

@@ -16,6 +16,7 @@ from graph.config.settings import AppSettings
 from graph.http.forms.bodies import add_request, read_image_form
 from graph.http.forms.fields import (
     AddFields,
+    DeleteFields,
     Fields,
     PageFields,
     ReplaceFields,
@@ -109,10 +110,12 @@ def _add_write_routes(router: APIRouter, catalog: CatalogProvider, settings: App
         "/v1/images/{id:path}",
         summary="Delete an image",
         responses=documented({204: ("deleted", None)}, 404),
+        openapi_extra=query_parameters(DeleteFields),
         status_code=204,
     )
     async def delete(request: Request, id: Id) -> Response:
-        await catalog().pictures.delete(image_id(request))
+        fields = query_fields(request, DeleteFields)
+        await catalog().pictures.delete(image_id(request), stays_out=fields.stays_out)
         return Response(status_code=204)
 
 

@@ -53,9 +53,7 @@ def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: A
         jobs = catalog().jobs
         match await job_fields(request, settings):
             case IndexFields() as index:
-                job_id = await jobs.submit_index(
-                    index.paths, id_from=index.id_from, on_conflict=index.on_conflict, watch=index.watch
-                )
+                job_id = await jobs.submit_index(index.paths, **index.model_dump(exclude={"kind", "paths"}))
             case BackfillFields() as backfill:
                 job_id = await jobs.submit_backfill(backfill.feature, allow_missing=backfill.allow_missing)
             case ImportFields() as original:
@@ -70,9 +68,9 @@ def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: A
 
     @router.post("/v1/jobs/{id}/stop", summary="Stop a job", responses=documented({200: ("the job", JobRow)}, 404))
     async def stop(job_id: JobId) -> Response:
-        port = catalog().jobs
-        await port.stop(job_id)
-        return json_response(job_row(await port.job(job_id)))
+        parts = catalog()
+        await parts.library.stop(job_id)
+        return json_response(job_row(await parts.jobs.job(job_id)))
 
 
 def _add_progress_routes(router: APIRouter, catalog: CatalogProvider, limits: Limits) -> None:

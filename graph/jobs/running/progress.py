@@ -32,6 +32,7 @@ class JobProgress:
         self.record = record
         self._shards = shards
         self._failures: list[JobFailure] = []
+        self._codes: Counter[str] = Counter()
         self._written = 0.0
 
     def found(self, files: int) -> None:
@@ -85,6 +86,7 @@ class JobProgress:
     def noted(self, failures: Sequence[JobFailure]) -> None:
         """What did not fit beside the pictures that are counted."""
         self._failures += failures
+        self._codes.update(failure.code for failure in failures)
         self._add(failed=len(failures))
 
     def say(self, report: Mapping[str, Any]) -> None:
@@ -99,7 +101,8 @@ class JobProgress:
         if self._failures:
             self._shards.ask_patiently(0, AddJobFailures(self.record.id, tuple(self._failures)))
             self._failures = []
-        self.record = replace(self.record, updated_at=time.time())
+        report = {**self.record.report, "failed_by_code": dict(self._codes)} if self._codes else self.record.report
+        self.record = replace(self.record, updated_at=time.time(), report=report)
         self._shards.ask_patiently(0, PutJob(self.record))
         self._written = time.monotonic()
 

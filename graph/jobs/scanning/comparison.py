@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from graph.jobs.scanning.library import Library, source_of
 from graph.jobs.scanning.listing import ListedFile, Listing, is_below
+from storage.files import is_reachable
 from storage.types.library import KnownFile
 from storage.types.pictures import SourceFile
 
@@ -236,15 +237,6 @@ def is_gone(path: str) -> bool:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError as failure:
         return isinstance(failure, FileNotFoundError | NotADirectoryError)
-
-
-def is_reachable(folder: str) -> bool:
-    """Whether the folder is there and has something in it: where a drive is not mounted, it has not."""
-    try:
-        with os.scandir(folder) as entries:
-            return any(entries)
-    except OSError:
-        return False
 
 
 def _owner(files: Sequence[KnownFile], now: SourceFile) -> KnownFile | None:

@@ -102,8 +102,13 @@ class Rounds:
         found = compare(listing, self._library, known, threads=self._threads, keeps_ids=self._id_from != "sha256")
         if changed is None:
             self._report |= listing.left_out.as_json()
-            self._report["unreachable"] = [printable(folder) for folder in found.unreachable]
-            self._refuse_to_prune(listing, found)
+            away = sorted({*found.unreachable, *listing.not_found})
+            self._report["unreachable"] = [printable(path) for path in away]
+            if self._prunes and away:
+                raise Unavailable(
+                    f"{printable(away[0])} cannot be reached, so that nobody can tell which of its files are gone",
+                    "nothing was removed: mount its drive, or leave --prune away",
+                )
         self._tell(found)
         new, failures = ids_of_new(found.new, self._id_from, self._library.holders, _former_ids(found))
         unreachable = [_unreachable(folder, count) for folder, count in found.unreachable.items()]
@@ -170,19 +175,11 @@ class Rounds:
         how = (self._id_from, self._on_conflict, tuple(self._exclude))
         self._library.note_scans(
             [
-                Root(folder, *how, dict(passed_over), now)
+                Root(folder, *how, dict(passed_over), now, self._watches)
                 for folder, passed_over in one.listing.folders.items()
                 if folder not in one.found.unreachable
             ]
         )
-
-    def _refuse_to_prune(self, listing: Listing, found: Comparison) -> None:
-        away = [*found.unreachable, *(path for path in listing.given if path in listing.not_found)]
-        if self._prunes and away:
-            raise Unavailable(
-                f"{printable(away[0])} cannot be reached, so that nobody can tell which of its files are gone",
-                "nothing was removed: mount its drive, or leave --prune away",
-            )
 
     def _say(self) -> None:
         self._progress.say({**self._report, **self._counts})

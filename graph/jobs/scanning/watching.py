@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import watchfiles
 
 from graph.jobs.running.job import Stopped
-from graph.jobs.scanning.comparison import is_reachable
 from graph.jobs.scanning.listing import is_below
+from storage.files import is_reachable
 
 logger = logging.getLogger(__name__)
 

@@ -28,4 +28,4 @@ def test_any_id_reaches_the_service_as_one_segment(image_id: str) -> None:
 @pytest.mark.parametrize("image_id", ["", "\udcff"])
 def test_an_id_that_cannot_be_sent_is_refused(image_id: str) -> None:
     with pytest.raises(InvalidField):
-        calls.delete(image_id)
+        calls.delete(image_id, True)

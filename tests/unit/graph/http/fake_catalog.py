@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from graph.requests.messages import (
     AddRequest,
     FeatureReport,
     ImagePage,
+    LibraryRoot,
     PartReport,
     Readiness,
     SearchAnswer,
@@ -28,7 +30,15 @@ from graph.requests.messages import (
     TrainingAnswer,
 )
 from storage.duplicates.messages import NearPicture
-from storage.errors import ImageExists, ImageNotFound, InvalidRequest, JobNotFound, LookalikeError, UnsupportedImage
+from storage.errors import (
+    ImageExists,
+    ImageNotFound,
+    InvalidRequest,
+    JobNotFound,
+    LookalikeError,
+    NotFound,
+    UnsupportedImage,
+)
 from storage.types.jobs import JobFailure, JobRecord
 from storage.types.pictures import ImageRecord, SourceFile
 from storage.types.reports import VerifyReport
@@ -47,11 +57,22 @@ class FakeJobs:
 
     def __init__(self) -> None:
         self.submitted: list[tuple[Sequence[str], str, str, bool]] = []
+        self.told: list[tuple[list[str], bool]] = []
         self.backfills: list[str | None] = []
         self.records: dict[str, JobRecord] = {}
         self.failed = [JobFailure(f"/photos/{number}.jpg", "unsupported_image", "not a picture") for number in range(5)]
 
-    async def submit_index(self, paths: Sequence[str], *, id_from: str, on_conflict: str, watch: bool) -> str:
+    async def submit_index(
+        self,
+        paths: Sequence[str],
+        *,
+        id_from: str,
+        on_conflict: str,
+        watch: bool = False,
+        exclude: Sequence[str] = (),
+        prune: bool = False,
+    ) -> str:
+        self.told.append((list(exclude), prune))
         self.submitted.append((paths, id_from, on_conflict, watch))
         job_id = f"job-{len(self.submitted)}"
         moment = ADDED_AT + len(self.submitted)
@@ -88,6 +109,36 @@ class FakeJobs:
         return self.failed[offset : offset + limit]
 
 
+class FakeLibrary:
+    """One folder."""
+
+    def __init__(self, jobs: FakeJobs) -> None:
+        self._jobs = jobs
+        self.root = LibraryRoot("/photos", True, 3, 1, 2, {".mp4": 8}, False, datetime.fromtimestamp(ADDED_AT, UTC))
+        self.asked: list[tuple[str, str]] = []
+
+    async def roots(self) -> list[LibraryRoot]:
+        return [self.root]
+
+    async def forget(self, path: str) -> None:
+        self._check("forget", path)
+
+    async def watch(self, path: str) -> str:
+        self._check("watch", path)
+        return "job-1"
+
+    async def unwatch(self, path: str) -> None:
+        self._check("unwatch", path)
+
+    async def stop(self, job_id: str) -> None:
+        await self._jobs.stop(job_id)
+
+    def _check(self, what: str, path: str) -> None:
+        if path != self.root.path:
+            raise NotFound(f"{path!r} is no folder that was indexed")
+        self.asked.append((what, path))
+
+
 class FakeCatalog:
     """Takes bytes that begin as a JPEG does. ``before`` runs at the start of every call: it may wait or raise."""
 
@@ -97,6 +148,8 @@ class FakeCatalog:
         self.added: list[AddRequest] = []
         self.searched: list[SearchRequest] = []
         self.trained: list[str] = []
+        self.kept_out: list[str] = []
+        self.library = FakeLibrary(self.jobs)
         self.walked: list[tuple[str | None, int, int]] = []
         self.annotated: list[tuple[str, bytes]] = []
         self.originals: dict[str, tuple[bytes, str]] = {}
@@ -109,7 +162,10 @@ class FakeCatalog:
         """Itself in the place of every part."""
         itself: Any = self
         duplicates: Any = SimpleNamespace(page=self.duplicate_page)
-        return Catalog(pictures=itself, searches=itself, duplicates=duplicates, service=itself, jobs=self.jobs)
+        library: Any = self.library
+        return Catalog(
+            pictures=itself, searches=itself, duplicates=duplicates, service=itself, library=library, jobs=self.jobs
+        )
 
     async def _enter(self) -> None:
         if self.gate is not None:
@@ -163,8 +219,9 @@ class FakeCatalog:
             raise ImageNotFound(f"no image has the id {image_id!r}", "GET /v1/images lists the ids")
         return self.images[image_id]
 
-    async def delete(self, image_id: str) -> None:
+    async def delete(self, image_id: str, *, stays_out: bool = True) -> None:
         await self.get(image_id)
+        self.kept_out += [image_id] if stays_out else []
         del self.images[image_id]
 
     async def page(self, after: str | None, limit: int) -> ImagePage:

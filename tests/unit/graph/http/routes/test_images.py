@@ -124,3 +124,13 @@ async def test_an_original_that_cannot_be_read_any_more_is_404(client: httpx.Asy
     await client.post("/v1/images", files=PICTURE, data={"id": "a"})
     del catalog.originals["a"]
     assert (await client.get("/v1/images/a/file")).status_code == 404
+
+
+async def test_a_deleted_picture_stays_out_unless_it_is_said_otherwise(
+    client: httpx.AsyncClient, catalog: FakeCatalog
+) -> None:
+    for name in ("a", "b"):
+        await client.post("/v1/images", files=PICTURE, data={"id": name})
+    assert (await client.delete("/v1/images/a")).status_code == 204
+    assert (await client.delete("/v1/images/b", params={"stays_out": "false"})).status_code == 204
+    assert catalog.kept_out == ["a"]

@@ -22,6 +22,14 @@ async def test_a_job_is_started_with_its_options(client: httpx.AsyncClient, cata
     assert catalog.jobs.submitted == [(["/photos"], "stem", "replace", True), (["/photos"], "path", "skip", False)]
 
 
+async def test_an_indexing_job_leaves_out_and_prunes_what_it_is_told_to(
+    client: httpx.AsyncClient, catalog: FakeCatalog
+) -> None:
+    for body in ({"exclude": ["*.gif"], "prune": True}, {"exclude": "raw/"}, {}):
+        assert (await client.post("/v1/jobs", json={**JOB, **body})).status_code == 202
+    assert catalog.jobs.told == [(["*.gif"], True), (["raw/"], False), ([], False)]
+
+
 async def test_jobs_are_listed_newest_first_shown_and_stopped(client: httpx.AsyncClient) -> None:
     for _ in range(2):
         await client.post("/v1/jobs", json=JOB)
@@ -54,6 +62,8 @@ async def test_an_unknown_job_is_404(client: httpx.AsyncClient, path: str) -> No
         {"kind": "erase"},
         {"kind": None},
         {"paths": []},
+        {"exclude": [""]},
+        {"prune": True, "watch": True},
         {"paths": [""]},
         {"paths": ["a\0b"]},
         {"paths": "/photos"},
