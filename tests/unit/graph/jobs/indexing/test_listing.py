@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from graph.jobs.indexing.listing import EXAMPLES, list_images
 from tests.unit.graph.local_catalog import photo
 
@@ -41,6 +43,18 @@ def test_a_file_without_an_ending_is_taken_for_what_it_holds(tmp_path: Path) -> 
     (tmp_path / "IMG_0001").write_bytes(photo(1))
     os.mkfifo(tmp_path / "pipe")
     assert ids([tmp_path]) == ["IMG_0001"]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_raw_files_are_taken_where_they_can_be_read(
+    tmp_path: Path, installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graph.jobs.indexing.listing.reads_raw", lambda: installed)
+    touch(tmp_path, "a.CR2", "b.dng", "c.jpg", "d.txt")
+    told = list_images([str(tmp_path)], "path").left_out.as_json()
+    assert ids([tmp_path]) == (["a.CR2", "b.dng", "c.jpg"] if installed else ["c.jpg"])
+    install = "pip install 'lookalike[raw]'"
+    assert told["remedies"] == ({} if installed else {".cr2": install, ".dng": install})
 
 
 def test_links_to_folders_are_said_and_links_to_files_are_followed(tmp_path: Path) -> None:
