@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@# Pillow and Pillow-SIMD share the folder PIL/, the two faiss wheels the folder faiss/: the old one goes before the new one comes.
 	@$(PIP) uninstall --quiet --yes pillow-simd $(if $(filter 1,$(GPU)),faiss-cpu,faiss-gpu) 2>/dev/null || true
 	@echo "installing the dependencies into $(VENV) (the first time takes a few minutes)"
-	@$(PIP) install --quiet --no-compile -c constraints.txt -e '.[$(if $(filter 1,$(GPU)),gpu,cpu),semantic,int8,ocr,learned-descriptors,dev]'
+	@$(PIP) install --quiet --no-compile -c constraints.txt -e '.[$(if $(filter 1,$(GPU)),gpu,cpu),semantic,int8,ocr,learned-descriptors,raw,dev]'
 	@$(if $(filter 1,$(SIMD)),$(install_simd))
 	@# With every core, once, rather than by each process that imports a package; some packages hold files of other Pythons.
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib/python3*/site-packages >/dev/null 2>&1 || true

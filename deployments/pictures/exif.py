@@ -4,7 +4,7 @@ Pillow finds the block in the file. The block itself is read here, and only the 
 reader decodes every entry of a directory, of any size, at several times the cost. Nothing that the bytes hold raises:
 what does not make sense is not known.
 
-Source: Exif 2.32 (CIPA DC-008), TIFF 6.0.
+Source: Exif 2.32 (CIPA DC-008).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 from PIL import ImageFile
 
 from deployments.pictures.formats import open_picture, picture_format
+from deployments.pictures.tiff_entries import Entries, TiffBlock
+from storage.errors import LookalikeError
 from storage.types.pictures import Exif
 
 MAKE, MODEL, ORIENTATION, CHANGED = 0x010F, 0x0110, 0x0112, 0x0132
@@ -25,20 +27,17 @@ CAMERA_ENTRIES, GPS_ENTRIES = 0x8769, 0x8825  # where these two directories lie
 TAKEN = ((0x9003, 0x9011), (0x9004, 0x9012), (CHANGED, 0x9010))  # DateTimeOriginal, Digitized, DateTime; their zones
 LATITUDE, LONGITUDE = (1, 2, 90), (3, 4, 180)  # tag of the side, tag of the degrees, most degrees
 
-BYTES_OF_KIND = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8, 13: 4, 129: 1}  # the kinds that the entries below may be
 TEXTS, FRACTIONS, SIGNED_FRACTION = (1, 2, 7, 129), (5, 10), 10
 WANTED = {MAKE, MODEL, ORIENTATION, CAMERA_ENTRIES, GPS_ENTRIES, *(tag for pair in TAKEN for tag in pair)}
 WANTED_GPS = {1, 2, 3, 4}
-MOST_ENTRIES = 1000
-MOST_BYTES = 128  # of a value
 MOST_LETTERS = 64  # of a camera's name
 MOST_ZONE = timedelta(hours=15)
 
 PREFIX = b"Exif\0\0"
+RAF = b"FUJIFILMCCD-RAW"
+MOST_BOXES = 64 * 1024  # bytes that begin a CR3, the boxes with EXIF among them
 DATE = re.compile(r"(\d{4})[:/.-](\d\d)[:/.-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?!\d)", re.ASCII)
 ZONE = re.compile(r"([+-])(\d\d):?(\d\d)|Z", re.ASCII)
-
-Entries = dict[int, tuple[int, bytes]]  # by tag: its kind and its bytes
 
 
 def read_exif(data: bytes) -> Exif:
@@ -47,6 +46,8 @@ def read_exif(data: bytes) -> Exif:
     Raises `UnsupportedImage` and `UnreadableImage` as `decode` does, for bytes that are no picture.
     """
     name = picture_format(data)
+    if name == "raw":
+        return raw_exif(data)
     return picture_exif(name, data, open_picture(name, data))
 
 
@@ -59,25 +60,45 @@ def picture_exif(name: str, data: bytes, picture: ImageFile.ImageFile) -> Exif:
     return Exif(exif.taken_at, exif.camera, turned, exif.gps)
 
 
-def exif_of_block(block: bytes) -> Exif:
-    """block: begins like a TIFF, as EXIF does in every format. Never raises."""
-    if block[:2] not in (b"II", b"MM"):
+def exif_of_block(data: bytes) -> Exif:
+    """data: begins like a TIFF, as EXIF does in every format. Never raises."""
+    block = TiffBlock.of(data)
+    if block is None:
         return Exif()
-    order = "<" if block[:2] == b"II" else ">"
-    large = _number(block[2:4], order) == 43
-    start = _number(block[8:16] if large else block[4:8], order)
-    entries = _directory(block, start, order, large, WANTED)
-    if pointer := entries.get(CAMERA_ENTRIES):
-        entries = _directory(block, _number(pointer[1], order), order, large, WANTED) | entries
-    pointer = entries.get(GPS_ENTRIES)
-    places = _directory(block, _number(pointer[1], order), order, large, WANTED_GPS) if pointer else {}
-    orientation = _number(entries[ORIENTATION][1][:2], order) if ORIENTATION in entries else 0
+    entries = block.first_directory(WANTED)
+    for start in block.numbers(entries.get(CAMERA_ENTRIES))[:1]:
+        entries = block.directory(start, WANTED) | entries
+    places: Entries = {}
+    for start in block.numbers(entries.get(GPS_ENTRIES))[:1]:
+        places = block.directory(start, WANTED_GPS)
+    [orientation] = block.numbers(entries.get(ORIENTATION))[:1] or [0]
     return Exif(
         taken_at=_taken_at(entries),
         camera=_camera(entries),
         orientation=orientation if 1 <= orientation <= 8 else None,
-        gps=_position(places, order),
+        gps=_position(places, block.order),
     )
+
+
+def raw_exif(data: bytes) -> Exif:
+    """Of a RAW file. Never raises."""
+    if data.startswith(RAF):
+        start, size = (int.from_bytes(data[at : at + 4], "big") for at in (84, 88))
+        try:
+            return read_exif(data[start : start + size])
+        except LookalikeError:
+            return Exif()
+    if data[4:8] != b"ftyp":
+        return exif_of_block(data)
+    camera, taken, places = (_box(data, name) for name in (b"CMT1", b"CMT2", b"CMT4"))  # of CR3, each like a TIFF
+    said, block = exif_of_block(camera), TiffBlock.of(places)
+    gps = None if block is None else _position(block.first_directory(WANTED_GPS), block.order)
+    return Exif(exif_of_block(taken).taken_at or said.taken_at, said.camera, said.orientation, gps)
+
+
+def _box(data: bytes, name: bytes) -> bytes:
+    at = data.find(name, 0, MOST_BOXES)
+    return data[at + 4 : at - 4 + int.from_bytes(data[at - 4 : at], "big")] if at >= 4 else b""
 
 
 def _block(name: str, data: bytes, info: dict[Any, Any]) -> bytes:
@@ -101,29 +122,11 @@ def _png_block(data: bytes, info: dict[Any, Any]) -> bytes:
             return b""
     position = 8
     while position < len(data):
-        size = _number(data[position : position + 4], ">")
+        size = int.from_bytes(data[position : position + 4], "big")
         if data[position + 4 : position + 8] == b"eXIf":
             return data[position + 8 : position + 8 + size]
         position += 12 + size
     return b""
-
-
-def _directory(block: bytes, start: int, order: str, large: bool, wanted: set[int]) -> Entries:
-    """The wanted entries of the directory at ``start``; of a BigTIFF where ``large``. Slices never leave the block."""
-    head, layout, inline = (8, struct.Struct(order + "HHQ8s"), 8) if large else (2, struct.Struct(order + "HHI4s"), 4)
-    count = min(_number(block[start : start + head], order), MOST_ENTRIES)
-    rows = block[start + head : start + head + count * layout.size]
-    found: Entries = {}
-    for tag, kind, length, value in layout.iter_unpack(rows[: len(rows) // layout.size * layout.size]):
-        if tag in wanted and kind in BYTES_OF_KIND:
-            size = length * BYTES_OF_KIND[kind]
-            source, at = (value, 0) if size <= inline else (block, _number(value, order))
-            found.setdefault(tag, (kind, source[at : at + min(size, MOST_BYTES)]))
-    return found
-
-
-def _number(data: bytes, order: str) -> int:
-    return int.from_bytes(data, "little" if order == "<" else "big")
 
 
 def _text(entries: Entries, tag: int) -> str:

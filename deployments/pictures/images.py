@@ -7,7 +7,7 @@ size, M the largest that needs no resize afterwards; other formats are decoded i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -16,8 +16,9 @@ from PIL import Image, ImageFile, JpegImagePlugin
 
 from deployments.extractor import Pixels
 from deployments.pictures.color_modes import flat_rgb, simple_mode
-from deployments.pictures.exif import picture_exif
+from deployments.pictures.exif import picture_exif, raw_exif
 from deployments.pictures.formats import DAMAGED, open_picture, picture_format
+from deployments.pictures.raw import LEAST_PREVIEW, RawFile, open_raw
 from storage.errors import ImageTooLarge, UnreadableImage
 from storage.types.pictures import Exif
 
@@ -47,8 +48,8 @@ class WorkingImage:
     """A decoded picture.
 
     pixels: (H, W, 3) uint8 RGB, C-contiguous, read-only, max(H, W) <= 1024.
-    width, height: of the original in pixels, EXIF orientation applied. format: a key of `FORMATS`. exif: empty of a
-    picture without.
+    width, height: of the original in pixels, EXIF orientation applied. format: a key of `FORMATS`, or ``raw``. exif:
+    empty of a picture without.
     """
 
     pixels: Pixels
@@ -65,6 +66,8 @@ def decode(data: bytes, limits: DecodeLimits | None = None) -> WorkingImage:
     `UnreadableImage` (damaged or truncated), and nothing else.
     """
     name = picture_format(data)
+    if name == "raw":
+        return _raw_image(data, limits or DecodeLimits())
     picture = open_picture(name, data)
     width, height = picture.size
     _check_pixels(width, height, limits or DecodeLimits())
@@ -114,6 +117,35 @@ def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
         )
     if width < 1 or height < 1:
         raise UnreadableImage(f"the picture has {width} x {height} pixels", DAMAGED)
+
+
+def _raw_image(data: bytes, limits: DecodeLimits) -> WorkingImage:
+    with open_raw(data) as raw:
+        _check_pixels(*raw.sensor, limits)
+        _check_pixels(raw.width, raw.height, limits)
+        exif = raw_exif(data)
+        preview = _raw_preview(raw, limits)
+        if preview is None:
+            pixels = flat_rgb(_fitted(Image.fromarray(raw.half_size())))
+        else:
+            pixels = preview.pixels if preview.exif.orientation else _turned(preview.pixels, raw.orientation)
+            taken_at, camera = exif.taken_at or preview.exif.taken_at, exif.camera or preview.exif.camera
+            exif = replace(exif, taken_at=taken_at, camera=camera, gps=exif.gps or preview.exif.gps)
+    pixels = np.ascontiguousarray(pixels)
+    pixels.setflags(write=False)
+    return WorkingImage(
+        pixels, raw.width, raw.height, "raw", replace(exif, orientation=exif.orientation or raw.orientation)
+    )
+
+
+def _raw_preview(raw: RawFile, limits: DecodeLimits) -> WorkingImage | None:
+    """None where it has none that is large enough and can be read."""
+    data = raw.preview()
+    try:
+        preview = None if data is None else decode(data, limits)
+    except UnreadableImage:
+        return None
+    return preview if preview and max(preview.width, preview.height) >= LEAST_PREVIEW else None
 
 
 def _jpeg_pixels(data: bytes, picture: ImageFile.ImageFile) -> Pixels:

@@ -95,7 +95,11 @@ def _remarks(job: Job) -> list[str]:
     endings: Mapping[str, int] = report.get("passed_over", {})
     lines = []
     if endings:
-        kinds = [f"{count} {ending or 'without an ending'}" for ending, count in endings.items()]
+        remedies: Mapping[str, str] = report.get("remedies", {})
+        kinds = [
+            f"{count} {ending or 'without an ending'}" + (f" ({remedies[ending]})" if ending in remedies else "")
+            for ending, count in endings.items()
+        ]
         others = report.get("passed_over_others", 0)
         if others:
             kinds.append(f"{others} of other kinds")

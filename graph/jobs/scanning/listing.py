@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from deployments.pictures.formats import HEAD_BYTES, picture_format
+from deployments.pictures.raw import INSTALL, RAW_SUFFIXES, reads_raw
 from graph.jobs.scanning.exclusion import Patterns
 from storage.errors import LookalikeError, UnsupportedImage
 from storage.types.jobs import JobFailure
@@ -66,12 +67,15 @@ class LeftOut:
     linked_folders: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """For the record of a job, which stays small: the most frequent endings, folders as a count and examples."""
+        """For the record of a job, which stays small: the most frequent endings, folders as a count and examples.
+        remedies: by ending, what to do for such files to be taken.
+        """
         named = {"hidden_folders": self.hidden_folders, "linked_folders": self.linked_folders}
         shown = dict(self.passed_over.most_common(EXAMPLES))
         return {
             "passed_over": shown,
             "passed_over_others": self.passed_over.total() - sum(shown.values()),
+            "remedies": {ending: INSTALL for ending in shown if ending in RAW_SUFFIXES},
             "excluded": self.excluded,
             "hidden_files": self.hidden_files,
             **{name: {"count": len(paths), "examples": paths[:EXAMPLES]} for name, paths in named.items()},
@@ -228,7 +232,7 @@ def _takes(path: str, left_out: LeftOut) -> bool:
         left_out.hidden_files += 1
         return False
     ending = os.path.splitext(path)[1].lower()
-    if ending in IMAGE_SUFFIXES or (not ending and _holds_a_picture(path)):
+    if ending in IMAGE_SUFFIXES or (ending in RAW_SUFFIXES and reads_raw()) or (not ending and _holds_a_picture(path)):
         return True
     left_out.passed_over[printable(ending)] += 1
     return False

@@ -78,14 +78,15 @@ def test_paths_are_sent_whole_and_the_job_is_followed(
 
 def test_what_was_passed_over_is_said(run: Run) -> None:
     report = {
-        "passed_over": {".mp4": 8, ".psd": 4, "": 1},
+        "passed_over": {".mp4": 8, ".cr2": 4, "": 1},
+        "remedies": {".cr2": "pip install 'lookalike[raw]'"},
         "hidden_files": 1,
         "hidden_folders": {"count": 2, "examples": ["/p/.a", "/p/.b"]},
         "linked_folders": {"count": 21, "examples": ["/p/link"]},
     }
     result = run(job_service(DONE | {"failed": 0, "report": report}), "index", ".")
     assert result.stdout.splitlines()[1:] == [
-        "13 passed over: 8 .mp4, 4 .psd, 1 without an ending",
+        "13 passed over: 8 .mp4, 4 .cr2 (pip install 'lookalike[raw]'), 1 without an ending",
         "1 hidden file passed over",
         "2 hidden folders not looked into: /p/.a, /p/.b",
         "21 linked folders not looked into: /p/link, ...",

@@ -46,6 +46,18 @@ def test_a_file_without_an_ending_is_taken_for_what_it_holds(tmp_path: Path) -> 
     assert names(tmp_path) == ["IMG_0001"]
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_raw_files_are_taken_where_they_can_be_read(
+    tmp_path: Path, installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graph.jobs.scanning.listing.reads_raw", lambda: installed)
+    touch(tmp_path, "a.CR2", "b.dng", "c.jpg", "d.txt")
+    told = list_images([str(tmp_path)]).left_out.as_json()
+    assert names(tmp_path) == (["a.CR2", "b.dng", "c.jpg"] if installed else ["c.jpg"])
+    install = "pip install 'lookalike[raw]'"
+    assert told["remedies"] == ({} if installed else {".cr2": install, ".dng": install})
+
+
 def test_links_to_folders_are_said_and_links_to_files_are_followed(tmp_path: Path) -> None:
     touch(tmp_path, "elsewhere/a.jpg", "in/b.jpg")
     (tmp_path / "in" / "linked").symlink_to(tmp_path / "elsewhere")
