@@ -16,6 +16,7 @@ ROOMS: dict[str, frozenset[str]] = {
         "storage/errors": "",
         "storage/files": "",
         "storage/types": "",
+        "storage/filters": "",
         "storage/encoding": "",
         "storage/index": "",
         "storage/kv": "",

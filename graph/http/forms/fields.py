@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from graph.config.settings import did_you_mean
-from storage.errors import InvalidField, InvalidRequest, UnknownFeature
+from storage.errors import InvalidField, InvalidRequest, UnknownFeature, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 
