@@ -94,6 +94,7 @@ class MutationBatch:
         self._next_operation = meta_number(transaction, NEXT_OPERATION)
         self._pictures = PictureWriter(transaction, stored_features, keeps_originals=keeps_originals)
         self.changes = self._pictures.changes
+        self.rows = self._pictures.rows
 
     def apply(self, prepared: PreparedMutation) -> MutationResult:
         operation = digest_key(prepared.mutation.operation_id.encode("utf-8", "surrogatepass"))

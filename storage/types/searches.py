@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from storage.types.features import Vectors
+from storage.types.filters import Filter
 
 NO_EVIDENCE: Mapping[str, Any] = {}
 
@@ -34,9 +35,12 @@ class FeatureQuery:
 
 @dataclass(frozen=True, slots=True)
 class ShardQuery:
-    """All features of one search, asked of a shard at once."""
+    """All features of one search, asked of a shard at once. filter: which pictures may be found; None: all that are
+    not missing.
+    """
 
     features: tuple[FeatureQuery, ...]
+    filter: Filter | None = None
 
 
 class Hit(NamedTuple):

@@ -17,7 +17,7 @@ ROOMS: dict[str, frozenset[str]] = {
         "storage/files": "",
         "storage/types": "",
         "storage/filters": "",
-        "storage/encoding": "",
+        "storage/encoding": "storage/filters",
         "storage/index": "",
         "storage/kv": "",
         "storage/keypoints": "storage/index",
@@ -25,8 +25,9 @@ ROOMS: dict[str, frozenset[str]] = {
         "storage/words": "storage/index",
         "storage/upkeep": "storage/encoding storage/index storage/kv storage/tables storage/words",
         "storage/duplicates": "storage/encoding storage/index storage/kv storage/tables storage/upkeep",
+        "storage/columns": "storage/filters storage/kv storage/tables storage/words",
         "storage/shard": (
-            "storage/duplicates storage/encoding storage/index storage/keypoints storage/kv storage/tables "
+            "storage/columns storage/duplicates storage/encoding storage/index storage/keypoints storage/kv storage/tables "
             "storage/upkeep storage/words"
         ),
         "storage/operations": "storage/duplicates storage/index storage/shard storage/tables",
