@@ -99,7 +99,7 @@ class LiveColumns:
             mask = self._mask(columns, with_missing_left_out(filter), words)
             column = SortColumn(columns, sort.field, sort.key)
             order = self._order(columns, column, sort)
-            start = 0 if after is None else place_after(order, column, after, descending=sort.descending)
+            start = 0 if after is None else place_after(order, column, after, sort)
             ids = columns.texts["id"]
             return [
                 (handle, SortKey(column.value(handle), ids.get(handle) or ""))

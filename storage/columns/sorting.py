@@ -6,14 +6,13 @@ import json
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storage.columns.pictures import PictureColumns
 from storage.types.features import Handles
-from storage.types.listings import SortKey, SortValue
+from storage.types.listings import Sort, SortKey, SortValue, ranked
 
 TEXTS = ("id", "path", "caption")
 CODED = ("format", "camera", "folder")
@@ -62,31 +61,19 @@ def order_by_id(columns: PictureColumns) -> Handles:
     return handles[sorted(range(len(ids)), key=ids.__getitem__)]
 
 
-def place_after(order: Handles, column: SortColumn, after: SortKey, *, descending: bool) -> int:
+def place_after(order: Handles, column: SortColumn, after: SortKey, sort: Sort) -> int:
     """Where in the order the first picture behind this place stands."""
 
     def is_behind(handle: int) -> bool:
         image_id = column.columns.texts["id"].get(int(handle)) or ""
-        return comes_before(after, SortKey(column.value(int(handle)), image_id), descending=descending)
+        return sort.puts_before(after, SortKey(column.value(int(handle)), image_id))
 
     return bisect_left(order, True, key=is_behind)
 
 
-def comes_before(one: SortKey, other: SortKey, *, descending: bool) -> bool:
-    if (one.value is None) != (other.value is None):
-        return other.value is None
-    if one.value == other.value:
-        return one.id < other.id
-    return (_ranked(one.value) < _ranked(other.value)) != descending
-
-
-def _ranked(value: SortValue) -> tuple[bool, Any]:
-    return isinstance(value, str), value
-
-
 def _places(values: Sequence[SortValue]) -> NDArray[np.float64]:
     """(N,) numbers in the order of the values; not a number where there is none."""
-    known = sorted({value for value in values if value is not None}, key=_ranked)
+    known = sorted({value for value in values if value is not None}, key=ranked)
     places: dict[SortValue, float] = {value: place for place, value in enumerate(known)}
     return np.array([places[value] if value is not None else np.nan for value in values], np.float64)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from storage.types.pictures import ImageRecord
 
@@ -29,3 +29,16 @@ class Sort(NamedTuple):
     field: str = "id"
     key: tuple[str, ...] = ()
     descending: bool = False
+
+    def puts_before(self, one: SortKey, other: SortKey) -> bool:
+        """Numbers before texts; what does not have the field last, whichever way; ties by id."""
+        if (one.value is None) != (other.value is None):
+            return other.value is None
+        if one.value == other.value:
+            return one.id < other.id
+        return (ranked(one.value) < ranked(other.value)) != self.descending
+
+
+def ranked(value: SortValue) -> tuple[bool, Any]:
+    """What sorts as the values do, of whatever types they are."""
+    return isinstance(value, str), value

@@ -12,12 +12,14 @@ import numpy as np
 
 from graph.catalog.catalog import Catalog
 from graph.duplicates.pages import DuplicateGroup, DuplicatePage
+from graph.requests.cursors import cursor_of, place_of
 from graph.requests.messages import (
     AddAnswer,
     AddFeaturesRequest,
     AddRequest,
     FeatureReport,
     ImagePage,
+    ListRequest,
     PartReport,
     Readiness,
     SearchAnswer,
@@ -30,6 +32,7 @@ from graph.requests.messages import (
 from storage.duplicates.messages import NearPicture
 from storage.errors import ImageExists, ImageNotFound, InvalidRequest, JobNotFound, LookalikeError, UnsupportedImage
 from storage.types.jobs import JobFailure, JobRecord
+from storage.types.listings import SortKey
 from storage.types.pictures import ImageRecord, SourceFile
 from storage.types.reports import VerifyReport
 
@@ -97,6 +100,7 @@ class FakeCatalog:
         self.added: list[AddRequest] = []
         self.searched: list[SearchRequest] = []
         self.trained: list[str] = []
+        self.listed: list[ListRequest] = []
         self.walked: list[tuple[str | None, int, int]] = []
         self.annotated: list[tuple[str, bytes]] = []
         self.originals: dict[str, tuple[bytes, str]] = {}
@@ -167,12 +171,15 @@ class FakeCatalog:
         await self.get(image_id)
         del self.images[image_id]
 
-    async def page(self, after: str | None, limit: int) -> ImagePage:
+    async def page(self, request: ListRequest) -> ImagePage:
+        """In the order of ids, whatever is asked."""
         await self._enter()
-        ids = sorted(self.images, key=str.encode)
-        later = [image_id for image_id in ids if after is None or image_id.encode() > after.encode()]
-        rows = tuple(self.images[image_id] for image_id in later[:limit])
-        return ImagePage(rows, rows[-1].id if len(later) > limit else None)
+        self.listed.append(request)
+        after = place_of(request)
+        later = [image_id for image_id in sorted(self.images) if after is None or image_id > after.id]
+        rows = tuple(self.images[image_id] for image_id in later[: request.limit])
+        more = len(later) > request.limit
+        return ImagePage(rows, cursor_of(request, SortKey(rows[-1].id, rows[-1].id)) if more else None)
 
     async def duplicate_page(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
         await self._enter()
