@@ -24,7 +24,7 @@ from deployments.pictures.pixel_kernels import luma
 from storage.index.descriptor_codes import packed, unpacked
 from storage.index.inverted_file import NO_HANDLES, DescriptorIndex, empty_descriptor_index
 from storage.index.kmeans import sorted_anew, train_partition
-from storage.index.vector_index import Neighbors
+from storage.index.vector_index import Allowed, Neighbors
 from storage.keypoints.keypoint_rows import keypoint_feature
 from storage.keypoints.search import locate
 from storage.types.features import FeatureRows, Vectors
@@ -70,9 +70,9 @@ class TimedIndex(DescriptorIndex):
         vars(self).update(vars(index))
         self.took_s = 0.0
 
-    def search(self, queries: Vectors, k: int) -> Neighbors:
+    def search(self, queries: Vectors, k: int, allowed: Allowed | None = None) -> Neighbors:
         started = time.perf_counter()
-        found = super().search(queries, k)
+        found = super().search(queries, k, allowed)
         self.took_s += time.perf_counter() - started
         return found
 

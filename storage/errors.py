@@ -34,7 +34,8 @@ Every error carries a stable ``code`` (what HTTP clients switch on), a message t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import ClassVar
 
@@ -160,6 +161,13 @@ class CorruptData(StorageFailure):
 
 class ServiceUnreachable(LookalikeError, ConnectionError):
     code = "service_unreachable"
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The remedy for a name that is not among the known ones."""
+    choices = sorted(known)
+    nearest = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(choices) or 'none'}"
 
 
 @cache

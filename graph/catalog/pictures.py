@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import cmp_to_key
 
 from graph.catalog.computing import Computing
 from graph.catalog.put_image import put_image
+from graph.requests.cursors import cursor_of, place_of
 from graph.requests.decoding import Decoding, read_original
-from graph.requests.messages import AddAnswer, AddFeaturesRequest, AddRequest, ImagePage
+from graph.requests.messages import AddAnswer, AddFeaturesRequest, AddRequest, ImagePage, ListRequest
 from graph.requests.shards import Shards, image_not_found
 from graph.search.query_rows import asked_ports
 from storage.errors import ExtractorFailed, ImageExists, ImageNotFound
-from storage.operations.pictures import IdsOfFileName, Original, Page, Records, Thumbnail
+from storage.operations.pictures import IdsOfFileName, ListedPage, Original, Page, Records, Thumbnail
+from storage.types.listings import Listed, Sort, SortKey
 from storage.types.mutations import AddFeatures, DeleteImage, MutationResult, RemoveFeatures
 from storage.types.pictures import ImageRecord
 
@@ -141,12 +144,21 @@ class Pictures:
             ) from gone
         return data, record.format
 
-    async def page(self, after: str | None, limit: int) -> ImagePage:
-        """Images in the byte order of their ids. Raises ShardUnavailable rather than skip a shard's images."""
-        pages = await self._shards.ask_all(Page(after, limit + 1))
-        rows = sorted((row for page in pages for row in page), key=lambda row: row.id.encode())
-        cursor = rows[limit - 1].id if len(rows) > limit else None
-        return ImagePage(tuple(rows[:limit]), cursor)
+    async def page(self, request: ListRequest) -> ImagePage:
+        """Raises InvalidField for a cursor of another listing, ShardUnavailable rather than skip a shard's images."""
+        after, limit, sort = place_of(request), request.limit, request.sort
+        if request.filter is None and sort == Sort():  # as the store has them
+            rows = await self._shards.ask_all(Page(after and after.id, limit + 1, missing=False))
+            pages = [[Listed(row, SortKey(row.id, row.id)) for row in page] for page in rows]
+        else:
+            pages = await self._shards.ask_all(ListedPage(request.filter, sort, after, limit + 1))
+
+        def order(one: Listed, other: Listed) -> int:
+            return -1 if sort.puts_before(one.key, other.key) else 1
+
+        listed = sorted((one for page in pages for one in page), key=cmp_to_key(order))
+        cursor = cursor_of(request, listed[limit - 1].key) if len(listed) > limit else None
+        return ImagePage(tuple(one.record for one in listed[:limit]), cursor)
 
 
 def _refuse_stored(record: ImageRecord | None, names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph.cli.commands import duplicates, images, jobs, library, models, search, service, submit
+from graph.cli.commands import duplicates, images, jobs, library, listing, models, search, service, submit
 from graph.cli.terminal.connection import example
 from graph.cli.terminal.reporting import ReportingGroup
 
@@ -85,8 +85,13 @@ app.command(
         "lookalike search photo.jpg --features phash --param phash.orientations=all",
         "lookalike search --text 'a bridge' --text-not 'at night'",
         "lookalike search --id 2019/bridge.jpg --json",
+        "lookalike search photo.jpg --filter 'taken_at = 2019-06 and not tags = night'",
     ),
 )(search.search)
+app.command(
+    "list",
+    epilog=example("lookalike list --filter 'folder = 2019'", "lookalike list --sort taken_at --order desc -n 20"),
+)(listing.list_pictures)
 app.command("add", epilog=example("lookalike add bridge.jpg --id bridge"))(images.add)
 app.command("rm", epilog=example("lookalike rm bridge 2019/old.jpg"))(images.remove)
 app.command("show", epilog=example("lookalike show bridge"))(images.show)

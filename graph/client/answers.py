@@ -103,7 +103,7 @@ class ImageRow(HasAnnotations):
 
 @dataclass(frozen=True, slots=True)
 class ImagePage:
-    images: Annotated[tuple[ImageRow, ...], "in the byte order of their ids"]
+    images: Annotated[tuple[ImageRow, ...], "in the order that was asked for; of their ids unless said"]
     next_cursor: Annotated[str | None, "for the next page; null on the last"]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from graph.client import answers, calls
-from graph.client.calls import Call, IdFrom, OnConflict, OnKnownFile
+from graph.client.calls import Call, FilterSource, IdFrom, OnConflict, OnKnownFile, Order
 from graph.client.session import ImageSource, Outcome, image_bytes, session
 from graph.same_picture import SAME_PICTURE_BITS
 
@@ -70,16 +70,28 @@ class Client:
         """
         self._send(calls.delete(id, stays_out))
 
-    def page(self, limit: int = 100, cursor: str | None = None) -> answers.ImagePage:
-        """One page of all rows, in the order of their ids."""
-        return self._send(calls.page(limit, cursor))
+    def page(
+        self,
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        filter: FilterSource | None = None,
+        sort: str | None = None,
+        order: Order = "asc",
+    ) -> answers.ImagePage:
+        """One page of the rows that a filter means, in the order of a field, of their ids unless said. Without a filter
+        those of all pictures whose file is not gone.
+        """
+        return self._send(calls.page(limit, cursor, filter, sort, order))
 
-    def images(self, page_size: int = 100) -> Iterator[answers.ImageRow]:
-        """All rows, asked for page by page."""
-        page = self.page(page_size)
+    def images(
+        self, page_size: int = 100, *, filter: FilterSource | None = None, sort: str | None = None, order: Order = "asc"
+    ) -> Iterator[answers.ImageRow]:
+        """All rows of `page`, asked for page by page."""
+        page = self.page(page_size, filter=filter, sort=sort, order=order)
         yield from page.images
         while page.next_cursor is not None:
-            page = self.page(page_size, page.next_cursor)
+            page = self.page(page_size, page.next_cursor, filter=filter, sort=sort, order=order)
             yield from page.images
 
     def duplicate_page(
@@ -120,12 +132,13 @@ class Client:
         weights: Mapping[str, float] | None = None,
         max_distance: Mapping[str, float] | None = None,
         params: Mapping[str, Mapping[str, Any]] | None = None,
+        filter: FilterSource | None = None,
     ) -> answers.SearchAnswer:
         """Pictures like this one: a file, a stored id, a sentence, or several of them together.
 
         text_not: sentences to keep away from. features: those to ask; None asks all that can answer. weights: how much
         each counts, 1 unless said. max_distance: leaves out what is farther, by feature. params: each feature's own
-        settings, such as ``{"phash": {"orientations": "all"}}``.
+        settings, such as ``{"phash": {"orientations": "all"}}``. filter: which pictures may be found, as text or JSON.
         """
         call = calls.search(
             None if image is None else image_bytes(image),
@@ -137,12 +150,15 @@ class Client:
             weights=weights,
             max_distance=max_distance,
             params=params,
+            filter=filter,
         )
         return self._send(call)
 
-    def similar(self, id: str, *, features: Sequence[str] | None = None, k: int = 20) -> answers.SearchAnswer:
+    def similar(
+        self, id: str, *, features: Sequence[str] | None = None, k: int = 20, filter: FilterSource | None = None
+    ) -> answers.SearchAnswer:
         """Pictures like a stored one."""
-        return self._send(calls.similar(id, features, k))
+        return self._send(calls.similar(id, features, k, filter))
 
     def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
         """What the service sees in a picture, best first.

@@ -17,6 +17,8 @@ from storage.errors import InvalidField
 Answer = TypeVar("Answer")
 OnConflict = Literal["error", "skip", "replace"]
 OnKnownFile = Literal["skip", "replace"]
+Order = Literal["asc", "desc"]
+FilterSource = str | Mapping[str, Any]  # as text, or as JSON
 IdFrom = Literal["path", "stem", "sha256", "int"]
 
 VERIFY_TIMEOUT_S = 3600.0  # reads every row of every shard
@@ -66,8 +68,10 @@ def delete(id: str, stays_out: bool) -> Call[None]:
     return Call("DELETE", _image_path(id), parsing.nothing, headers=_once(), params=params)
 
 
-def page(limit: int, cursor: str | None) -> Call[answers.ImagePage]:
-    params = _present(limit=limit, cursor=cursor)
+def page(
+    limit: int, cursor: str | None, filter: FilterSource | None = None, sort: str | None = None, order: Order = "asc"
+) -> Call[answers.ImagePage]:
+    params = _present(limit=limit, cursor=cursor, filter=_filter(filter), sort=sort, order=_unless("asc", order))
     return Call("GET", "/v1/images", parsing.one(answers.ImagePage), params=params)
 
 
@@ -95,6 +99,7 @@ def search(
     weights: Mapping[str, float] | None,
     max_distance: Mapping[str, float] | None,
     params: Mapping[str, Mapping[str, Any]] | None,
+    filter: FilterSource | None = None,
 ) -> Call[answers.SearchAnswer]:
     if image is None and id is None and text is None:
         raise InvalidField("a search needs an image, an id or a text", "give at least one of them")
@@ -109,6 +114,7 @@ def search(
             weights=_json(weights),
             max_distance=_json(max_distance),
             params=_json(params),
+            filter=_filter(filter),
         )
         return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), form=form, image=image)
     body = _present(
@@ -120,12 +126,15 @@ def search(
         weights=weights,
         max_distance=max_distance,
         params=params,
+        filter=filter,
     )
     return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), json=body)
 
 
-def similar(id: str, features: Sequence[str] | None, k: int) -> Call[answers.SearchAnswer]:
-    params = _present(features=_listed(features), k=k)
+def similar(
+    id: str, features: Sequence[str] | None, k: int, filter: FilterSource | None = None
+) -> Call[answers.SearchAnswer]:
+    params = _present(features=_listed(features), k=k, filter=_filter(filter))
     return Call("GET", f"{_image_path(id)}/similar", parsing.one(answers.SearchAnswer), params=params)
 
 
@@ -247,6 +256,14 @@ def _once() -> dict[str, str]:
 
 def _present(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _unless(default: str, value: str) -> str | None:
+    return None if value == default else value
+
+
+def _filter(filter: FilterSource | None) -> str | None:
+    return filter if filter is None or isinstance(filter, str) else json.dumps(filter)
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:

@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from graph.config.settings import AppSettings, app_settings, did_you_mean, first_fault, is_zero_shot
+from graph.config.settings import AppSettings, app_settings, first_fault, is_zero_shot
 from graph.config.yaml_source import KeyPath, YamlSource, read_yaml
+from storage.errors import did_you_mean
 
 IMPORT_PATH = "graph.app:build"
 ROUTER = "router"

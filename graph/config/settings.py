@@ -6,7 +6,6 @@ their lines to errors.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from graph.loopback import is_loopback
-from storage.errors import Misconfigured
+from storage.errors import Misconfigured, did_you_mean
 from storage.index.inverted_file import PROBES
 from storage.upkeep.factory import TRAIN_AFTER_ROWS, KindChoice
 
@@ -228,13 +227,6 @@ def check_bind(host: str, api_keys: Iterable[str]) -> None:
             f"refusing to listen on {host} without an API key",
             f"set {API_KEYS_VARIABLE} or api_keys in the configuration, or listen on 127.0.0.1",
         )
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """The remedy for a name that is not among the known ones."""
-    choices = sorted(known)
-    nearest = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
-    return f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(choices) or 'none'}"
 
 
 def first_fault(error: ValidationError, model: type[BaseModel], fault: Fault, prefix: str = "args") -> Misconfigured:

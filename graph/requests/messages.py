@@ -18,6 +18,8 @@ from graph.client.answers import (
 )
 from graph.client.answers import Training as TrainingAnswer
 from storage.encoding import keys
+from storage.types.filters import Filter
+from storage.types.listings import Sort
 from storage.types.mutations import OnConflict, Outcome
 from storage.types.pictures import ImageRecord
 
@@ -28,6 +30,7 @@ __all__ = [
     "FeatureReport",
     "ImagePage",
     "LibraryRoot",
+    "ListRequest",
     "PartReport",
     "PartStatus",
     "Readiness",
@@ -80,7 +83,8 @@ class AddAnswer:
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """One or more of image, id and text. text_not: sentences to keep away from. features: None asks all that can
-    answer. timeout_s: None takes the configured deadline.
+    answer. filter: which pictures may be found; None: all that are not missing. timeout_s: None takes the configured
+    deadline.
     """
 
     image: bytes | None = None
@@ -92,7 +96,18 @@ class SearchRequest:
     weights: Mapping[str, float] = field(default_factory=dict)
     max_distance: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    filter: Filter | None = None
     timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """A page of the pictures that a filter means; None: of all that are not missing. cursor: of the page before."""
+
+    filter: Filter | None = None
+    sort: Sort = field(default_factory=Sort)
+    cursor: str | None = None
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)

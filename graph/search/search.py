@@ -102,7 +102,7 @@ class SearchRun(QueryRows):
 
     async def _ask_shards(self, queries: Sequence[FeatureQuery]) -> tuple[list[ShardAnswer], list[int]]:
         """The answers that came, and the shards that gave none. Raises when none did."""
-        query = ShardQuery(tuple(queries))
+        query = ShardQuery(tuple(queries), self.request.filter)
 
         async def one(shard: ShardPort) -> ShardAnswer | LookalikeError:
             started = time.perf_counter()

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storage.encoding.message_pack import pack, packed_array, unpack, unpacked_array
+from storage.filters.json_form import filter_from_json, filter_json
+from storage.types.filters import Filter
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
 
 GPS = ImageSummary._fields.index("gps")
@@ -17,12 +19,15 @@ GPS = ImageSummary._fields.index("gps")
 
 def encode_queries(queries: Sequence[ShardQuery]) -> bytes:
     """Bytes that `decode_queries` turns back into equal queries."""
-    return pack([[_packed_query(part) for part in query.features] for query in queries])
+    return pack([[[_packed_query(part) for part in query.features], _packed_filter(query.filter)] for query in queries])
 
 
 def decode_queries(data: bytes) -> list[ShardQuery]:
     """Inverse of `encode_queries`; the rows are views of ``data``."""
-    return [ShardQuery(tuple(_query(part) for part in parts)) for parts in unpack(data)]
+    return [
+        ShardQuery(tuple(_query(part) for part in parts), None if filter is None else filter_from_json(filter))
+        for parts, filter in unpack(data)
+    ]
 
 
 def encode_answers(answers: Sequence[ShardAnswer]) -> bytes:
@@ -33,6 +38,10 @@ def encode_answers(answers: Sequence[ShardAnswer]) -> bytes:
 def decode_answers(data: bytes) -> list[ShardAnswer]:
     """Inverse of `encode_answers`."""
     return [_answer(*packed) for packed in unpack(data)]
+
+
+def _packed_filter(filter: Filter | None) -> dict[str, Any] | None:
+    return None if filter is None else filter_json(filter)
 
 
 def _packed_query(query: FeatureQuery) -> list[Any]:

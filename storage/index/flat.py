@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from storage.errors import Misconfigured
 from storage.index.row_blocks import BLOCK_ROWS, Block, append_rows, strike_rows
-from storage.index.vector_index import Neighbors, row_dtype, row_width
+from storage.index.vector_index import Allowed, Neighbors, are_allowed, row_dtype, row_width
 from storage.types.features import FeatureSpec, Handles, Metric, Vectors
 
 CACHE_BYTES = (
     2 << 20
 )  # rows of a block taken at a time by several queries, so that they come from the processor's cache
+
+FEW = 0.25  # of the rows: what is allowed is copied out and compared alone
 
 Distances = NDArray[np.int32] | NDArray[np.float32]  # (Q, N)
 
@@ -51,23 +53,34 @@ class FlatIndex:
         masks = sum(len(block.alive) for block in self._blocks if block.alive is not None)
         return sum(block.used for block in self._blocks) * row_bytes + masks
 
-    def search(self, queries: Vectors, k: int) -> Neighbors:
+    def search(self, queries: Vectors, k: int, allowed: Allowed | None = None) -> Neighbors:
         asked: Vectors = np.ascontiguousarray(queries, self._empty.dtype)  # type: ignore[assignment]  # the dtype is a variable
         nearest = [_Nearest(k) for _ in asked]
         for block in self._blocks:
             step = block.used if len(asked) == 1 else max(1024, CACHE_BYTES // self._row_bytes)
             for start in range(0, block.used, step):
-                self._search_rows(asked, block, slice(start, min(start + step, block.used)), nearest)
+                self._search_rows(asked, block, slice(start, min(start + step, block.used)), allowed, nearest)
         return Neighbors(
             np.stack([one.result()[0] for one in nearest]) if nearest else np.zeros((0, k), np.int64),
             np.stack([one.result()[1] for one in nearest]) if nearest else np.zeros((0, k), np.float32),
         )
 
-    def _search_rows(self, queries: Vectors, block: Block, part: slice, nearest: list[_Nearest]) -> None:
-        distances = _KERNELS[self._metric](queries, block.rows[part])
-        if block.alive is not None:
-            distances[:, ~block.alive[part]] = _Nearest.NEVER
-        handles = block.handles[part]
+    def _search_rows(
+        self, queries: Vectors, block: Block, part: slice, allowed: Allowed | None, nearest: list[_Nearest]
+    ) -> None:
+        rows, handles = block.rows[part], block.handles[part]
+        wanted = None if block.alive is None else block.alive[part]
+        if allowed is not None:
+            permitted = are_allowed(allowed, handles)
+            wanted = permitted if wanted is None else permitted & wanted
+            if np.count_nonzero(wanted) < FEW * len(handles):  # comparing these alone is the less work
+                few = np.flatnonzero(wanted)
+                rows, handles, wanted = rows[few], handles[few], None
+        if not len(handles):
+            return
+        distances = _KERNELS[self._metric](queries, rows)
+        if wanted is not None:
+            distances[:, ~wanted] = _Nearest.NEVER
         for one, row in zip(nearest, distances, strict=True):
             one.offer(handles, row)
 

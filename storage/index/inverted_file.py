@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 
 from storage.index.descriptor_codes import unpacked
 from storage.index.inverted_lists import InvertedLists, Numbers
-from storage.index.vector_index import Neighbors
+from storage.index.vector_index import Allowed, Neighbors
 from storage.types.features import BinaryVectors, FloatVectors, Handles, Vectors
 
 PROBES = 8
 DEAD_FRACTION = 0.25  # of all rows, past which those of removed pictures are cleared away
 THREADS = 2
 QUERIES_TO_A_THREAD = 64
+FEW_ROWS = 10_000  # allowed ones: comparing all of these takes no longer than the lists do
+MOST_PROBES_TIMES = 8  # as many lists, where an eighth of the pictures or less is allowed
 ASSIGNED_AT_ONCE = 16_384  # rows
 NO_HANDLES: Handles = np.zeros(0, np.int64)
 FARTHEST = np.iinfo(np.int32).max
@@ -55,19 +57,30 @@ class DescriptorIndex:
     def memory_bytes(self) -> int:
         return self._lists.memory_bytes + self.centroids.nbytes + self._dead.nbytes
 
-    def search(self, queries: Vectors, k: int) -> Neighbors:
-        """The k nearest live rows of each query (Q, D / 2) in the lists nearest to it. Ties by handle."""
+    def search(self, queries: Vectors, k: int, allowed: Allowed | None = None) -> Neighbors:
+        """The k nearest live rows of each query (Q, D / 2) in the lists nearest to it. Ties by handle.
+
+        Where few rows are allowed these are compared one by one; where a part of them is, more lists are looked into.
+        """
+        probes = self.probes
+        if allowed is not None and self.kind != "exact":
+            share = np.count_nonzero(allowed) / max(1, len(allowed))
+            few = self._lists.rows_of_pictures(allowed, self._dead, FEW_ROWS)
+            if few is not None:
+                alone = empty_descriptor_index(2 * self._lists.width)
+                return alone.with_changes(remove=NO_HANDLES, add=few[0], rows=few[1]).search(queries, k)
+            probes = round(probes * min(MOST_PROBES_TIMES, 1 / max(share, 1e-9)))
         handles = np.full((len(queries), k), -1, np.int64)
         distances = np.full((len(queries), k), FARTHEST, np.int32)
         if len(queries) and self.rows_count:
             codes = _contiguous(queries)
-            probed = self._nearest_lists(codes, self.probes)
+            probed = self._nearest_lists(codes, probes)
             parts = min(THREADS, -(-len(codes) // QUERIES_TO_A_THREAD))
             bounds = [len(codes) * part // parts for part in range(parts + 1)]
             slices = [slice(*ends) for ends in pairwise(bounds)]
 
             def scan(part: slice) -> None:
-                self._lists.scan(codes[part], probed[part], self._dead, handles[part], distances[part])
+                self._lists.scan(codes[part], probed[part], self._dead, handles[part], distances[part], allowed)
 
             for _ in _pool().map(scan, slices) if parts > 1 else map(scan, slices):
                 pass

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.compiled import CompiledLoop, compiled
+from storage.index.vector_index import Allowed
 from storage.types.features import BinaryVectors, Handles
 
 PAGE_ROWS = 16
 FIRST_PAGES = 64
 GROWTH = 1.5
 NO_PAGE = -1
+NO_MASK: Allowed = np.zeros(0, np.bool_)
 
 Numbers = NDArray[np.int32]
 
@@ -102,24 +104,42 @@ class InvertedLists:
         _count()(handles, self.lengths, self.heads, self.pages.following, self.pages.handles, owned)
         return int(owned.sum()), handles[owned > 0]
 
-    def scan(self, queries: BinaryVectors, probed: Numbers, dead: Handles, best: Handles, distances: Numbers) -> None:
+    def rows_of_pictures(self, allowed: Allowed, dead: Handles, most: int) -> tuple[Handles, BinaryVectors] | None:
+        """The rows of the allowed pictures; None where there are more than so many. dead: as of `scan`."""
+        handles, codes = np.empty(most, np.int64), np.empty((most, self.width), np.uint8)
+        pages = self.pages
+        count = _collect()(
+            self.lengths, self.heads, pages.following, pages.codes, pages.handles, dead, allowed, handles, codes
+        )
+        return None if count > most else (handles[:count], codes[:count])
+
+    def scan(
+        self,
+        queries: BinaryVectors,
+        probed: Numbers,
+        dead: Handles,
+        best: Handles,
+        distances: Numbers,
+        allowed: Allowed | None = None,
+    ) -> None:
         """Puts the nearest rows of the lists ``probed`` (Q, P) into ``best`` and ``distances`` (Q, K), nearest first,
         the smaller handle first among equals; both hold -1 and the largest int32 before. dead: sorted handles to pass
-        over. List after list, so that a list's rows are fetched once for all the queries that probe it.
+        over. allowed: by handle, the pictures to look at; None: all. List after list, so that a list's rows are fetched
+        once for all the queries that probe it.
         """
         order = np.argsort(probed, axis=None, kind="stable")
         asked = (order // probed.shape[1]).astype(np.int32)
         numbers = np.ascontiguousarray(probed.reshape(-1)[order])
         pages = self.pages
         _scan()(
-            queries, asked, numbers, self.lengths, self.heads, pages.following, pages.codes, pages.handles, dead, best,
-            distances,
+            queries, asked, numbers, self.lengths, self.heads, pages.following, pages.codes, pages.handles, dead,
+            NO_MASK if allowed is None else allowed, allowed is not None, best, distances,
         )  # fmt: skip
 
 
 def warm_up() -> None:
     """Load or compile every loop, so that no search waits for it."""
-    for loop in (_append, _count, _scan):
+    for loop in (_append, _count, _collect, _scan):
         loop()
 
 
@@ -133,10 +153,17 @@ def _count() -> CompiledLoop:
     return compiled(_count_loop, "int64[:]", *["int32[:]"] * 3, "int64[:, :]", "int64[:]")
 
 
+def _collect() -> CompiledLoop:
+    return compiled(
+        _collect_loop, *["int32[:]"] * 3, "uint8[:, :, :]", "int64[:, :]", "int64[:]", "const boolean[:]", "int64[:]",
+        "uint8[:, :]",
+    )  # fmt: skip
+
+
 def _scan() -> CompiledLoop:
     return compiled(
-        _scan_loop, "uint8[:, :]", *["int32[:]"] * 5, "uint8[:, :, :]", "int64[:, :]", "int64[:]", "int64[:, :]",
-        "int32[:, :]",
+        _scan_loop, "uint8[:, :]", *["int32[:]"] * 5, "uint8[:, :, :]", "int64[:, :]", "int64[:]", "const boolean[:]",
+        "boolean", "int64[:, :]", "int32[:, :]",
     )  # fmt: skip
 
 
@@ -181,10 +208,35 @@ def _count_loop(
             page = following[page]
 
 
+def _collect_loop(
+    lengths: NDArray[Any], heads: NDArray[Any], following: NDArray[Any], codes: NDArray[Any], handles: NDArray[Any],
+    dead: NDArray[Any], allowed: NDArray[Any], found: NDArray[Any], found_codes: NDArray[Any],
+) -> int:  # fmt: skip
+    """One more than there is room for, where that is not enough."""
+    count = 0
+    for number in range(lengths.size):
+        remaining, page = lengths[number], heads[number]
+        while remaining > 0:
+            for r in range(min(remaining, PAGE_ROWS)):
+                handle = handles[page, r]
+                if handle >= allowed.size or not allowed[handle]:
+                    continue
+                place = np.searchsorted(dead, handle)
+                if place < dead.size and dead[place] == handle:
+                    continue
+                if count == found.size:
+                    return count + 1
+                found[count], found_codes[count] = handle, codes[page, r]
+                count += 1
+            remaining -= PAGE_ROWS
+            page = following[page]
+    return count
+
+
 def _scan_loop(
     queries: NDArray[Any], asked: NDArray[Any], numbers: NDArray[Any], lengths: NDArray[Any], heads: NDArray[Any],
-    following: NDArray[Any], codes: NDArray[Any], handles: NDArray[Any], dead: NDArray[Any], best: NDArray[Any],
-    distances: NDArray[Any],
+    following: NDArray[Any], codes: NDArray[Any], handles: NDArray[Any], dead: NDArray[Any], allowed: NDArray[Any],
+    is_masked: bool, best: NDArray[Any], distances: NDArray[Any],
 ) -> None:  # fmt: skip
     width, kept = queries.shape[1], best.shape[1]
     low, high = np.empty(width, np.uint8), np.empty(width, np.uint8)  # as bytes: three times the speed of wider numbers
@@ -196,6 +248,8 @@ def _scan_loop(
         while remaining > 0:
             rows, owners = codes[page], handles[page]
             for r in range(min(remaining, PAGE_ROWS)):
+                if is_masked and (owners[r] >= allowed.size or not allowed[owners[r]]):
+                    continue
                 row = rows[r]
                 total = np.int32(0)
                 for i in range(width):

@@ -21,6 +21,18 @@ VALUES_TO_A_BYTE: Mapping[FeatureKind, int] = {"binary": 8, "local": 2, "words":
 UNIT_TOLERANCE = 1e-3
 
 
+Allowed = NDArray[np.bool_]  # by handle: the pictures that may be found; none behind its end
+
+
+def are_allowed(allowed: Allowed, handles: Handles) -> NDArray[np.bool_]:
+    """(N,) whether each of the handles (N,) is."""
+    if not len(handles) or handles.max() < len(allowed):
+        return np.asarray(allowed[handles])
+    known = handles < len(allowed)
+    known[known] = allowed[handles[known]]
+    return known
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbors:
     """handles: (Q, K) int64, -1 where there are fewer. distances: (Q, K) float32, +inf there. Nearest first."""
@@ -40,8 +52,10 @@ class VectorIndex(Protocol):
     @property
     def memory_bytes(self) -> int: ...
 
-    def search(self, queries: Vectors, k: int) -> Neighbors:
-        """The k nearest live rows of each query (Q, D). Ties by row order. Thread-safe."""
+    def search(self, queries: Vectors, k: int, allowed: Allowed | None = None) -> Neighbors:
+        """The k nearest live rows of each query (Q, D) among the allowed pictures; None: among all. Ties by row order.
+        Thread-safe.
+        """
 
     def with_changes(self, *, remove: Handles, add: Handles, rows: Vectors) -> VectorIndex:
         """The index after dropping the rows of ``remove`` and appending ``rows`` (N, D) under the handles ``add``

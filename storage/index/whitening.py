@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from storage.errors import InvalidRequest
 from storage.index.unit_vectors import unit_rows
-from storage.index.vector_index import Neighbors, VectorIndex
+from storage.index.vector_index import Allowed, Neighbors, VectorIndex
 from storage.types.features import FloatVectors, Handles, Vectors
 
 LEAST_ROWS = 32
@@ -82,8 +82,8 @@ class WhitenedIndex:
     def memory_bytes(self) -> int:
         return self.inner.memory_bytes + self.whitening.axes.nbytes
 
-    def search(self, queries: Vectors, k: int) -> Neighbors:
-        return self.inner.search(self.whitening.applied(np.asarray(queries, np.float32)), k)
+    def search(self, queries: Vectors, k: int, allowed: Allowed | None = None) -> Neighbors:
+        return self.inner.search(self.whitening.applied(np.asarray(queries, np.float32)), k, allowed)
 
     def with_changes(self, *, remove: Handles, add: Handles, rows: Vectors) -> WhitenedIndex:
         whitened = self._whitened(np.asarray(rows, np.float32))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from storage.errors import InvalidField
 from storage.index.descriptor_codes import unpacked
-from storage.index.vector_index import Neighbors, VectorIndex
+from storage.index.vector_index import Allowed, Neighbors, VectorIndex
 from storage.keypoints.alignment import RATIO, Alignment, DescribedKeypoints, align, match, squared_distances
 from storage.keypoints.keypoint_rows import Side, sides, stored_side
 from storage.keypoints.plane_maps import Floats, transformed
@@ -83,14 +83,22 @@ class Located:
     stored_size: tuple[int, int]
 
 
-def locate(index: VectorIndex, query: FeatureQuery, feature_of: Callable[[int], FeatureRows | None]) -> list[Located]:
-    """The pictures in which the query's keypoints are found, most inliers first. feature_of: a picture's keypoints."""
+def locate(
+    index: VectorIndex,
+    query: FeatureQuery,
+    feature_of: Callable[[int], FeatureRows | None],
+    allowed: Allowed | None = None,
+) -> list[Located]:
+    """The allowed pictures in which the query's keypoints are found, most inliers first. feature_of: a picture's
+    keypoints.
+    """
     params = LocalParams.of(query.params)
     both = sides(query.rows, query.extras)
     asked = [side for side in both if len(side.codes) and (params.mirror or not side.mirrored)]
     if not asked or not index.rows_count:
         return []
-    candidates = _candidates(index, asked, max(params.candidates, min(query.k, CANDIDATES_FOR_K)))
+    budget = max(params.candidates, min(query.k, CANDIDATES_FOR_K))
+    candidates = _candidates(index, asked, budget, allowed)
     best: dict[int, Located] = {}
     for number, side in enumerate(asked):
         own = [handle for handle, which in candidates if which == number]
@@ -100,16 +108,18 @@ def locate(index: VectorIndex, query: FeatureQuery, feature_of: Callable[[int], 
     return sorted(best.values(), key=lambda one: (-one.inliers, one.handle))[: query.k]
 
 
-def _candidates(index: VectorIndex, asked: Sequence[Side], budget: int) -> list[tuple[int, int]]:
+def _candidates(
+    index: VectorIndex, asked: Sequence[Side], budget: int, allowed: Allowed | None
+) -> list[tuple[int, int]]:
     """(handle, number of the side) with the most votes."""
     codes = np.concatenate([side.codes for side in asked])
     numbers = np.repeat(np.arange(len(asked)), [len(side.codes) for side in asked])
     unlike = _unlike(codes)
-    neighbors = index.search(codes, NEIGHBORS + 1)
+    neighbors = index.search(codes, NEIGHBORS + 1, allowed)
     votes = [Votes.of(neighbors, numbers, unlike)]
     crowded = neighbors.distances[:, -1] < unlike
     if crowded.any():  # more copies than are voted for
-        more = index.search(codes[crowded], NEIGHBORS_OF_CROWDED + 1)
+        more = index.search(codes[crowded], NEIGHBORS_OF_CROWDED + 1, allowed)
         votes.append(Votes.of(more, numbers[crowded], unlike))
     return most_voted(votes, budget)
 

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from storage.shard.open_shard import OpenShard
 from storage.shard.operation import Operation
 from storage.tables import reads
-from storage.tables.schema import ORIGINALS, THUMBNAILS
+from storage.tables.schema import ORIGINALS, THUMBNAILS, record_by_handle
+from storage.types.filters import Filter
+from storage.types.listings import Listed, Sort, SortKey
 from storage.types.pictures import ImageRecord
+
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,33 @@ class Page(Operation[list[ImageRecord]]):
 
     after: str | None
     limit: int
+    missing: bool = True  # whether pictures whose file is gone are among them
 
     def run(self, shard: OpenShard) -> list[ImageRecord]:
         with shard.store.read() as transaction:
-            return reads.page_after(transaction, self.after, self.limit, shard.moment.versions)
+            return reads.page_after(transaction, self.after, self.limit, shard.moment.versions, missing=self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPage(Operation[list[Listed]]):
+    """Up to ``limit`` rows that the filter means, in the order of ``sort``, from behind ``after``."""
+
+    filter: Filter | None
+    sort: Sort
+    after: SortKey | None
+    limit: int
+
+    def run(self, shard: OpenShard) -> list[Listed]:
+        listed: list[Listed] = []
+        for _ in range(ATTEMPTS):
+            found = shard.columns.page(self.filter, shard.words, self.sort, self.after, self.limit)
+            with shard.read() as (transaction, moment):
+                records = [(record_by_handle(transaction, handle), key) for handle, key in found]
+                shown = moment.versions.shown
+                listed = [Listed(shown(record), key) for record, key in records if record is not None]
+            if len(listed) == len(found):
+                break  # else some were removed meanwhile, and others take their places
+        return listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class MutationBatch:
         self._next_operation = meta_number(transaction, NEXT_OPERATION)
         self._pictures = PictureWriter(transaction, stored_features, keeps_originals=keeps_originals)
         self.changes = self._pictures.changes
+        self.rows = self._pictures.rows
 
     @property
     def changed_in_place(self) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from storage.columns.live import LiveColumns
+from storage.columns.texts import Mask
 from storage.duplicates.picture_facts import NearMemory
 from storage.kv.folder_lock import FolderLock
 from storage.kv.store import LmdbStore, ReadTransaction
@@ -14,16 +17,19 @@ from storage.shard.plan import ShardPlan
 from storage.tables.model_version_records import stored_fingerprints
 from storage.tables.model_versions import feature_of_key
 from storage.tables.registration import note_originals, register_features, take_ownership
-from storage.tables.schema import SEQUENCE, TABLES, meta_number
+from storage.tables.schema import SEQUENCE, TABLES, meta_number, missing_count
 from storage.tables.sources import keep_sources_current
+from storage.types.filters import Filter
 from storage.upkeep.loading import load_index
 from storage.upkeep.model_removal import finish_removals
 from storage.upkeep.model_switch import ModelSwitch
 from storage.upkeep.moments import LiveIndexes, Moment, Moments
 from storage.upkeep.rebuilding import IndexUpkeep
+from storage.words.word_index import WordIndex
 
 STORE_FOLDER = "store"
 SNAPSHOTS_FOLDER = "snapshots"
+ATTEMPTS = 8  # to have masks and a transaction of the same moment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +46,7 @@ class OpenShard:
     originals_may_stay: bool
     search_address: str
     resources: ExitStack
+    columns: LiveColumns
     near_memory: NearMemory = field(default_factory=NearMemory)
 
     @property
@@ -54,6 +61,27 @@ class OpenShard:
     def read(self) -> AbstractContextManager[tuple[ReadTransaction, Moment]]:
         """A transaction and the indexes of its very moment. Raises `LostOwnership`."""
         return self.live.moments.read(self.live.store)
+
+    @contextmanager
+    def read_with_masks(
+        self, filters: Collection[Filter | None]
+    ) -> Iterator[tuple[ReadTransaction, Moment, Mapping[Filter | None, Mask | None]]]:
+        """As `read`, and which pictures each filter means; None: all of them. Raises `LostOwnership`."""
+        at_least = 0
+        for attempt in range(ATTEMPTS):
+            masks, sequence = self.columns.masks(filters, self.words, at_least)
+            with self.read() as (transaction, moment):
+                if sequence in (None, moment.sequence) or attempt == ATTEMPTS - 1:
+                    yield transaction, moment, masks
+                    return
+                at_least = moment.sequence  # a write came between
+
+    @property
+    def words(self) -> WordIndex | None:
+        """The index of words read in pictures, where they are read."""
+        moment = self.moment
+        indexes = (moment.indexes.get(key) for key in moment.versions.in_use.values())
+        return next((index for index in indexes if isinstance(index, WordIndex)), None)
 
     def close(self) -> None:
         """Saves the indexes, waits for reads to end, frees the folder. A second call does nothing."""
@@ -84,6 +112,7 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
                 for key, spec in versions.specs.items()
             }
             moment = Moment(meta_number(transaction, SEQUENCE), indexes, versions)
+            missing = missing_count(transaction)
         live = LiveIndexes(store, Moments(moment), snapshots, ownership, settings.index_configs)
         return OpenShard(
             plan=plan,
@@ -94,6 +123,7 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
             originals_may_stay=originals_may_stay,
             search_address=search_address,
             resources=resources.pop_all(),
+            columns=LiveColumns(store, missing),
         )
 
 

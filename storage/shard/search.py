@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,12 +14,13 @@ from storage.encoding.feature_rows import decode_rows
 from storage.encoding.keys import number_key
 from storage.errors import CorruptData
 from storage.index.query_expansion import ROW_WEIGHTS, expanded
-from storage.index.vector_index import Neighbors, VectorIndex
+from storage.index.vector_index import Allowed, Neighbors, VectorIndex
 from storage.keypoints.search import Located, locate
 from storage.kv.store import ReadTransaction
 from storage.shard.checks import check_query
 from storage.tables.schema import feature_table, record_by_handle
 from storage.types.features import FeatureRows, Handles, Vectors
+from storage.types.filters import Filter
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
 from storage.upkeep.moments import Moment
 from storage.upkeep.summary_cache import SummaryCache
@@ -38,25 +39,29 @@ class Found:
     view: int
 
 
-def search_feature(index: VectorIndex, queries: Sequence[FeatureQuery]) -> list[list[Found]]:
-    """The ``k`` nearest pictures of each query: the smallest distance over its views and over the picture's rows.
+def search_feature(
+    index: VectorIndex, queries: Sequence[FeatureQuery], allowed: Allowed | None = None
+) -> list[list[Found]]:
+    """The ``k`` nearest allowed pictures of each query: the smallest distance over its views and over the picture's
+    rows.
 
     Of pictures equally far at the cut, those stored first are kept.
     """
     wanted = [min(query.k, max(index.rows_count, 1)) for query in queries]
     rows: Vectors = np.concatenate([query.rows for query in queries])
-    neighbors = _enough_pictures(index, rows, max(wanted))
+    neighbors = _enough_pictures(index, rows, max(wanted), allowed)
     ends = np.cumsum([len(query.rows) for query in queries])[:-1]
     of_each = zip(queries, wanted, np.split(neighbors.handles, ends), np.split(neighbors.distances, ends), strict=True)
     return [_nearest_pictures(handles, distances, k, query.max_distance) for query, k, handles, distances in of_each]
 
 
-def _enough_pictures(index: VectorIndex, rows: Vectors, k: int) -> Neighbors:
+def _enough_pictures(index: VectorIndex, rows: Vectors, k: int, allowed: Allowed | None) -> Neighbors:
     """Neighbours of every row, up to its k nearest pictures: more than k where pictures have many rows."""
     count = k
     while True:
-        neighbors = index.search(rows, count)
-        if count >= index.rows_count or all(len(set(handles)) >= k for handles in neighbors.handles.tolist()):
+        neighbors = index.search(rows, count, allowed)
+        all_found = count >= index.rows_count or (neighbors.handles[:, -1] < 0).all()
+        if all_found or all(len(set(handles)) >= k for handles in neighbors.handles.tolist()):
             return neighbors
         count = min(4 * count, index.rows_count)
 
@@ -94,34 +99,40 @@ def answer_queries(
     transaction: ReadTransaction,
     moment: Moment,
     queries: Sequence[ShardQuery],
+    masks: Mapping[Filter | None, Allowed | None],
 ) -> list[ShardAnswer]:
-    """One answer a query. The moment must be the transaction's. What cannot be searched is in ``errors``."""
+    """One answer a query. The moment must be the transaction's. masks: the pictures that each filter means. What cannot
+    be searched is in ``errors``.
+    """
     versions = moment.versions
     drafts = [_Draft() for _ in queries]
-    by_key: dict[str, list[tuple[_Draft, FeatureQuery]]] = {}
+    by_key: dict[tuple[str, Filter | None], list[tuple[_Draft, FeatureQuery]]] = {}
     for draft, query in zip(drafts, queries, strict=True):
         for part in query.features:
             reason = check_query(part, versions)
             key = versions.key_of(part.feature, part.fingerprint)
             if reason is None and key is not None:
-                by_key.setdefault(key, []).append((draft, part))
+                by_key.setdefault((key, query.filter), []).append((draft, part))
             else:
                 draft.errors[part.feature] = reason or ""
     pictures = _Pictures(transaction, moment.summaries)
-    for key, asked in by_key.items():
+    for (key, filter), asked in by_key.items():
         if versions.specs[key].kind in ("local", "words"):
-            _answer_one_by_one(moment.indexes[key], asked, pictures, partial(pictures.feature, key))
+            feature_of = partial(pictures.feature, key)
+            _answer_one_by_one(moment.indexes[key], asked, masks[filter], pictures, feature_of)
         else:
-            _answer_together(moment.indexes[key], asked, pictures)
+            _answer_together(moment.indexes[key], asked, masks[filter], pictures)
     return [draft.finished() for draft in drafts]
 
 
-def _answer_together(index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], pictures: _Pictures) -> None:
+def _answer_together(
+    index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], allowed: Allowed | None, pictures: _Pictures
+) -> None:
     started = time.perf_counter()
     plain = [query for _, query in asked if ROW_WEIGHTS not in query.extras]
-    of_plain = iter(search_feature(index, plain) if plain else ())
+    of_plain = iter(search_feature(index, plain, allowed) if plain else ())
     answers = [
-        search_feature(*expanded(index, query))[0] if ROW_WEIGHTS in query.extras else next(of_plain)
+        search_feature(*expanded(index, query), allowed)[0] if ROW_WEIGHTS in query.extras else next(of_plain)
         for _, query in asked
     ]
     took_ms = (time.perf_counter() - started) * 1e3
@@ -134,6 +145,7 @@ def _answer_together(index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQu
 def _answer_one_by_one(
     index: VectorIndex,
     asked: Sequence[tuple[_Draft, FeatureQuery]],
+    allowed: Allowed | None,
     pictures: _Pictures,
     feature_of: Callable[[int], FeatureRows],
 ) -> None:
@@ -141,9 +153,11 @@ def _answer_one_by_one(
     for draft, query in asked:
         started = time.perf_counter()
         if isinstance(index, WordIndex):
-            hits = [_word_hit(one, pictures, draft.summaries) for one in find_words(index, query, feature_of)]
+            words = find_words(index, query, feature_of, allowed)
+            hits = [_word_hit(one, pictures, draft.summaries) for one in words]
         else:
-            hits = [_located_hit(one, pictures, draft.summaries) for one in locate(index, query, feature_of)]
+            located = locate(index, query, feature_of, allowed)
+            hits = [_located_hit(one, pictures, draft.summaries) for one in located]
         draft.hits[query.feature] = tuple(hits)
         draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
 

@@ -8,7 +8,7 @@ exactly that transaction's sequence, so every picture an index finds is in the t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 from storage.errors import InvalidRequest
@@ -21,12 +21,21 @@ from storage.shard.operation import Operation
 from storage.shard.plan import ShardPlan
 from storage.shard.search import answer_queries
 from storage.tables.model_versions import ModelVersions
-from storage.tables.schema import SEQUENCE, meta_number
+from storage.tables.schema import SEQUENCE, meta_number, missing_count
 from storage.types.mutations import Mutation, MutationResult
+from storage.types.pictures import ImageRecord
 from storage.types.searches import ShardAnswer, ShardQuery
 from storage.upkeep.summary_cache import SummaryCache
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction wrote: rows by handle, None of what was removed; how many pictures are missing after it."""
+
+    rows: dict[int, ImageRecord | None] = field(default_factory=dict)
+    missing: int = 0
 
 
 class Shard:
@@ -68,10 +77,13 @@ class Shard:
             if versions is not checked:  # rows without a place may have one now
                 prepared = [self._prepared(mutation, versions) for mutation in mutations]
             accepted = [one for one in prepared if isinstance(one, PreparedMutation)]
+            before, written = live.moments.current.sequence, Written()
             try:
-                made = live.write(lambda transaction: self._apply(transaction, accepted, versions))
+                made = live.write(lambda transaction: self._apply(transaction, accepted, versions, written))
             finally:
                 live.moments.settle(self._stored_sequence)
+                if live.moments.current.sequence > before:
+                    self._inside.columns.follow(live.moments.current.sequence, written.rows, written.missing)
         results = iter(made)
         return [one if isinstance(one, InvalidRequest) else _shown(next(results), versions) for one in prepared]
 
@@ -85,7 +97,11 @@ class Shard:
             return refusal
 
     def _apply(
-        self, transaction: WriteTransaction, prepared: Sequence[PreparedMutation], versions: ModelVersions
+        self,
+        transaction: WriteTransaction,
+        prepared: Sequence[PreparedMutation],
+        versions: ModelVersions,
+        written: Written,
     ) -> list[MutationResult]:
         batch = MutationBatch(
             transaction,
@@ -96,6 +112,7 @@ class Shard:
         )
         results = [batch.apply(one) for one in prepared]
         sequence, moments = batch.finish(), self._inside.live.moments
+        written.rows, written.missing = batch.rows, missing_count(transaction)
         current = moments.current
         if sequence != current.sequence:
             specs = current.versions.specs
@@ -112,8 +129,9 @@ class Shard:
         """One answer a query, all from the same moment. A feature that cannot be searched is in the answer's
         ``errors``.
         """
-        with self._inside.read() as (transaction, moment):
-            return answer_queries(transaction, moment, queries)
+        filters = {query.filter for query in queries}
+        with self._inside.read_with_masks(filters) as (transaction, moment, masks):
+            return answer_queries(transaction, moment, queries, masks)
 
     def ask(self, operation: Operation[Answer]) -> Answer:
         """Answers any other question: see `storage.operations` for what can be asked."""

@@ -22,6 +22,7 @@ from storage.tables.schema import (
     absent_in,
     can_be_filled,
     change_absent,
+    change_missing,
     encode_image,
     feature_table,
     file_name_key,
@@ -35,8 +36,9 @@ from storage.types.searches import ImageSummary
 
 
 class PictureWriter:
-    """Of one write transaction. changes: what the indexes are to do. changed: whether anything was written.
-    changed_in_place: whether a result shows another row than before under the same handle.
+    """Of one write transaction. changes: what the indexes are to do. rows: by handle what was written, None where it
+    was removed. changed: whether anything was written. changed_in_place: whether a result shows another row than before
+    under the same handle.
     """
 
     def __init__(self, transaction: WriteTransaction, stored_features: Sequence[str], *, keeps_originals: bool) -> None:
@@ -46,13 +48,16 @@ class PictureWriter:
         self._keeps_originals = keeps_originals
         self._next_handle = meta_number(transaction, NEXT_HANDLE)
         self._absent: Counter[str] = Counter()
+        self._missing = 0
         self.changes = IndexChanges()
+        self.rows: dict[int, ImageRecord | None] = {}
         self.changed = False
         self.changed_in_place = False
 
     def finish(self) -> None:
         """Writes the counters."""
         change_absent(self._transaction, self._absent)
+        change_missing(self._transaction, self._missing)
         put_meta_number(self._transaction, NEXT_HANDLE, self._next_handle)
 
     def insert(
@@ -90,6 +95,7 @@ class PictureWriter:
             forget_source(self._transaction, before)
             note_source(self._transaction, StoredImage(before.handle, record))
         self.changed_in_place |= ImageSummary.of(before.record) != ImageSummary.of(record)
+        self._missing -= before.record.missing
         self._put_row(StoredImage(before.handle, record), encoded, original)
         self._add_features(before.handle, features)
 
@@ -98,6 +104,8 @@ class PictureWriter:
         self.changed = True
         forget_source(self._transaction, stored, stays_out=stays_out)
         self._absent.subtract(absent_in(stored.record.features))
+        self._missing -= stored.record.missing
+        self.rows[stored.handle] = None
         key = number_key(stored.handle)
         self._transaction.delete(IMAGES, text_key(stored.record.id))
         if (name := file_name_key(stored.record, stored.handle)) is not None:
@@ -126,6 +134,8 @@ class PictureWriter:
         self.changed = True
         record, key, transaction = stored.record, number_key(stored.handle), self._transaction
         self._absent.update(absent_in(record.features))
+        self._missing += record.missing
+        self.rows[stored.handle] = record
         transaction.put(IMAGES, text_key(record.id), encode_image(stored.handle, encoded))
         waits = "pending" in record.features.values()
         if not (waits or self._keeps_originals):

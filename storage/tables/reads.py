@@ -35,13 +35,16 @@ def records_of(transaction: ReadTransaction, ids: Sequence[str], versions: Model
 
 
 def page_after(
-    transaction: ReadTransaction, after: str | None, limit: int, versions: ModelVersions
+    transaction: ReadTransaction, after: str | None, limit: int, versions: ModelVersions, *, missing: bool = True
 ) -> list[ImageRecord]:
-    """Up to ``limit`` records whose ids sort after ``after``, in the order of their UTF-8 bytes."""
+    """Up to ``limit`` records whose ids sort after ``after``, in the order of their UTF-8 bytes. missing: whether those
+    whose file is gone are among them.
+    """
     start = b"" if after is None else text_key_start(after)
     bound = b"" if after is None else after.encode("utf-8", "surrogatepass")
     ordered = (image.record for image in _by_id(transaction, start) if image.record.id.encode() > bound)
-    return [versions.shown(record) for record in islice(ordered, limit)]
+    wanted = (record for record in ordered if missing or not record.missing)
+    return [versions.shown(record) for record in islice(wanted, limit)]
 
 
 def _by_id(transaction: ReadTransaction, start: bytes) -> Iterator[StoredImage]:

@@ -1,7 +1,7 @@
 """The tables of a shard, and its own few facts in ``meta``.
 
 - ``meta``: format, shard, epoch, owner, owners, sequence, next_handle, next_operation, log_start, configured,
-  originals_kept; by the key of a version feature:, whitening:, centroids:, absent:; by feature generations:
+  originals_kept, missing; by the key of a version feature:, whitening:, centroids:, absent:; by feature generations:
 - ``images``: key of the id -> handle, row as JSON
 - ``handles``: handle -> id
 - ``feature:<key>``: handle -> encoded rows; a picture has an entry exactly where its row says "ok"
@@ -61,6 +61,7 @@ NEXT_OPERATION = b"next_operation"
 SOURCES_EPOCH = b"sources_epoch"  # the last opening that kept ``sources`` and ``contents``
 LOG_START = b"log_start"  # the log has every change from this sequence on
 _ABSENT = b"absent:"
+_MISSING = b"missing"
 
 HANDLE_BYTES = 8
 
@@ -158,6 +159,17 @@ def change_absent(transaction: WriteTransaction, changes: Mapping[str, int]) -> 
     for key, change in changes.items():
         if change:
             put_meta_number(transaction, _ABSENT + key.encode(), max(0, absent_count(transaction, key) + change))
+
+
+def missing_count(transaction: ReadTransaction) -> int:
+    """Pictures whose file is gone, kept up to date with every write as `absent_count` is."""
+    return meta_number(transaction, _MISSING)
+
+
+def change_missing(transaction: WriteTransaction, change: int) -> None:
+    """Adds to the count, or takes from it."""
+    if change:
+        put_meta_number(transaction, _MISSING, max(0, missing_count(transaction) + change))
 
 
 def forget_absent(transaction: WriteTransaction, key: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 from numpy.typing import NDArray
 
 from storage.types.features import Vectors
+from storage.types.filters import Filter
 from storage.types.pictures import Exif, ImageRecord
 
 NO_EVIDENCE: Mapping[str, Any] = {}
@@ -36,9 +37,12 @@ class FeatureQuery:
 
 @dataclass(frozen=True, slots=True)
 class ShardQuery:
-    """All features of one search, asked of a shard at once."""
+    """All features of one search, asked of a shard at once. filter: which pictures may be found; None: all that are
+    not missing.
+    """
 
     features: tuple[FeatureQuery, ...]
+    filter: Filter | None = None
 
 
 class Hit(NamedTuple):

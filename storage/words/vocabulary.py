@@ -54,13 +54,13 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}  # by folded word
-        self._spellings: list[str] = []
+        self.spellings: list[str] = []  # by number
         self._beginnings: defaultdict[str, list[int]] = defaultdict(list)
         self._lengths: defaultdict[int, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
         self._sounds: defaultdict[str, list[int]] = defaultdict(list)
 
     def __len__(self) -> int:
-        return len(self._spellings)
+        return len(self.spellings)
 
     @property
     def memory_bytes(self) -> int:
@@ -72,8 +72,8 @@ class Vocabulary:
         spelling = folded(word)
         number = self.numbers.get(spelling)
         if number is None:
-            number = len(self._spellings)
-            self._spellings.append(spelling)
+            number = len(self.spellings)
+            self.spellings.append(spelling)
             self._beginnings[spelling[:PREFIX_LETTERS]].append(number)
             numbers, spellings = self._lengths[len(spelling)]
             spellings.append(spelling)
@@ -100,12 +100,12 @@ class Vocabulary:
             found += self._misspelt(spelling)
         if tolerance.sounds and (sound := sound_of(spelling)):
             same = self._sounds.get(sound, ())
-            found += [Alike(number, self._spellings[number], SOUND, "sounds") for number in same if number != exact]
+            found += [Alike(number, self.spellings[number], SOUND, "sounds") for number in same if number != exact]
         return found
 
     def _longer(self, spelling: str) -> list[Alike]:
         """None of a single letter: the beginnings are of two."""
-        words = ((number, self._spellings[number]) for number in self._beginnings.get(spelling[:PREFIX_LETTERS], ()))
+        words = ((number, self.spellings[number]) for number in self._beginnings.get(spelling[:PREFIX_LETTERS], ()))
         return [
             Alike(number, word, PREFIX * (0.5 + 0.5 * len(spelling) / len(word)), "prefix")
             for number, word in words

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.compiled import compiled
-from storage.index.vector_index import Neighbors
+from storage.index.vector_index import Allowed, Neighbors, are_allowed
 from storage.types.features import Handles, Vectors
 from storage.words.vocabulary import Alike, Tolerance, Vocabulary, folded
 from storage.words.word_rows import WORD_BYTES, decode_words
@@ -88,8 +88,17 @@ class WordIndex:
 
     def has(self, spelling: str) -> bool:
         """Whether some picture has this very word, folded; it may have been removed lately."""
+        return any(self.heads[word] != NONE for word in self.exactly(spelling))
+
+    def exactly(self, spelling: str) -> list[int]:
+        """The number of this very word, folded, where this view has known it."""
         word = self.written.vocabulary.numbers.get(spelling, len(self.heads))
-        return word < len(self.heads) and bool(self.heads[word] != NONE)
+        return [word] if word < len(self.heads) else []
+
+    def containing(self, part: str) -> list[int]:
+        """The numbers of this view's words that have the part in them, folded."""
+        spellings = self.written.vocabulary.spellings[: len(self.heads)]
+        return [number for number, spelling in enumerate(spellings) if part in spelling]
 
     def rows_of(self, words: Numbers) -> tuple[Handles, Numbers]:
         """The live rows that have one of the words (N,): their handles (R,), and their words' places (R,)."""
@@ -104,13 +113,18 @@ class WordIndex:
         alive = ~np.isin(handles, self.dead)
         return handles[alive], places[alive]
 
-    def search(self, queries: Vectors, k: int) -> Neighbors:
-        """The k rows whose words are most like each query's (Q, 64), at 1 minus their quality. Ties by handle."""
+    def search(self, queries: Vectors, k: int, allowed: Allowed | None = None) -> Neighbors:
+        """The k allowed rows whose words are most like each query's (Q, 64), at 1 minus their quality; ties by
+        handle.
+        """
         handles = np.full((len(queries), k), -1, np.int64)
         distances = np.full((len(queries), k), np.inf, np.float32)
         for i, word in enumerate(decode_words(queries)):
             alike = self.alike(folded(word), Tolerance())
             found, places = self.rows_of(np.array([one.word for one in alike], np.int32))
+            if allowed is not None:
+                permitted = are_allowed(allowed, found)
+                found, places = found[permitted], places[permitted]
             far = np.array([1 - one.quality for one in alike], np.float32)[places]
             nearest = np.lexsort((found, far))[:k]
             handles[i, : len(nearest)], distances[i, : len(nearest)] = found[nearest], far[nearest]

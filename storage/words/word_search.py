@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.errors import InvalidField, InvalidRequest
+from storage.index.vector_index import Allowed, are_allowed
 from storage.types.features import FeatureRows, Handles, Vectors
 from storage.types.searches import FeatureQuery
 from storage.words.vocabulary import Alike, HowAlike, Tolerance, folded
@@ -89,13 +90,21 @@ class FoundWords:
     words: Sequence[FoundWord] = field(default_factory=tuple)
 
 
-def find_words(index: WordIndex, query: FeatureQuery, feature_of: Callable[[int], FeatureRows]) -> list[FoundWords]:
-    """The pictures that have the query's words, best first; ties by handle. feature_of: a picture's words."""
+def find_words(
+    index: WordIndex,
+    query: FeatureQuery,
+    feature_of: Callable[[int], FeatureRows],
+    allowed: Allowed | None = None,
+) -> list[FoundWords]:
+    """The allowed pictures that have the query's words, best first; ties by handle. How rare a word is, is counted over
+    all pictures. feature_of: a picture's words.
+    """
     params = WordParams.of(query.params)
     asked = list(_asked(index, list(dict.fromkeys(decode_words(query.rows))), params))
     most = 1 - params.min_score if query.max_distance is None else min(1 - params.min_score, query.max_distance)
     handles, distances = _scored(asked)
     near = np.flatnonzero(distances <= most + 1e-9)
+    near = near if allowed is None else near[are_allowed(allowed, handles[near])]
     best = near[np.lexsort((handles[near], distances[near]))][: query.k]
     return [_with_evidence(int(handles[i]), float(distances[i]), asked, feature_of) for i in best]
 

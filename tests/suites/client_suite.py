@@ -220,6 +220,20 @@ class ClientSuite:
             {"limit": "2", "cursor": "c 1"},
         ]
 
+    async def test_filters_and_orders_are_sent_with_every_page(self) -> None:
+        service = Service(*(reply({"images": [], "next_cursor": cursor}) for cursor in ("c", None)))
+        images = self.client(service).images(filter={"field": "gps", "op": "exists"}, sort="width", order="desc")
+        assert ([row async for row in images] if inspect.isasyncgen(images) else list(images)) == []
+        asked = {"limit": "100", "filter": '{"field": "gps", "op": "exists"}', "sort": "width", "order": "desc"}
+        assert [dict(request.url.params) for request in service.requests] == [asked, asked | {"cursor": "c"}]
+
+    async def test_a_search_has_its_filter(self) -> None:
+        service = Service(reply(ANSWER), reply(ANSWER))
+        await self.ask(service, "search", id="x", filter={"field": "gps", "op": "exists"})
+        assert service.body["filter"] == {"field": "gps", "op": "exists"}
+        await self.ask(service, "similar", "x", filter="width > 1")
+        assert service.request.url.params["filter"] == "width > 1"
+
     async def test_pages_through_all_groups_of_duplicates(self) -> None:
         picture = {"id": "a", "width": 9, "height": 8, "byte_size": 7, "sha256": "ab", "path": None}
         group = {"keep": picture, "duplicates": [picture | {"id": "b", "path": "/b", "distance": 3}], "left_out": 2}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.index.descriptor_codes import unpacked
-from storage.index.vector_index import Neighbors, row_dtype, row_width
+from storage.index.vector_index import Allowed, Neighbors, row_dtype, row_width
 from storage.types.features import FeatureSpec, Handles, Metric, Vectors
 
 
@@ -34,12 +34,17 @@ class ExactIndex:
     def memory_bytes(self) -> int:
         return self._rows.nbytes + self._handles.nbytes
 
-    def search(self, queries: Vectors, k: int) -> Neighbors:
+    def search(self, queries: Vectors, k: int, allowed: Allowed | None = None) -> Neighbors:
         handles = np.full((len(queries), k), -1, np.int64)
         distances = np.full((len(queries), k), np.inf, np.float32)
         for i, query in enumerate(queries):
             every = plain_distances(self._metric, query, self._rows)
-            nearest = np.argsort(every, kind="stable")[:k]
+            nearest = np.argsort(every, kind="stable")
+            if allowed is not None:
+                nearest = nearest[
+                    [handle < len(allowed) and bool(allowed[handle]) for handle in self._handles[nearest]]
+                ]
+            nearest = nearest[:k]
             handles[i, : len(nearest)] = self._handles[nearest]
             distances[i, : len(nearest)] = every[nearest]
         return Neighbors(handles, distances)

@@ -94,6 +94,18 @@ class VectorIndexSuite(ABC):
         for k in (1, 10, 500, 600):
             assert_same_answer(index.search(queries, k), oracle.search(queries, k))
 
+    @pytest.mark.parametrize("share", [0, 0.01, 0.1, 0.5, 0.95, 1])
+    def test_a_search_among_allowed_pictures_gives_what_the_oracle_gives(self, spec: FeatureSpec, share: float) -> None:
+        rng = np.random.default_rng(11)
+        rows, queries = make_rows(spec, 900, rng), make_rows(spec, 5, rng)
+        handles = np.repeat(numbers(5, 305), 3)
+        index, oracle = add(self.make_index(spec), handles, rows), add(ExactIndex.empty(spec), handles, rows)
+        index, oracle = remove(index, numbers(40, 60), rows), remove(oracle, numbers(40, 60), rows)
+        allowed = rng.random(300) < share  # some handles lie behind its end
+        allowed.flags.writeable = False
+        for k in (1, 10, 1000):
+            assert_same_answer(index.search(queries, k, allowed), oracle.search(queries, k, allowed))
+
     def test_a_batch_of_queries_gives_what_they_give_one_by_one(self, spec: FeatureSpec) -> None:
         rng = np.random.default_rng(2)
         rows, queries = make_rows(spec, 300, rng), make_rows(spec, 40, rng)

@@ -16,7 +16,8 @@ ROOMS: dict[str, frozenset[str]] = {
         "storage/errors": "",
         "storage/files": "",
         "storage/types": "",
-        "storage/encoding": "",
+        "storage/filters": "",
+        "storage/encoding": "storage/filters",
         "storage/index": "",
         "storage/kv": "",
         "storage/keypoints": "storage/index",
@@ -24,9 +25,10 @@ ROOMS: dict[str, frozenset[str]] = {
         "storage/words": "storage/index",
         "storage/upkeep": "storage/encoding storage/index storage/kv storage/tables storage/words",
         "storage/duplicates": "storage/encoding storage/index storage/kv storage/tables storage/upkeep",
+        "storage/columns": "storage/filters storage/kv storage/tables storage/words",
         "storage/shard": (
-            "storage/duplicates storage/encoding storage/index storage/keypoints storage/kv storage/tables "
-            "storage/upkeep storage/words"
+            "storage/columns storage/duplicates storage/encoding storage/index storage/keypoints storage/kv "
+            "storage/tables storage/upkeep storage/words"
         ),
         "storage/operations": "storage/duplicates storage/index storage/shard storage/tables",
         "storage/cluster": "storage storage/encoding storage/operations storage/shard",
@@ -72,10 +74,10 @@ ROOMS: dict[str, frozenset[str]] = {
             "storage/tables"
         ),
         "graph/requests": (
-            "graph/client graph/ports deployments/extractor deployments/pictures storage/encoding "
+            "graph/client graph/ports deployments/extractor deployments/pictures storage/encoding storage/filters "
             "storage/operations storage/shard"
         ),
-        "graph/http/forms": "graph/ambience_data graph/config graph/requests",
+        "graph/http/forms": "graph/ambience_data graph/config graph/requests storage/filters",
         "graph/http/replies": "graph/client graph/duplicates graph/requests",
         "graph/search": (
             "graph/ports graph/requests deployments/extractor deployments/pictures storage/index "
@@ -91,7 +93,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/catalog graph/config graph/http/forms graph/http/replies graph/requests graph/same_picture"
         ),
         "graph/http/routes": (
-            "graph/catalog graph/config graph/http/forms graph/http/guards graph/http/replies graph/requests "
+            "graph/catalog graph/config graph/http/forms graph/http/guards graph/http/replies "
             "graph/same_picture"
         ),
         "graph/jobs/scanning": (

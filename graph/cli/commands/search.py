@@ -41,6 +41,12 @@ Weights = Annotated[
 MaxDistance = Annotated[
     str | None, typer.Option("--max-distance", metavar="NAME=N", help="Leave out what is farther, as in phash=64.")
 ]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter", metavar="FILTER", help="Which pictures may be found, as in 'folder = \"2019\" and width >= 1920'."
+    ),
+]
 Params = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME.KEY=VALUE", help="A feature's own setting, as in phash.orientations=all."),
@@ -58,6 +64,7 @@ def search(
     weights: Weights = None,
     max_distance: MaxDistance = None,
     param: Params = None,
+    filter: Filter = None,
     as_json: Json = False,
     server: Server = DEFAULT_SERVER,
     api_key: ApiKey = None,
@@ -76,6 +83,7 @@ def search(
             weights=options.numbers("--weights", weights),
             max_distance=options.numbers("--max-distance", max_distance),
             params=options.parameters(param or []),
+            filter=filter,
         )
     if as_json:
         output.show_json(answer)

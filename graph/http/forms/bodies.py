@@ -27,6 +27,7 @@ from graph.http.forms.fields import (
     job_fields_of,
     json_object,
 )
+from graph.http.forms.filters import filter_of
 from graph.http.forms.multipart import Form, read_form, text_of
 from graph.requests.messages import AddRequest, SearchRequest, check_image_id
 from storage.errors import BodyTooLarge, InvalidField, InvalidRequest, UnsupportedImage
@@ -108,6 +109,7 @@ def search_of(fields: SearchFields, settings: AppSettings, image: bytes | None =
         weights=fields.weights,
         max_distance=fields.max_distance,
         params=fields.params,
+        filter=filter_of(fields.filter),
     )
 
 

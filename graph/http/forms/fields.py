@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from graph.config.settings import did_you_mean
-from storage.errors import InvalidField, InvalidRequest, UnknownFeature
+from storage.errors import InvalidField, InvalidRequest, UnknownFeature, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -53,6 +52,12 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _text_or_object(value: Any) -> Any:
+    if not isinstance(value, str | dict):
+        raise ValueError("a text or an object is wanted")
+    return value
+
+
 WholeNumber = Annotated[int, BeforeValidator(not_boolean)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(not_boolean)]
 Numbers = Annotated[dict[str, Positive], BeforeValidator(_json_if_text)]
@@ -60,7 +65,12 @@ JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_if_text)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(_names)]
 Sentence = Annotated[str, Field(min_length=1)]
 Sentences = Annotated[list[Sentence], Field(max_length=16), BeforeValidator(_listed)]
+FilterField = Annotated[str | dict[str, Any], BeforeValidator(_text_or_object)]
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
+FILTER_DESCRIPTION = (
+    'which pictures may come, as text (folder = "2019" and width >= 1920) or as JSON; '
+    "all that are not missing unless said"
+)
 
 
 class Fields(BaseModel):
@@ -86,11 +96,13 @@ class SearchFields(Fields):
     params: Annotated[dict[str, dict[str, Any]], BeforeValidator(_json_if_text)] = Field(
         default_factory=dict, description="search parameters by feature"
     )
+    filter: FilterField | None = Field(default=None, description=FILTER_DESCRIPTION)
 
 
 class SimilarFields(Fields):
     features: Names | None = Field(default=None, description="features to ask, comma-separated; all unless said")
     k: WholeNumber = Field(default=20, ge=1, description="results wanted, at most limits.max_results")
+    filter: FilterField | None = Field(default=None, description=FILTER_DESCRIPTION)
 
 
 class AddFields(Fields):
@@ -110,6 +122,9 @@ class ReplaceFields(Fields):
 class PageFields(Fields):
     limit: WholeNumber = Field(default=100, ge=1, description="rows on a page, at most limits.max_page_size")
     cursor: str | None = Field(default=None, description="next_cursor of the page before")
+    filter: FilterField | None = Field(default=None, description=FILTER_DESCRIPTION)
+    sort: str = Field(default="id", description="the field that the rows are in the order of")
+    order: Literal["asc", "desc"] = Field(default="asc", description="asc or desc")
 
 
 class SliceFields(Fields):

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
-from graph.config.settings import did_you_mean
-from storage.errors import InvalidField, InvalidRequest
+from storage.errors import InvalidField, InvalidRequest, did_you_mean
 
 Form = dict[str, list[bytes]]  # by field, its values in order
 

@@ -24,6 +24,7 @@ from graph.http.forms.fields import (
     check_at_most,
     query_fields,
 )
+from graph.http.forms.filters import list_request
 from graph.http.forms.image_paths import image_id
 from graph.http.replies.answers import added, duplicate_page, image_page, image_row, json_response
 from graph.http.replies.openapi import (
@@ -37,7 +38,6 @@ from graph.http.replies.openapi import (
     query_parameters,
     request_body,
 )
-from graph.requests.messages import check_image_id
 from graph.same_picture import MOST_THRESHOLD_BITS, SAME_PICTURE_BITS
 
 Id = Annotated[str, Path(description="percent-encoded: a slash in an id is %2F")]
@@ -129,8 +129,7 @@ def _add_row_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSe
     async def page(request: Request) -> Response:
         fields = query_fields(request, PageFields)
         check_at_most("limit", fields.limit, settings.limits.max_page_size)
-        after = None if fields.cursor is None else check_image_id(fields.cursor)
-        return json_response(image_page(await catalog().pictures.page(after, fields.limit)))
+        return json_response(image_page(await catalog().pictures.page(list_request(fields))))
 
     @router.get(
         "/v1/images/{id:path}", summary="An image's row", responses=documented({200: ("the row", ImageRow)}, 404)

@@ -70,7 +70,7 @@ def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
         request: Request, id: Annotated[str, Path(description="percent-encoded: a slash in an id is %2F")]
     ) -> Response:
         asked = query_fields(request, SimilarFields, repeatable=frozenset({"features"}))
-        fields = SearchFields(id=image_id(request), features=asked.features, k=asked.k)
+        fields = SearchFields(id=image_id(request), features=asked.features, k=asked.k, filter=asked.filter)
         return json_response(search_answer(await catalog().searches.search(search_of(fields, settings))))
 
     return router

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from graph.requests.messages import AddRequest, SearchAnswer, SearchRequest
+from graph.requests.messages import AddRequest, ListRequest, SearchAnswer, SearchRequest
 from storage.errors import (
     DeadlineExceeded,
     ExtractorFailed,
@@ -122,12 +122,12 @@ async def test_a_deleted_picture_is_gone_everywhere(service: LocalService) -> No
 
 async def test_pages_hold_every_picture_once_in_the_order_of_ids(service: LocalService) -> None:
     await fill(service, 7)
-    seen, after = [], None
+    seen, cursor = [], None
     while True:
-        page = await service.catalog.pictures.page(after, 3)
+        page = await service.catalog.pictures.page(ListRequest(cursor=cursor, limit=3))
         seen += [row.id for row in page.images]
-        after = page.next_cursor
-        if after is None:
+        cursor = page.next_cursor
+        if cursor is None:
             break
     assert seen == sorted(f"photo-{seed}" for seed in range(7))
 

@@ -9,7 +9,7 @@ from graph.cli.main import app
 from tests.unit.graph.cli.conftest import Run
 
 COMMANDS = [
-    *("serve", "index", "jobs", "search", "add", "rm", "show", "tags", "caption", "status", "verify", "train"),
+    *("serve", "index", "jobs", "search", "list", "add", "rm", "show", "tags", "caption", "status", "verify", "train"),
     *("backfill", "duplicates", "import-ambience", "models", "models pull"),
 ]
 LOCAL = {"serve", "models", "models pull"}  # these speak to no service

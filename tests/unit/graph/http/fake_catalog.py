@@ -13,6 +13,7 @@ import numpy as np
 
 from graph.catalog.catalog import Catalog
 from graph.duplicates.pages import DuplicateGroup, DuplicatePage
+from graph.requests.cursors import cursor_of, place_of
 from graph.requests.messages import (
     AddAnswer,
     AddFeaturesRequest,
@@ -20,6 +21,7 @@ from graph.requests.messages import (
     FeatureReport,
     ImagePage,
     LibraryRoot,
+    ListRequest,
     PartReport,
     Readiness,
     SearchAnswer,
@@ -40,6 +42,7 @@ from storage.errors import (
     UnsupportedImage,
 )
 from storage.types.jobs import JobFailure, JobRecord
+from storage.types.listings import SortKey
 from storage.types.pictures import ImageRecord, SourceFile
 from storage.types.reports import VerifyReport
 
@@ -150,6 +153,7 @@ class FakeCatalog:
         self.trained: list[str] = []
         self.kept_out: list[str] = []
         self.library = FakeLibrary(self.jobs)
+        self.listed: list[ListRequest] = []
         self.walked: list[tuple[str | None, int, int]] = []
         self.annotated: list[tuple[str, bytes]] = []
         self.originals: dict[str, tuple[bytes, str]] = {}
@@ -224,12 +228,15 @@ class FakeCatalog:
         self.kept_out += [image_id] if stays_out else []
         del self.images[image_id]
 
-    async def page(self, after: str | None, limit: int) -> ImagePage:
+    async def page(self, request: ListRequest) -> ImagePage:
+        """In the order of ids, whatever is asked."""
         await self._enter()
-        ids = sorted(self.images, key=str.encode)
-        later = [image_id for image_id in ids if after is None or image_id.encode() > after.encode()]
-        rows = tuple(self.images[image_id] for image_id in later[:limit])
-        return ImagePage(rows, rows[-1].id if len(later) > limit else None)
+        self.listed.append(request)
+        after = place_of(request)
+        later = [image_id for image_id in sorted(self.images) if after is None or image_id > after.id]
+        rows = tuple(self.images[image_id] for image_id in later[: request.limit])
+        more = len(later) > request.limit
+        return ImagePage(rows, cursor_of(request, SortKey(rows[-1].id, rows[-1].id)) if more else None)
 
     async def duplicate_page(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
         await self._enter()

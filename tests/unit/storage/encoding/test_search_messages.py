@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.encoding.search_messages import decode_answers, decode_queries, encode_answers, encode_queries
+from storage.filters.text_form import parse_filter
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
 
 
@@ -78,3 +79,9 @@ def test_evidence_is_kept_with_numpy_values_as_plain_ones() -> None:
     first, second = back.hits["local"]
     assert first.evidence == {"inliers": 83, "homography": np.eye(3).tolist(), "box": [[0, 0], [1, 1]]}
     assert second.evidence == {}
+
+
+def test_a_filter_comes_back_equal() -> None:
+    wide = parse_filter('width >= 1.5 and not (tags in ["a b", c] or metadata.x = 3)')
+    [back, without] = decode_queries(encode_queries([ShardQuery((), wide), ShardQuery(())]))
+    assert (back.filter, without.filter) == (wide, None)

@@ -186,3 +186,27 @@ def test_rows_and_queries_may_be_read_only_or_strided() -> None:
 
 def test_it_is_called_exact_only_where_it_is() -> None:
     assert (one_list().kind, many_lists().kind) == ("exact", "inverted_file")
+
+
+@pytest.mark.parametrize("pictures", [3, 40])
+def test_few_allowed_pictures_are_compared_exactly_whatever_lists_they_lie_in(pictures: int) -> None:
+    rng = np.random.default_rng(12)
+    handles, rows = np.repeat(numbers(0, 100), 20), make_rows(SPEC, 2000, rng)
+    index, oracle = add(many_lists(probes=1), handles, rows), add(ExactIndex.empty(SPEC), handles, rows)
+    index, oracle = remove(index, numbers(0, 2), rows), remove(oracle, numbers(0, 2), rows)
+    allowed = np.arange(100) < pictures
+    queries = make_rows(SPEC, 6, rng)
+    found, wanted = index.search(queries, 10, allowed), oracle.search(queries, 10, allowed)
+    np.testing.assert_array_equal(found.handles, wanted.handles)
+    np.testing.assert_array_equal(found.distances, wanted.distances)
+
+
+def test_more_lists_are_looked_into_where_a_part_of_the_pictures_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptor_index, "FEW_ROWS", 10)
+    rng = np.random.default_rng(13)
+    handles, rows = numbers(0, 2000), make_rows(SPEC, 2000, rng)
+    index, oracle = add(many_lists(probes=3), handles, rows), add(ExactIndex.empty(SPEC), handles, rows)
+    allowed, queries = np.arange(2000) % 10 == 0, make_rows(SPEC, 6, rng)
+    found, wanted = index.search(queries, 20, allowed), oracle.search(queries, 20, allowed)
+    np.testing.assert_array_equal(found.handles, wanted.handles)  # 8 times 3 lists are all of them
+    assert set((found.handles % 10).ravel().tolist()) == {0}

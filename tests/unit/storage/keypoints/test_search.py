@@ -8,9 +8,21 @@ import pytest
 from storage.index.vector_index import Neighbors
 from storage.keypoints.keypoint_rows import stored_side
 from storage.keypoints.plane_maps import Floats, transformed
-from storage.keypoints.search import Votes, most_voted
+from storage.keypoints.search import Votes, locate, most_voted
 from storage.types.searches import FeatureQuery
-from tests.unit.storage.scenes import PICTURES, SIZE, feature, joined, mirrored, query, scene, search, seen, similarity
+from tests.unit.storage.scenes import (
+    PICTURES,
+    SIZE,
+    feature,
+    index_of,
+    joined,
+    mirrored,
+    query,
+    scene,
+    search,
+    seen,
+    similarity,
+)
 
 CROP = (260, 220)
 FRAME = np.array([[0, 0], [640, 0], [640, 480], [0, 480]], np.float64)
@@ -152,3 +164,16 @@ def test_however_many_copies_there_are_all_are_found(copies: int) -> None:
     stored = {**PICTURES, **{100 + number: PICTURES[2] for number in range(copies)}}
     found = search(query(PICTURES[2], k=50), stored)
     assert {one.handle for one in found} == {2, *range(100, 100 + copies)}
+
+
+def test_only_allowed_pictures_are_found() -> None:
+    asked, allowed = query(PICTURES[5]), np.ones(len(PICTURES), np.bool_)
+
+    def found() -> list[int]:
+        return [
+            one.handle for one in locate(index_of(PICTURES), asked, lambda handle: feature(PICTURES[handle]), allowed)
+        ]
+
+    assert found() == [5]
+    allowed[5] = False
+    assert found() == []

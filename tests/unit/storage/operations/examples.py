@@ -19,7 +19,7 @@ from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, White
 from storage.operations.jobs import AddJobFailures, FailuresOfJob, FindJob, Jobs, PutJob
 from storage.operations.models import AdoptModel, BeginModel, CountLeftBehind, DropReplaced, SwitchModel
 from storage.operations.pending import CountPending, PendingPictures, PendingWithoutFile
-from storage.operations.pictures import IdsOfFileName, Original, Page, Records, Thumbnail
+from storage.operations.pictures import IdsOfFileName, ListedPage, Original, Page, Records, Thumbnail
 from storage.operations.reports import Backup, SearchAddress, Stats, Verify
 from storage.operations.roots import ForgetRoot, NoteScans, Roots, WatchRoot
 from storage.operations.sources import (
@@ -34,8 +34,10 @@ from storage.operations.sources import (
 )
 from storage.shard.operation import Operation
 from storage.shard.shard import Shard
+from storage.types.filters import Comparison
 from storage.types.jobs import JobFailure, JobRecord
 from storage.types.library import KnownFile, Root
+from storage.types.listings import Sort, SortKey
 from storage.upkeep.factory import IndexConfig
 from tests.unit.storage.models import ONE, THREE, TWO, fill_seen, put_seen
 from tests.unit.storage.samples import COLOR, SPECS, applied, open_shard, picture_rows
@@ -76,6 +78,7 @@ EXAMPLES: dict[type[Operation[Any]], Any] = {
         PendingWithoutFile(WAITING, 9),
         Records(("a", "nobody")),
         Page(None, 9),
+        ListedPage(Comparison("width", ">=", (1,)), Sort("width", descending=True), SortKey(640.0, "a"), 9),
         IdsOfFileName("a.jpg"),
         Thumbnail("a"),
         Original("a"),

@@ -133,3 +133,19 @@ def test_nearest_rows_come_first() -> None:
     assert neighbors.distances[0, 0] == 0
     assert 0 < neighbors.distances[0, 1] < 0.5
     assert np.isinf(neighbors.distances[0, 2])
+
+
+def test_only_allowed_pictures_are_found() -> None:
+    index = empty_word_index()
+    for handle, words in enumerate((["bridge"], ["bridges"], ["bridge"], ["bridge"])):
+        index = with_picture(index, handle, words)
+    allowed = np.array([False, True, True])  # the last picture came later
+    np.testing.assert_array_equal(index.search(encode_words(["bridge"]), 4, allowed).handles, [[2, 1, -1, -1]])
+
+
+def test_words_are_found_whole_and_by_a_part() -> None:
+    index = with_picture(with_picture(empty_word_index(), 1, ["Bridge"]), 2, ["abridged", "red"])
+    spellings = index.written.vocabulary.spellings
+    assert [spellings[number] for number in index.exactly("bridge")] == ["bridge"]
+    assert [spellings[number] for number in index.containing("bridge")] == ["bridge", "abridged"]
+    assert index.exactly("tree") == []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from storage.errors import InvalidField, InvalidRequest
+from storage.filters.text_form import parse_filter
 from storage.operations.features import Features
 from storage.operations.indexes import SaveIndexes
 from storage.operations.reports import Verify
@@ -153,3 +154,10 @@ def test_only_a_few_unknown_words_of_a_long_query_are_looked_for_in_other_spelli
     assert "recieve" in [word["query"] for hit in few for word in hit.evidence["words"]]
     found = hits(library, ask_words(" ".join([*unknown, "recieve", "goods"]), min_score=0.05))
     assert "recieve" not in [word["query"] for hit in found for word in hit.evidence["words"]]
+
+
+def test_only_pictures_that_a_filter_means_are_found_and_rare_words_count_as_before(library: Shard) -> None:
+    query = ShardQuery((ask_words("the red", min_score=0.05),), parse_filter('id in ["page", "menu"]'))
+    [hit] = library.search([query])[0].hits["text"]
+    [same] = [one for one in hits(library, ask_words("the red", min_score=0.05)) if one.id == "page"]
+    assert hit == same

@@ -30,6 +30,7 @@ def test_an_image_is_sent_with_all_that_was_asked(run: Run, tmp_path: Path) -> N
         service,
         *("search", str(photo), "-k", "5", "--features", "phash,color", "--weights", "phash=2"),
         *("--max-distance", "phash=64", "--param", "phash.orientations=all", "--text", "a bridge"),
+        *("--filter", "width >= 9"),
     )
     form = service.form
     assert "the picture" in form
@@ -40,6 +41,7 @@ def test_an_image_is_sent_with_all_that_was_asked(run: Run, tmp_path: Path) -> N
         "max_distance": '{"phash": 64.0}',
         "params": '{"phash": {"orientations": "all"}}',
         "text": "a bridge",
+        "filter": "width >= 9",
     }.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n' in form
 

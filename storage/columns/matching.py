@@ -1,0 +1,143 @@
+"""Which pictures a filter means: a mask over all handles, by the columns.
+
+Two values, not three: what a picture does not have is equal to nothing and neither more nor less, so ``!=`` and ``not``
+are true of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from storage.columns.pictures import SEPARATOR, PictureColumns
+from storage.columns.texts import Mask, TextColumn, folded
+from storage.columns.values import ORDER, folder_test, scalars_test, text_test
+from storage.filters.times import span_of
+from storage.types.filters import AllOf, AnyOf, Comparison, Filter, Not, Operator
+from storage.words.vocabulary import folded as folded_word
+from storage.words.word_index import WordIndex
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matching:
+    """words: read in pictures; None where none are."""
+
+    columns: PictureColumns
+    words: WordIndex | None = None
+
+    def mask(self, filter: Filter) -> Mask:
+        """(count,) by handle: the pictures that the filter means."""
+        return self._any_handle(filter) & self.columns.present
+
+    def _any_handle(self, filter: Filter) -> Mask:
+        """As `mask`, and anything of handles that are no pictures."""
+        match filter:
+            case Comparison(op="!="):
+                return ~self._compared(Comparison(filter.field, "=", filter.values, filter.key))
+            case Comparison():
+                return self._compared(filter)
+            case Not(part):
+                return ~self._any_handle(part)
+            case AllOf(parts):
+                return reduce(np.logical_and, map(self._any_handle, parts))
+            case AnyOf(parts):
+                return reduce(np.logical_or, map(self._any_handle, parts))
+
+    def _compared(self, asked: Comparison) -> Mask:
+        columns, count, op = self.columns, self.columns.count, asked.op
+        values: Sequence[Any] = asked.values
+        match asked.field:
+            case "id" | "path" | "caption" as name:
+                return _of_text(columns.texts[name], op, values, count, any_case=name == "caption")
+            case "tags":
+                return _of_tags(columns.texts["tags"], op, values, count)
+            case "words":
+                return self._of_words(op, values)
+            case "missing" | "gps" as name:
+                wanted = values if op != "exists" else [True, False] if name == "missing" else [True]
+                return np.isin(columns.flags[name][:count], np.array(wanted, np.bool_))
+            case "format" | "camera" as name:
+                test = _always if op == "exists" else text_test(op, values)
+                return columns.coded[name].matching(test, count)
+            case "folder":
+                return columns.coded["folder"].matching(_always if op == "exists" else folder_test(op, values), count)
+            case "metadata":
+                test_all = _always if op == "exists" else scalars_test(op, values)
+                return columns.keyed(asked.key).matching(test_all, count)
+            case "added_at" | "taken_at" as name:
+                return self._of_time(name, op, values)
+            case name:
+                numbers = columns.number(name)
+                if op == "exists":
+                    return ~np.isnan(numbers)
+                return ORDER[op](numbers, values[0]) if op in ORDER else np.isin(numbers, np.array(values, np.float64))
+
+    def _of_time(self, name: str, op: Operator, values: Sequence[str]) -> Mask:
+        """A time that is written less exactly is the whole span: before it, within it, behind it."""
+        times = self.columns.number(name)
+        if op == "exists":
+            return ~np.isnan(times)
+        spans = [span_of(value, local=name == "taken_at") for value in values]
+        if op in ORDER:
+            begin, end = spans[0]
+            return ORDER[op](times, begin) if op in ("<", ">=") else times < end if op == "<=" else times >= end
+        return _any_of(len(times), ((times >= begin) & (times < end) for begin, end in spans))
+
+    def _of_words(self, op: Operator, values: Sequence[str]) -> Mask:
+        """Of several words in one value all have to be in the picture."""
+        count, index = self.columns.count, self.words
+        if index is None:
+            return np.zeros(count, np.bool_)
+        if op == "exists":
+            return _having(index, list(range(len(index.heads))), count)
+        spellings = [[folded_word(word) for word in value.split()] for value in values]
+        find = index.containing if op == "~" else index.exactly
+        return _any_of(
+            count,
+            (
+                reduce(np.logical_and, [_having(index, find(word), count) for word in words])
+                for words in spellings
+                if words
+            ),
+        )
+
+
+def _of_text(column: TextColumn, op: Operator, values: Sequence[str], count: int, *, any_case: bool) -> Mask:
+    if op == "exists":
+        return column.there(count)
+    if op == "~":
+        return column.containing(values[0], count)
+    if op not in ORDER:
+        return _any_of(count, (column.equal_to(value, count, any_case=any_case) for value in values))
+    found = np.zeros(count, np.bool_)
+    for handle in np.flatnonzero(column.there(count)).tolist():
+        text = column.get(handle) or ""
+        found[handle] = ORDER[op](folded(text), folded(values[0])) if any_case else ORDER[op](text, values[0])
+    return found
+
+
+def _of_tags(column: TextColumn, op: Operator, values: Sequence[str], count: int) -> Mask:
+    if op == "exists":
+        return column.there(count)
+    around = "" if op == "~" else SEPARATOR
+    return _any_of(count, (column.containing(f"{around}{value}{around}", count) for value in values))
+
+
+def _having(index: WordIndex, words: Sequence[int], count: int) -> Mask:
+    """The pictures that have any of the words."""
+    handles, _ = index.rows_of(np.array(words, np.int32))
+    found = np.zeros(count, np.bool_)
+    found[handles[handles < count]] = True
+    return found
+
+
+def _any_of(count: int, masks: Any) -> Mask:
+    return reduce(np.logical_or, masks, np.zeros(count, np.bool_))
+
+
+def _always(_value: object) -> bool:
+    return True
