@@ -17,10 +17,6 @@ from graph.client.answers import (
     FeatureReport,
     ImagePage,
     ImageRow,
-    Job,
-    JobFailure,
-    JobFailures,
-    LibraryRoot,
     PartReport,
     Readiness,
     SearchAnswer,
@@ -35,6 +31,7 @@ from graph.client.answers import (
 )
 from graph.client.asynchronous import AsyncClient
 from graph.client.blocking import Client
+from graph.client.job_answers import Job, JobFailure, JobFailures, LibraryRoot
 
 __all__ = [
     "AddedImage",

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from graph.client import answers, parsing
+from graph.client import answers, job_answers, parsing
 from storage.errors import InvalidField
 
 Answer = TypeVar("Answer")
@@ -200,8 +200,8 @@ def submit_import(
     return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
 
 
-def library() -> Call[tuple[answers.LibraryRoot, ...]]:
-    return Call("GET", "/v1/library", parsing.listed("roots", answers.LibraryRoot))
+def library() -> Call[tuple[job_answers.LibraryRoot, ...]]:
+    return Call("GET", "/v1/library", parsing.listed("roots", job_answers.LibraryRoot))
 
 
 def forget_folder(path: str) -> Call[None]:
@@ -216,21 +216,21 @@ def unwatch_folder(path: str) -> Call[None]:
     return Call("POST", "/v1/library/unwatch", parsing.nothing, json={"path": path})
 
 
-def jobs() -> Call[tuple[answers.Job, ...]]:
-    return Call("GET", "/v1/jobs", parsing.listed("jobs", answers.Job))
+def jobs() -> Call[tuple[job_answers.Job, ...]]:
+    return Call("GET", "/v1/jobs", parsing.listed("jobs", job_answers.Job))
 
 
-def job(id: str) -> Call[answers.Job]:
-    return Call("GET", f"/v1/jobs/{_segment(id)}", parsing.one(answers.Job))
+def job(id: str) -> Call[job_answers.Job]:
+    return Call("GET", f"/v1/jobs/{_segment(id)}", parsing.one(job_answers.Job))
 
 
-def stop_job(id: str) -> Call[answers.Job]:
-    return Call("POST", f"/v1/jobs/{_segment(id)}/stop", parsing.one(answers.Job))
+def stop_job(id: str) -> Call[job_answers.Job]:
+    return Call("POST", f"/v1/jobs/{_segment(id)}/stop", parsing.one(job_answers.Job))
 
 
-def job_failures(id: str, offset: int, limit: int) -> Call[answers.JobFailures]:
+def job_failures(id: str, offset: int, limit: int) -> Call[job_answers.JobFailures]:
     params = {"offset": offset, "limit": limit}
-    return Call("GET", f"/v1/jobs/{_segment(id)}/failures", parsing.one(answers.JobFailures), params=params)
+    return Call("GET", f"/v1/jobs/{_segment(id)}/failures", parsing.one(job_answers.JobFailures), params=params)
 
 
 def _image_path(id: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes `graph.client.asynchronous` from `graph.client.blocking`: ``python -m graph.client.generate``."""
+"""Writes the async client from the blocking one: ``python -m graph.client.generate``."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-BLOCKING = Path(__file__).with_name("blocking.py")
-ASYNCHRONOUS = Path(__file__).with_name("asynchronous.py")
-HEADER = '''"""The client for asyncio and trio.
+FOLDER = Path(__file__).parent
+MADE = {"blocking.py": "asynchronous.py", "blocking_jobs.py": "asynchronous_jobs.py"}
+HEADER = '''"""{}, for asyncio and trio.
 
-Made from `graph.client.blocking` by ``python -m graph.client.generate``: change that file, not this one.
+Made from `graph.client.{}` by ``python -m graph.client.generate``: change that file, not this one.
 """
 '''
 AWAITED = r"read_image|self\._send|self\._attempt|self\.page|self\.duplicate_page|self\.aclose|self\._http\.\w+"
 RULES = (  # in order; ^ is the beginning of a line
-    (r'\A""".*"""\n', HEADER),
+    (r"\bblocking_jobs\b", "asynchronous_jobs"),
     (r"Speaks with one service; safe to share between threads\.", "`graph.client.Client` with every call awaited."),
     (r"^import time\n", ""),
     (r"^( +)time\.sleep", r"\1import anyio  # here, because the shell command imports this file and never awaits\n\n"
                           r"\1await anyio.sleep"),
     (r"\bimage_bytes\b", "read_image"),
-    (r"\b(Client|BaseTransport|Iterator)\b(?!` )", r"Async\1"),
+    (r"\b(Client|JobClient|BaseTransport|Iterator)\b(?!` )", r"Async\1"),
     (r"__(enter|exit)__", r"__a\1__"),
     (r"\bclose\b", "aclose"),
     (r"^    def (?!__init__|__repr__|base_url)", "    async def "),
@@ -31,13 +31,17 @@ RULES = (  # in order; ^ is the beginning of a line
 )  # fmt: skip
 
 
-def asynchronous(blocking: str) -> str:
-    """The async twin of a blocking client's source, in the project's format."""
+def asynchronous(file: str) -> str:
+    """The async twin of one of the files of ``MADE``, in the project's format."""
+    source = (FOLDER / file).read_text("utf-8")
+    title, _, rest = source.removeprefix('"""').partition('."""\n')
     for pattern, replacement in RULES:
-        blocking = re.sub(pattern, replacement, blocking, flags=re.MULTILINE)
-    ruff = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(ASYNCHRONOUS), "-"]
-    return subprocess.run(ruff, input=blocking, capture_output=True, text=True, check=True).stdout
+        rest = re.sub(pattern, replacement, rest, flags=re.MULTILINE)
+    made = HEADER.format(title.removesuffix(" for ordinary code"), file.removesuffix(".py")) + rest
+    ruff = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(FOLDER / MADE[file]), "-"]
+    return subprocess.run(ruff, input=made, capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":
-    ASYNCHRONOUS.write_text(asynchronous(BLOCKING.read_text("utf-8")), "utf-8")
+    for blocking, twin in MADE.items():
+        (FOLDER / twin).write_text(asynchronous(blocking), "utf-8")

@@ -8,7 +8,6 @@ from typing import Any
 
 from graph.client.answers import (
     FeatureReport,
-    LibraryRoot,
     PartReport,
     PartStatus,
     Readiness,
@@ -17,6 +16,7 @@ from graph.client.answers import (
     ShardTraining,
 )
 from graph.client.answers import Training as TrainingAnswer
+from graph.client.job_answers import LibraryRoot
 from storage.encoding import keys
 from storage.types.filters import Filter
 from storage.types.listings import Sort

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
-from graph.client import answers
+from graph.client import answers, job_answers
 from graph.duplicates.pages import DuplicateGroup, DuplicatePage
 from graph.requests.messages import AddAnswer, ImagePage, SearchAnswer, TrainingAnswer
 from storage.types.jobs import JobRecord
@@ -114,12 +114,12 @@ def training_answer(answer: TrainingAnswer) -> dict[str, Any]:
     return written(answer, shards=[written(shard) for shard in answer.shards])
 
 
-def library_root(root: answers.LibraryRoot) -> dict[str, Any]:
+def library_root(root: job_answers.LibraryRoot) -> dict[str, Any]:
     scanned = root.last_scan_at
-    return written(root, answers.LibraryRoot, last_scan_at=None if scanned is None else utc(scanned.timestamp()))
+    return written(root, job_answers.LibraryRoot, last_scan_at=None if scanned is None else utc(scanned.timestamp()))
 
 
 def job_row(job: JobRecord) -> dict[str, Any]:
     started_at = None if job.started_at is None else utc(job.started_at)
     times = {"submitted_at": utc(job.submitted_at), "updated_at": utc(job.updated_at), "started_at": started_at}
-    return written(job, answers.Job, **times)
+    return written(job, job_answers.Job, **times)

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from graph.client import answers
+from graph.client import answers, job_answers
 
 TITLE = "Lookalike"
 DESCRIPTION = "Finds pictures: the same picture, an edited copy, a picture with the same colours."
@@ -119,13 +119,13 @@ _schema("ShardTrained", answers.ShardTraining)
 Trained = _schema("Trained", answers.Training)
 Ready = _schema("Ready", answers.Readiness)
 
-_schema("LibraryRoot", answers.LibraryRoot)
-LibraryRoots = _list_of("LibraryRoots", "roots", tuple[answers.LibraryRoot, ...])
+_schema("LibraryRoot", job_answers.LibraryRoot)
+LibraryRoots = _list_of("LibraryRoots", "roots", tuple[job_answers.LibraryRoot, ...])
 
-JobRow = _schema("JobRow", answers.Job)
-JobList = _list_of("JobList", "jobs", tuple[answers.Job, ...])
-_schema("FailedFile", answers.JobFailure)
-JobFailures = _schema("JobFailures", answers.JobFailures)
+JobRow = _schema("JobRow", job_answers.Job)
+JobList = _list_of("JobList", "jobs", tuple[job_answers.Job, ...])
+_schema("FailedFile", job_answers.JobFailure)
+JobFailures = _schema("JobFailures", job_answers.JobFailures)
 
 _schema("Tag", answers.Tag)
 Tags = _list_of("Tags", "tags", tuple[answers.Tag, ...])

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -136,10 +136,84 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_stop_it(run: Run, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr("time.sleep", interrupt)
-    result = run(job_service(JOB), "index", ".", "--watch")
+    result = run(job_service(JOB), "index", ".")
     assert result.exit_code == 130
     assert "goes on in the background" in result.stderr
     assert "lookalike jobs stop job-1" in result.stderr
+
+
+def test_ctrl_c_ends_watching(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class WatchService(Service):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            self.requests.append(request)
+            if request.url.path.endswith("/stop"):
+                return reply(DONE | {"state": "stopped", "failed": 0})
+            return reply({"id": "job-1"} if request.method == "POST" else JOB)
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupt)
+    service = WatchService()
+    result = run(service, "index", ".", "--watch")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1] == "watched no longer"
+    assert service.requests[-1].url.path == "/v1/jobs/job-1/stop"
+
+
+def test_what_became_of_known_files_is_said(run: Run) -> None:
+    report = {
+        "moved": 2,
+        "missing": {"count": 1, "examples": ["/p/a.jpg"]},
+        "kept_out": 3,
+        "excluded": 4,
+        "pruned": 5,
+        "failed_by_code": {"image_exists": 20, "unsupported_image": 2},
+    }
+    lines = run(job_service(DONE | {"report": report}), "index", ".").stdout.splitlines()
+    assert lines[0] == "indexed 5 new, 1 replaced, 2 moved, 2 unchanged, 2 could not be read, 20 whose id is taken"
+    assert lines[1:5] == [
+        "4 excluded",
+        "3 kept out, for they were removed by hand: name a file to take it in again",
+        "1 picture without a file: marked as missing",
+        "5 pictures removed, whose files are gone",
+    ]
+
+
+class TestPruning:
+    MISSING: ClassVar = {"missing": {"count": 2, "examples": ["/p/a.jpg", "/p/b.jpg"]}}
+
+    def prune(self, run: Run, report: dict[str, Any], *options: str) -> tuple[Any, list[dict[str, Any]]]:
+        service = job_service(DONE | {"failed": 0, "report": report})
+        result = run(service, "index", ".", "--prune", *options)
+        return result, [json.loads(one.content) for one in service.requests if one.method == "POST"]
+
+    def test_what_is_gone_is_shown_and_removed_with_yes(self, run: Run) -> None:
+        result, jobs = self.prune(run, self.MISSING, "--yes", "--exclude", "*.gif")
+        assert [line for line in result.stdout.splitlines() if line.startswith("  ")] == ["  /p/a.jpg", "  /p/b.jpg"]
+        assert [job.get("prune") for job in jobs] == [None, True]
+        assert {tuple(job["exclude"]) for job in jobs} == {("*.gif",)}
+
+    def test_on_a_pipe_nothing_is_removed_without_yes(self, run: Run) -> None:
+        result, jobs = self.prune(run, self.MISSING)
+        assert (result.exit_code, len(jobs)) == (2, 1)
+        assert "add --yes" in result.stderr
+
+    def test_where_nothing_is_gone_there_is_nothing_to_ask(self, run: Run) -> None:
+        result, jobs = self.prune(run, {"missing": {"count": 0, "examples": []}})
+        assert (result.exit_code, len(jobs)) == (0, 1)
+        assert "nothing to remove" in result.stdout
+
+    def test_a_folder_that_cannot_be_reached_is_not_pruned(self, run: Run) -> None:
+        result, jobs = self.prune(run, {**self.MISSING, "unreachable": ["/p"]}, "--yes")
+        assert (result.exit_code, len(jobs)) == (1, 1)
+        assert "/p cannot be reached: nothing was removed" in result.stderr
+
+    def test_wrong_combinations_are_refused(self, run: Run) -> None:
+        for options in (["--prune", "--watch"], ["--prune", "--detach"], ["--yes"]):
+            service = job_service(DONE)
+            assert run(service, "index", ".", *options).exit_code == 2
+            assert service.requests == []
 
 
 def test_a_path_that_is_not_there_is_named(run: Run) -> None:

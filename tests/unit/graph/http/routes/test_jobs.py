@@ -146,7 +146,7 @@ async def test_a_job_without_a_kind_is_422(client: httpx.AsyncClient) -> None:
 async def test_openapi_describes_each_kind_of_job(client: httpx.AsyncClient) -> None:
     operation = (await client.get("/openapi.json")).json()["paths"]["/v1/jobs"]["post"]
     index, backfill, original = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
-    assert set(index["properties"]) == {"kind", "paths", "id_from", "on_conflict", "watch"}
+    assert set(index["properties"]) == {"kind", "paths", "id_from", "on_conflict", "watch", "exclude", "prune"}
     assert (set(backfill["properties"]), backfill["required"]) == ({"kind", "feature", "allow_missing"}, ["kind"])
     assert set(original["properties"]) == {"kind", "paths", "photos", "dry_run", "keypoint_ranges", "features"}
 

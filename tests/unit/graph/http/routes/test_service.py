@@ -42,6 +42,10 @@ ROUTES = {
     ("get", "/v1/jobs/{id}"),
     ("get", "/v1/jobs/{id}/failures"),
     ("post", "/v1/jobs/{id}/stop"),
+    ("get", "/v1/library"),
+    ("delete", "/v1/library"),
+    ("post", "/v1/library/watch"),
+    ("post", "/v1/library/unwatch"),
 }
 
 

@@ -1,0 +1,92 @@
+"""The client's part for batch jobs and the folders that they look through."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from graph.client import calls, job_answers
+from graph.client.calls import Call, IdFrom, OnKnownFile
+
+Answer = TypeVar("Answer")
+
+
+class JobClient(ABC):
+    """What `Client` has of it."""
+
+    def submit_index(
+        self,
+        paths: Sequence[str],
+        *,
+        id_from: IdFrom = "path",
+        on_conflict: OnKnownFile = "replace",
+        watch: bool = False,
+        exclude: Sequence[str] = (),
+        prune: bool = False,
+    ) -> str:
+        """Start indexing files and folders, absolute paths on the service's machine; returns the job's id.
+
+        on_conflict: what to do with a file that changed since it was indexed. watch: follow what changes later.
+        exclude: what to leave out, patterns as in a .gitignore file. prune: remove the images whose files are gone.
+        """
+        return self._send(calls.submit_index(paths, id_from, on_conflict, watch, exclude, prune))
+
+    def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
+        """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
+
+        allow_missing: move over to a model that has changed even where pictures of the old index are left behind.
+        Raises `storage.errors.UnknownFeature`.
+        """
+        return self._send(calls.submit_backfill(feature, allow_missing))
+
+    def submit_import(
+        self,
+        paths: Sequence[str],
+        *,
+        photos: str | None = None,
+        dry_run: bool = False,
+        keypoint_ranges: str | None = None,
+        features: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start importing the data folders of an original installation; returns the job's id.
+
+        Paths are absolute, on the service's machine. photos: the folder of its pictures. dry_run: write nothing, and
+        report the same. keypoint_ranges: a CSV file of the table img_points, or a connection string. features: what
+        the vectors of a folder are. Raises `storage.errors.UnknownFeature`.
+        """
+        return self._send(calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
+
+    def library(self) -> tuple[job_answers.LibraryRoot, ...]:
+        """The folders that were indexed."""
+        return self._send(calls.library())
+
+    def forget_folder(self, path: str) -> None:
+        """Its images stay. Raises `storage.errors.NotFound`."""
+        self._send(calls.forget_folder(path))
+
+    def watch_folder(self, path: str) -> str:
+        """Follow what changes in a folder that was indexed; returns the job's id. Raises `storage.errors.NotFound`."""
+        return self._send(calls.watch_folder(path))
+
+    def unwatch_folder(self, path: str) -> None:
+        """Raises `storage.errors.NotFound`."""
+        self._send(calls.unwatch_folder(path))
+
+    def jobs(self) -> tuple[job_answers.Job, ...]:
+        return self._send(calls.jobs())
+
+    def job(self, id: str) -> job_answers.Job:
+        """A job's progress. Raises `storage.errors.JobNotFound`."""
+        return self._send(calls.job(id))
+
+    def stop_job(self, id: str) -> job_answers.Job:
+        """Stop a job; what it has done stays, and the same job submitted again goes on from there."""
+        return self._send(calls.stop_job(id))
+
+    def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> job_answers.JobFailures:
+        """A page of what the job failed at."""
+        return self._send(calls.job_failures(id, offset, limit))
+
+    @abstractmethod
+    def _send(self, call: Call[Answer]) -> Answer: ...
