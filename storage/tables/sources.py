@@ -127,9 +127,9 @@ def id_holder(transaction: ReadTransaction, image_id: str) -> IdHolder | None:
     image = image_by_id(transaction, image_id)
     if image is not None:
         source = image.record.source
-        return IdHolder(None if source is None else source.path, image.record.width > 0)
+        return IdHolder(None if source is None else source.path)
     mark = _mark(transaction, image_id)
-    return None if mark is None else IdHolder(mark[0].path, True)
+    return None if mark is None else IdHolder(mark[0].path)
 
 
 def is_noted(transaction: ReadTransaction, stored: StoredImage) -> bool:

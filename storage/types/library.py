@@ -23,10 +23,9 @@ class KnownFile(NamedTuple):
 
 
 class IdHolder(NamedTuple):
-    """Whose an id is. path: None of an upload. has_file: False of a picture that was imported without one."""
+    """Whose an id is. path: of the file that has it; None of a picture that came without one."""
 
     path: str | None
-    has_file: bool
 
 
 @dataclass(frozen=True, slots=True)

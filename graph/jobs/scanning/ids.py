@@ -1,8 +1,9 @@
 """The ids of files that are new to the collection.
 
-From the path, an id is the file's name below the folder that was asked for. Where that is another picture's, names of
+From the path, an id is the file's name below the folder that was asked for. Where that is another file's, names of
 parent folders are put before it until it is free, and where all of them are taken a number behind it. An id from the
-stem or from a number is free or it is not: that is a failure of the file.
+stem or from a number is free or it is not: that is a failure of the file. An id that a picture has which came without
+a file may be taken: whether that picture gives way is the job's to say.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def ids_of_new(
         asking = []
         for image_id, askers in wanted.items():
             for file, choices in askers:
-                owner = _owner(file, chosen.get(image_id), held.get(image_id), id_from)
+                owner = _owner(file, chosen.get(image_id), held.get(image_id))
                 if owner is None:
                     chosen[image_id] = NewFile(image_id, file, image_id in held and held[image_id].path is None)
                 elif id_from == "path":
@@ -66,15 +67,11 @@ def ids_of_new(
     return sorted(chosen.values(), key=lambda new: places[new.file.source.path]), failures
 
 
-def _owner(file: ListedFile, other: NewFile | None, holder: IdHolder | None, id_from: str) -> str | None:
-    """Whose the id is; None where the file may have it: it is free, or its own, or that of a picture without a file."""
+def _owner(file: ListedFile, other: NewFile | None, holder: IdHolder | None) -> str | None:
+    """The file that has the id; None where this one may have it: it is free, or its own, or an upload's."""
     if other is not None:
         return other.file.source.path
-    if holder is None or holder.path == file.source.path:
-        return None
-    if holder.path is None:
-        return "a picture that was uploaded" if holder.has_file and id_from == "path" else None
-    return holder.path
+    return None if holder is None or holder.path == file.source.path else holder.path
 
 
 def _choices(file: ListedFile, id_from: str, former: str | None) -> Iterator[str]:

@@ -145,17 +145,18 @@ class Rounds:
         failures: Sequence[JobFailure],
         skipped: Sequence[ListedFile],
     ) -> None:
-        """Files, not events: one that is looked at again is counted once."""
+        """Files, not events: one that is looked at again, or under another name, is counted once."""
         listed = {file.source.path for file in listing.files}
         told = [failure for failure in failures if failure.path in listed or failure.path not in self._seen]
         to_do = {source.path for _, source in work} | {failure.path for failure in told}
         fresh = (listed | to_do) - self._seen
         open_before = self._open & listed
-        self._seen |= fresh
+        renamed = {known.path for known, _ in found.moved} & (self._seen - listed)
+        self._seen = (self._seen - renamed) | fresh
         self._say()
         self._progress.start(
             len(self._seen),
-            done=len((fresh | open_before) - to_do) - len(to_do - fresh - open_before),
+            done=len((fresh | open_before) - to_do) - len(to_do - fresh - open_before) - len(renamed),
             unchanged=sum(file.source.path in fresh for file in found.unchanged),
             skipped=sum(file.source.path in fresh for file in skipped),
             failures=told,

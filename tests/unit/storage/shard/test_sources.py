@@ -54,7 +54,7 @@ def test_a_picture_is_found_by_the_path_and_by_the_contents_of_its_file(shard: S
     assert shard.ask(at("/photos/a", "/photos/b", "/photos")) == [known]
     assert shard.ask(HeldSizes((9, 10, 11))) == [10]
     assert shard.ask(FilesOfContents(((10, sha256), (11, sha256), (10, "0" * 64)))) == [known]
-    assert shard.ask(IdHolders(("a", "b", "c"))) == [IdHolder("/photos/a", True), IdHolder(None, True), None]
+    assert shard.ask(IdHolders(("a", "b", "c"))) == [IdHolder("/photos/a"), IdHolder(None), None]
 
 
 def test_files_below_a_folder_come_in_pages_and_no_others(shard: Shard) -> None:
@@ -110,7 +110,7 @@ def test_what_was_removed_by_hand_leaves_a_mark_until_its_file_is_stored_again(s
     [mark] = shard.ask(at("/photos/a"))
     assert mark == KnownFile("a", "/photos/a", 10, 20, record("a", {}).sha256, "removed", True)
     assert shard.ask(FilesOfContents(((10, mark.sha256),))) == [mark]
-    assert shard.ask(IdHolders(("a",))) == [IdHolder("/photos/a", True)]
+    assert shard.ask(IdHolders(("a",))) == [IdHolder("/photos/a")]
     assert find(shard, "a") == []
     assert shard.ask(Verify()).problems == ()
     applied(shard, [put("a", operation="again")])

@@ -32,13 +32,13 @@ def test_an_id_is_the_name_below_the_folder() -> None:
 
 
 def test_names_of_parent_folders_are_put_before_a_taken_one_until_it_is_free() -> None:
-    other = IdHolder("/elsewhere/x.jpg", True)
+    other = IdHolder("/elsewhere/x.jpg")
     held = {"a.jpg": other, "2019/a.jpg": other}
     assert chosen(listed("/photos/trips/2019", "a.jpg"), held) == (["trips/2019/a.jpg"], [])
 
 
 def test_where_all_names_are_taken_a_number_makes_another_one() -> None:
-    other = IdHolder("/elsewhere/x.jpg", True)
+    other = IdHolder("/elsewhere/x.jpg")
     held = dict.fromkeys(("a.jpg", "photos/a.jpg", "a (2).jpg"), other)
     assert chosen(listed("/photos", "a.jpg"), held) == (["a (3).jpg"], [])
 
@@ -50,22 +50,21 @@ def test_files_of_one_command_never_share_an_id() -> None:
 
 def test_a_file_that_was_kept_out_gets_its_id_again() -> None:
     [file] = listed("/photos", "a.jpg")
-    held, former = {"b.jpg": IdHolder(file.source.path, True)}, {file.source.path: "b.jpg"}
+    held, former = {"b.jpg": IdHolder(file.source.path)}, {file.source.path: "b.jpg"}
     new, _ = ids_of_new([file], "path", lambda ids: {one: held[one] for one in ids if one in held}, former)
     assert [one.id for one in new] == ["b.jpg"]
 
 
-def test_a_picture_that_came_without_a_file_gives_its_id_where_ids_are_names() -> None:
-    upload, imported = IdHolder(None, True), IdHolder(None, False)
-    assert chosen(listed("/photos", "7.jpg"), {"7": upload}, "int") == (["7"], [])
-    assert chosen(listed("/photos", "7.jpg"), {"7.jpg": upload}) == (["photos/7.jpg"], [])
-    assert chosen(listed("/photos", "7.jpg"), {"7.jpg": imported}) == (["7.jpg"], [])
+def test_the_id_of_an_upload_may_be_taken_and_is_marked() -> None:
+    files = listed("/photos", "7.jpg", "8.jpg")
+    new, _ = ids_of_new(files, "path", lambda ids: {"7.jpg": IdHolder(None)}, {})
+    assert [(one.id, one.is_upload) for one in new] == [("7.jpg", True), ("8.jpg", False)]
 
 
 def test_a_taken_stem_or_number_is_a_failure_that_names_whose_it_is() -> None:
     files = [*listed("/a", "7.jpg"), *listed("/b", "7.png", "8.png")]
     for id_from in ("stem", "int"):
-        ids, failures = chosen(files, {"8": IdHolder("/c/8.jpg", True)}, id_from)
+        ids, failures = chosen(files, {"8": IdHolder("/c/8.jpg")}, id_from)
         assert ids == ["7"]
         assert {failure.path: failure.code for failure in failures} == dict.fromkeys(
             ("/b/7.png", "/b/8.png"), "image_exists"
@@ -91,7 +90,7 @@ def test_ids_from_the_stem_and_the_number_before_the_first_dot() -> None:
 
 def test_an_id_never_grows_too_long() -> None:
     folder = "/" + "/".join(["d" * 100] * 3)
-    held = {"a.jpg": IdHolder("/x", True), f"{'d' * 100}/a.jpg": IdHolder("/x", True)}
-    held[f"{'d' * 100}/{'d' * 100}/a.jpg"] = IdHolder("/x", True)
+    held = {"a.jpg": IdHolder("/x"), f"{'d' * 100}/a.jpg": IdHolder("/x")}
+    held[f"{'d' * 100}/{'d' * 100}/a.jpg"] = IdHolder("/x")
     assert chosen(listed(folder, "a.jpg"), held) == (["a (2).jpg"], [])
     assert PurePath(folder).name == "d" * 100
