@@ -18,7 +18,7 @@ from storage.shard.search import SummaryCache
 from storage.tables.model_version_records import stored_fingerprints
 from storage.tables.model_versions import feature_of_key
 from storage.tables.registration import note_originals, register_features, take_ownership
-from storage.tables.schema import SEQUENCE, TABLES, meta_number, missing_count
+from storage.tables.schema import IMAGES, SEQUENCE, TABLES, meta_number, missing_count
 from storage.types.filters import Filter
 from storage.upkeep.loading import load_index
 from storage.upkeep.model_removal import finish_removals
@@ -113,6 +113,10 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
             }
             moment = Moment(meta_number(transaction, SEQUENCE), indexes, versions)
             missing = missing_count(transaction)
+            pictures = transaction.count(IMAGES)
+        columns = LiveColumns(store, missing)
+        resources.callback(columns.close)
+        columns.build_ahead(pictures)
         live = LiveIndexes(store, Moments(moment), snapshots, ownership, settings.index_configs)
         return OpenShard(
             plan=plan,
@@ -123,7 +127,7 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
             originals_may_stay=originals_may_stay,
             search_address=search_address,
             resources=resources.pop_all(),
-            columns=LiveColumns(store, missing),
+            columns=columns,
         )
 
 
