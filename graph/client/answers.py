@@ -172,6 +172,7 @@ class SearchAnswer:
     partial: Annotated[bool, "true: something that should have answered did not"] = False
     missing_shards: Annotated[tuple[int, ...], "shards that did not answer; their pictures are not in the results"] = ()
     took_ms: float = 0.0
+    next_cursor: Annotated[str | None, "for the next page; null where there is none"] = None
 
 
 @dataclass(frozen=True, slots=True)

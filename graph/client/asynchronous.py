@@ -144,12 +144,15 @@ class AsyncClient(AsyncJobClient):
         max_distance: Mapping[str, float] | None = None,
         params: Mapping[str, Mapping[str, Any]] | None = None,
         filter: FilterSource | None = None,
+        distinct: bool = False,
+        cursor: str | None = None,
     ) -> answers.SearchAnswer:
         """Pictures like this one: a file, a stored id, a sentence, or several of them together.
 
         text_not: sentences to keep away from. features: those to ask; None asks all that can answer. weights: how much
         each counts, 1 unless said. max_distance: leaves out what is farther, by feature. params: each feature's own
         settings, such as ``{"phash": {"orientations": "all"}}``. filter: which pictures may be found, as text or JSON.
+        distinct: of pictures that are the same only the best. cursor: ``next_cursor`` of the answer before.
         """
         call = calls.search(
             None if image is None else await read_image(image),
@@ -162,6 +165,8 @@ class AsyncClient(AsyncJobClient):
             max_distance=max_distance,
             params=params,
             filter=filter,
+            distinct=distinct,
+            cursor=cursor,
         )
         return await self._send(call)
 

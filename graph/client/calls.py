@@ -100,6 +100,8 @@ def search(
     max_distance: Mapping[str, float] | None,
     params: Mapping[str, Mapping[str, Any]] | None,
     filter: FilterSource | None = None,
+    distinct: bool = False,
+    cursor: str | None = None,
 ) -> Call[answers.SearchAnswer]:
     if image is None and id is None and text is None:
         raise InvalidField("a search needs an image, an id or a text", "give at least one of them")
@@ -115,6 +117,8 @@ def search(
             max_distance=_json(max_distance),
             params=_json(params),
             filter=_filter(filter),
+            distinct="true" if distinct else None,
+            cursor=cursor,
         )
         return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), form=form, image=image)
     body = _present(
@@ -127,6 +131,8 @@ def search(
         max_distance=max_distance,
         params=params,
         filter=filter,
+        distinct=distinct or None,
+        cursor=cursor,
     )
     return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), json=body)
 

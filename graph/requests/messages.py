@@ -83,8 +83,8 @@ class AddAnswer:
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """One or more of image, id and text. text_not: sentences to keep away from. features: None asks all that can
-    answer. filter: which pictures may be found; None: all that are not missing. timeout_s: None takes the configured
-    deadline.
+    answer. filter: which pictures may be found; None: all that are not missing. distinct: of pictures that are the same
+    only the best. cursor: of the page before. timeout_s: None takes the configured deadline.
     """
 
     image: bytes | None = None
@@ -97,6 +97,8 @@ class SearchRequest:
     max_distance: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     filter: Filter | None = None
+    distinct: bool = False
+    cursor: str | None = None
     timeout_s: float | None = None
 
 

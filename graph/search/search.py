@@ -25,6 +25,7 @@ from graph.requests.decoding import Decoding, Prepare
 from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, SearchResult, check_image_id
 from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
+from graph.search.paging import one_page
 from graph.search.query_rows import QueryRows, asked_ports, is_vector_feature, ms_since
 from graph.search.ranking import AskedFeature, in_query_pixels, merge, ranked
 from graph.search.vector_query import VectorParams, expanded_query
@@ -244,6 +245,7 @@ class Searches:
         default_weights: Mapping[str, float],
     ) -> None:
         self._extractors = extractors
+        self._shards = shards
         self._decoding = decoding
         self._max_results = max_results
         self._run = partial(
@@ -259,6 +261,10 @@ class Searches:
         """Raises InvalidField, UnknownFeature, UnreadableImage, ImageNotFound; DeadlineExceeded when nothing answered
         in time.
         """
+        self._search_run(request, self._decoding.prepare)  # refuses what is out of range
+        return await one_page(request, self._answer, self._shards, max_results=self._max_results)
+
+    async def _answer(self, request: SearchRequest) -> SearchAnswer:
         return await self._search_run(request, self._decoding.prepare).answer()
 
     async def search_each(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | LookalikeError]:

@@ -6,6 +6,7 @@ kept until the next write.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
@@ -19,6 +20,7 @@ from storage.columns.matching import Matching
 from storage.columns.pictures import PictureColumns
 from storage.columns.sorting import SortColumn, order_by_id, place_after
 from storage.columns.texts import Mask
+from storage.errors import LookalikeError, StorageFailure
 from storage.filters.limits import names
 from storage.kv.store import LmdbStore
 from storage.tables.schema import IMAGES, SEQUENCE, decode_image, meta_number
@@ -31,7 +33,10 @@ from storage.words.word_index import WordIndex
 Changed = Mapping[int, ImageRecord | None]  # by handle: the row as it is now, None where the picture is gone
 T = TypeVar("T", bound="NDArray[np.bool_] | NDArray[np.int64]")
 
+logger = logging.getLogger(__name__)
+
 KEPT_BYTES = 64 << 20
+LARGE = 50_000  # pictures, from which on the columns are built right after opening: nobody is to wait for seconds
 PATIENCE_S = 10.0  # for a write that is on disk to reach the columns
 
 IS_MISSING = Comparison("missing", "=", (True,))
@@ -61,6 +66,22 @@ class LiveColumns:
         self._building = threading.Lock()
         self._changed = threading.Condition()  # also the lock of everything here
         self._made = _Kept(kept_bytes)
+        self._closed = False
+        self._builder: threading.Thread | None = None
+
+    def build_ahead(self, pictures: int) -> None:
+        """Builds them in the background, where searches will need them or there are many pictures. To be ended by
+        `close`.
+        """
+        if self.missing or pictures >= LARGE:
+            self._builder = threading.Thread(target=self._build_until_closed, name="columns", daemon=True)
+            self._builder.start()
+
+    def close(self) -> None:
+        """Gives up building."""
+        self._closed = True
+        if self._builder is not None:
+            self._builder.join()
 
     @property
     def memory_bytes(self) -> int:
@@ -137,6 +158,8 @@ class LiveColumns:
                 with self._store.read() as transaction:
                     sequence = meta_number(transaction, SEQUENCE)
                     for _, value in transaction.items(IMAGES):
+                        if self._closed:
+                            raise StorageFailure("the shard is being closed", "open it again")
                         image = decode_image(value)
                         columns.put(image.handle, image.record)
                 with self._changed:
@@ -148,6 +171,12 @@ class LiveColumns:
             finally:
                 with self._changed:
                     self._following = None
+
+    def _build_until_closed(self) -> None:
+        try:
+            self._build()
+        except LookalikeError as failure:  # whoever needs them tries again, and is told
+            logger.warning("the columns of pictures could not be built: %s", failure)
 
     def _apply(self, columns: PictureColumns, sequence: int, changed: Changed) -> None:
         for handle, record in changed.items():

@@ -6,7 +6,7 @@ are true of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -51,7 +51,9 @@ class Matching:
         columns, count, op = self.columns, self.columns.count, asked.op
         values: Sequence[Any] = asked.values
         match asked.field:
-            case "id" | "path" | "caption" as name:
+            case "path":
+                return self._of_path(op, values)
+            case "id" | "caption" as name:
                 return _of_text(columns.texts[name], op, values, count, any_case=name == "caption")
             case "tags":
                 return _of_tags(columns.texts["tags"], op, values, count)
@@ -74,7 +76,31 @@ class Matching:
                 numbers = columns.number(name)
                 if op == "exists":
                     return ~np.isnan(numbers)
-                return ORDER[op](numbers, values[0]) if op in ORDER else np.isin(numbers, np.array(values, np.float64))
+                return (
+                    ORDER[op](numbers, values[0])
+                    if op in ORDER
+                    else _any_of(count, (numbers == value for value in values))
+                )
+
+    def _of_path(self, op: Operator, values: Sequence[str]) -> Mask:
+        columns, count = self.columns, self.columns.count
+        folders, names = columns.coded["folder"], columns.texts["name"]
+        if op == "exists":
+            return names.there(count)
+        if op in ORDER:
+            return _one_by_one(names.there(count), lambda handle: ORDER[op](columns.path(handle) or "", values[0]))
+        if op == "~":
+            head, slash, rest = values[0].rpartition("/")
+            within = folders.matching(text_test("~", values), count)
+            if not slash:
+                return within | names.containing(rest, count)
+            before = folded(head + slash)  # the end of the folder, and the beginning of the name, which has no slash
+            across = folders.matching(lambda folder: folded(folder).endswith(before), count)
+            return within | across & names.beginning_with(rest, count) if rest else within | across
+        parts = [(value[: value.rfind("/") + 1], value[value.rfind("/") + 1 :]) for value in values]
+        in_folder = [folders.matching(head.__eq__, count) for head, _ in parts]
+        of_name = (names.equal_to(name, count, any_case=False) for _, name in parts)
+        return _any_of(count, map(np.logical_and, in_folder, of_name))
 
     def _of_time(self, name: str, op: Operator, values: Sequence[str]) -> Mask:
         """A time that is written less exactly is the whole span: before it, within it, behind it."""
@@ -113,10 +139,15 @@ def _of_text(column: TextColumn, op: Operator, values: Sequence[str], count: int
         return column.containing(values[0], count)
     if op not in ORDER:
         return _any_of(count, (column.equal_to(value, count, any_case=any_case) for value in values))
-    found = np.zeros(count, np.bool_)
-    for handle in np.flatnonzero(column.there(count)).tolist():
-        text = column.get(handle) or ""
-        found[handle] = ORDER[op](folded(text), folded(values[0])) if any_case else ORDER[op](text, values[0])
+    form = folded if any_case else str
+    return _one_by_one(column.there(count), lambda handle: ORDER[op](form(column.get(handle) or ""), form(values[0])))
+
+
+def _one_by_one(there: Mask, test: Callable[[int], bool]) -> Mask:
+    """For what nobody asks often."""
+    found = np.zeros(len(there), np.bool_)
+    for handle in np.flatnonzero(there).tolist():
+        found[handle] = test(handle)
     return found
 
 

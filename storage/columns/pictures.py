@@ -23,7 +23,9 @@ Key = tuple[str, ...]
 
 
 class PictureColumns:
-    """Some 150 bytes a picture with a path, most of them its id and its path. Changed in place: the caller locks."""
+    """Some 130 bytes a picture, and its metadata as JSON. Of a path the folder, with the slash at its end, is kept
+    once, and the rest by itself: a folder has many files. Changed in place: the caller locks.
+    """
 
     def __init__(self) -> None:
         self.numbers: dict[str, NDArray[np.floating[Any]]] = {
@@ -32,7 +34,7 @@ class PictureColumns:
             **{name: np.zeros(0, np.float64) for name in ("bytes", "added_at", "taken_at")},
         }
         self.flags: dict[str, Mask] = {name: np.zeros(0, np.bool_) for name in ("present", "missing", "gps")}
-        self.texts = {name: TextColumn() for name in ("id", "path", "caption", "tags", "metadata")}
+        self.texts = {name: TextColumn() for name in ("id", "name", "caption", "tags", "metadata")}
         self.coded: dict[str, CodedColumn] = {name: CodedColumn() for name in ("format", "camera", "folder")}
         self._keyed: OrderedDict[Key, CodedColumn] = OrderedDict()
         self.count = 0  # handles so far, those of removed pictures among them
@@ -52,6 +54,7 @@ class PictureColumns:
         """None: the picture is gone."""
         if handle >= self.count:
             self.count = handle + 1
+        if handle >= len(self.flags["present"]):
             for name, array in self.numbers.items():
                 self.numbers[name] = with_room(array, self.count, np.nan)
             for name, flags in self.flags.items():
@@ -61,7 +64,7 @@ class PictureColumns:
         path = None if record is None or record.source is None else record.source.path
         texts = self.texts
         texts["id"].put(handle, None if record is None else record.id)
-        texts["path"].put(handle, path)
+        texts["name"].put(handle, None if path is None else path.rpartition("/")[2])
         texts["caption"].put(handle, None if record is None else _caption(record))
         texts["tags"].put(handle, None if record is None else _tags(record))
         metadata = None if record is None or not record.metadata else record.metadata
@@ -72,7 +75,7 @@ class PictureColumns:
         self.flags["gps"][handle] = exif is not None and exif.gps is not None
         self.coded["format"].put(handle, None if record is None else record.format or None)
         self.coded["camera"].put(handle, None if exif is None else exif.camera)
-        self.coded["folder"].put(handle, None if path is None else path.rpartition("/")[0] or "/")
+        self.coded["folder"].put(handle, None if path is None else path[: path.rfind("/") + 1])
         numbers = self.numbers
         if record is not None:  # 0: the picture was imported without its file
             numbers["width"][handle] = record.width or np.nan
@@ -86,6 +89,10 @@ class PictureColumns:
         if name == "pixels":
             return self.number("width") * self.number("height")
         return np.asarray(self.numbers[name][: self.count], np.float64)
+
+    def path(self, handle: int) -> str | None:
+        folder = self.coded["folder"].get(handle)
+        return None if folder is None else folder + (self.texts["name"].get(handle) or "")
 
     def keyed(self, key: Key) -> CodedColumn:
         """What the metadata of each picture has under the key: a JSON list of its value, or of the list's values."""

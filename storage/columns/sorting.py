@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.columns.pictures import PictureColumns
+from storage.columns.values import bare_folder
+from storage.filters.fields import FIELDS
 from storage.types.features import Handles
 from storage.types.listings import Sort, SortKey, SortValue, ranked
-
-TEXTS = ("id", "path", "caption")
-CODED = ("format", "camera", "folder")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +28,14 @@ class SortColumn:
     def value(self, handle: int) -> SortValue:
         """What is compared; of the metadata the first of a list, with numbers before texts."""
         columns, name = self.columns, self.field
-        if name in TEXTS:
+        if name == "path":
+            return columns.path(handle)
+        if name in ("id", "caption"):
             return columns.texts[name].get(handle)
-        if name in CODED:
+        if name == "folder":
+            folder = columns.coded["folder"].get(handle)
+            return None if folder is None else bare_folder(folder)
+        if name in ("format", "camera"):
             return columns.coded[name].get(handle)
         if name == "metadata":
             return _first(columns.keyed(self.key).get(handle))
@@ -42,7 +46,7 @@ class SortColumn:
         """The handles ``by_id``, which are in the order of their ids, in that of the field."""
         if self.field == "id":
             return by_id[::-1] if descending else by_id
-        if self.field in (*TEXTS, *CODED, "metadata"):
+        if FIELDS[self.field] in ("text", "folder", "metadata"):
             places = _places([self.value(handle) for handle in by_id.tolist()])
         else:
             places = self._numbers()[by_id]

@@ -18,6 +18,7 @@ from storage.compiled import CompiledLoop, compiled
 Mask = NDArray[np.bool_]
 
 NONE = -1  # for a length: there is no text
+ANYWHERE, BEGINNING, WHOLE = range(3)  # where in a text something is looked for
 WASTED_FRACTION = 1 / 3
 _AS_IT_IS = np.arange(256, dtype=np.uint8)
 _LOWERED = np.frombuffer(bytes(range(256)).lower(), np.uint8).copy()
@@ -75,17 +76,21 @@ class TextColumn:
 
     def containing(self, text: str, count: int) -> Mask:
         """(count,) whether the text has this in it, whatever the case."""
-        return self._found(_encoded(folded(text)), count, whole=False, any_case=True)
+        return self._found(_encoded(folded(text)), count, ANYWHERE, any_case=True)
+
+    def beginning_with(self, text: str, count: int) -> Mask:
+        """(count,) likewise."""
+        return self._found(_encoded(folded(text)), count, BEGINNING, any_case=True)
 
     def equal_to(self, text: str, count: int, *, any_case: bool) -> Mask:
-        return self._found(_encoded(folded(text) if any_case else text), count, whole=True, any_case=any_case)
+        return self._found(_encoded(folded(text) if any_case else text), count, WHOLE, any_case=any_case)
 
-    def _found(self, wanted: bytes, count: int, *, whole: bool, any_case: bool) -> Mask:
+    def _found(self, wanted: bytes, count: int, where: int, *, any_case: bool) -> Mask:
         found = np.zeros(max(count, len(self._lengths)), np.uint8)
         if len(self._lengths):
             _find()(
                 self._buffer, self._starts, self._lengths, self._folded_lengths, np.frombuffer(wanted, np.uint8).copy(),
-                _LOWERED if any_case else _AS_IT_IS, whole, any_case, found,
+                _LOWERED if any_case else _AS_IT_IS, where, any_case, found,
             )  # fmt: skip
         return found[:count].view(np.bool_)
 
@@ -121,23 +126,24 @@ def _encoded(text: str) -> bytes:
 
 def _find() -> CompiledLoop:
     return compiled(
-        _find_loop, "uint8[:]", "int64[:]", "int32[:]", "int32[:]", "uint8[:]", "uint8[:]", "boolean", "boolean",
+        _find_loop, "uint8[:]", "int64[:]", "int32[:]", "int32[:]", "uint8[:]", "uint8[:]", "int64", "boolean",
         "uint8[:]",
     )  # fmt: skip
 
 
 def _find_loop(
     buffer: NDArray[Any], starts: NDArray[Any], lengths: NDArray[Any], folded_lengths: NDArray[Any],
-    wanted: NDArray[Any], form: NDArray[Any], whole: bool, any_case: bool, found: NDArray[Any],
+    wanted: NDArray[Any], form: NDArray[Any], where: int, any_case: bool, found: NDArray[Any],
 ) -> None:  # fmt: skip
     size = wanted.size
     for handle in range(lengths.size):
         first, length = starts[handle], lengths[handle]
         if any_case and folded_lengths[handle] > 0:
             first, length = first + length, folded_lengths[handle]
-        if length < size or (whole and length != size):
+        if length < size or (where == WHOLE and length != size):
             continue
-        for place in range(first, first + length - size + 1):
+        last = first + length - size if where == ANYWHERE else first
+        for place in range(first, last + 1):
             same = 0
             while same < size and form[buffer[place + same]] == wanted[same]:
                 same += 1

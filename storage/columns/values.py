@@ -29,17 +29,23 @@ def text_test(op: Operator, values: Sequence[str]) -> Callable[[str], bool]:
 
 
 def folder_test(op: Operator, values: Sequence[str]) -> Callable[[str], bool]:
-    """Of a file's folder: = in ~. An absolute one means what lies at it or below it; another one any folder on the way
-    that has this name, or names one after the other."""
+    """Of a file's folder, with the slash at its end: = in ~. An absolute one means what lies at it or below it; another
+    one any folder on the way that has this name, or several that have these names one after the other.
+    """
     if op == "~":
-        return text_test(op, values)
+        contains = text_test(op, values)
+        return lambda folder: contains(bare_folder(folder))
     parts = [_as_part(value) for value in values if value]
 
     def lies_in(folder: str) -> bool:
-        whole = _as_part(folder)
-        return any(whole.startswith(part) if part.startswith("/") else f"/{part}" in whole for part in parts)
+        return any(folder.startswith(part) if part.startswith("/") else f"/{part}" in folder for part in parts)
 
     return lies_in
+
+
+def bare_folder(folder: str) -> str:
+    """As users write it."""
+    return folder.rstrip("/") or "/"
 
 
 def _as_part(folder: str) -> str:

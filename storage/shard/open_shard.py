@@ -17,7 +17,7 @@ from storage.shard.plan import ShardPlan
 from storage.tables.model_version_records import stored_fingerprints
 from storage.tables.model_versions import feature_of_key
 from storage.tables.registration import note_originals, register_features, take_ownership
-from storage.tables.schema import SEQUENCE, TABLES, meta_number, missing_count
+from storage.tables.schema import IMAGES, SEQUENCE, TABLES, meta_number, missing_count
 from storage.tables.sources import keep_sources_current
 from storage.types.filters import Filter
 from storage.upkeep.loading import load_index
@@ -113,6 +113,10 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
             }
             moment = Moment(meta_number(transaction, SEQUENCE), indexes, versions)
             missing = missing_count(transaction)
+            pictures = transaction.count(IMAGES)
+        columns = LiveColumns(store, missing)
+        resources.callback(columns.close)
+        columns.build_ahead(pictures)
         live = LiveIndexes(store, Moments(moment), snapshots, ownership, settings.index_configs)
         return OpenShard(
             plan=plan,
@@ -123,7 +127,7 @@ def open_shard(plan: ShardPlan, *, lock_timeout_s: float, search_address: str) -
             originals_may_stay=originals_may_stay,
             search_address=search_address,
             resources=resources.pop_all(),
-            columns=LiveColumns(store, missing),
+            columns=columns,
         )
 
 

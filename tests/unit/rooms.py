@@ -80,7 +80,7 @@ ROOMS: dict[str, frozenset[str]] = {
         "graph/http/forms": "graph/ambience_data graph/config graph/requests storage/filters",
         "graph/http/replies": "graph/client graph/duplicates graph/requests",
         "graph/search": (
-            "graph/ports graph/requests deployments/extractor deployments/pictures storage/index "
+            "graph/ports graph/requests deployments/extractor deployments/pictures storage/filters storage/index "
             "storage/operations storage/shard storage/words"
         ),
         "graph/upkeep": "graph/ports graph/requests deployments/pictures storage/operations",

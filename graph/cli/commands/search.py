@@ -47,6 +47,7 @@ Filter = Annotated[
         "--filter", metavar="FILTER", help="Which pictures may be found, as in 'folder = \"2019\" and width >= 1920'."
     ),
 ]
+Distinct = Annotated[bool, typer.Option("--distinct", help="Of pictures that are the same only the best.")]
 Params = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME.KEY=VALUE", help="A feature's own setting, as in phash.orientations=all."),
@@ -65,6 +66,7 @@ def search(
     max_distance: MaxDistance = None,
     param: Params = None,
     filter: Filter = None,
+    distinct: Distinct = False,
     as_json: Json = False,
     server: Server = DEFAULT_SERVER,
     api_key: ApiKey = None,
@@ -84,6 +86,7 @@ def search(
             max_distance=options.numbers("--max-distance", max_distance),
             params=options.parameters(param or []),
             filter=filter,
+            distinct=distinct,
         )
     if as_json:
         output.show_json(answer)

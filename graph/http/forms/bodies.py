@@ -110,6 +110,8 @@ def search_of(fields: SearchFields, settings: AppSettings, image: bytes | None =
         max_distance=fields.max_distance,
         params=fields.params,
         filter=filter_of(fields.filter),
+        distinct=fields.distinct,
+        cursor=fields.cursor,
     )
 
 

@@ -97,6 +97,10 @@ class SearchFields(Fields):
         default_factory=dict, description="search parameters by feature"
     )
     filter: FilterField | None = Field(default=None, description=FILTER_DESCRIPTION)
+    distinct: bool = Field(default=False, description="of pictures that are the same only the best")
+    cursor: str | None = Field(
+        default=None, description="next_cursor of the page before, with the same request otherwise"
+    )
 
 
 class SimilarFields(Fields):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -21,6 +22,7 @@ from storage.filters.limits import names
 from storage.filters.text_form import parse_filter
 from storage.operations.pictures import ListedPage, Page
 from storage.shard.shard import Shard
+from storage.tables.schema import decode_image
 from storage.types.features import FeatureRows
 from storage.types.filters import Comparison, Filter, Not
 from storage.types.listings import Listed, Sort, SortKey
@@ -32,6 +34,7 @@ from tests.unit.storage.conftest import Reopen
 from tests.unit.storage.filters.made_up import filters
 from tests.unit.storage.samples import PHASH, applied, inside, open_shard
 from tests.unit.storage.words.word_samples import TEXT, words_feature
+from tests.unit.waiting import wait_for
 
 ANNOTATIONS = ("tags", "caption")
 
@@ -230,3 +233,31 @@ def test_a_place_is_found_again_though_its_picture_is_gone(library: Library) -> 
     ids = wanted(rows, None)
     page = shard.ask(ListedPage(None, Sort(), SortKey(ids[3] + "!", ids[3] + "!"), 2))
     assert [one.record.id for one in page] == ids[4:6]
+
+
+def test_columns_that_every_search_needs_are_built_when_the_shard_is_opened(reopen: Reopen) -> None:
+    rng = random.Random(8)
+    shard = reopen((PHASH, TEXT), annotations=ANNOTATIONS)
+    applied(shard, [put(made_up(rng, number, missing=True), [], rng) for number in range(3)])
+    shard = reopen((PHASH, TEXT), annotations=ANNOTATIONS)
+    wait_for(lambda: inside(shard).columns.memory_bytes > 0, "the columns are built")
+
+
+def test_a_shard_can_be_closed_while_its_columns_are_being_built(
+    reopen: Reopen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, begun, never, decode = random.Random(9), threading.Event(), threading.Event(), decode_image
+
+    def slow(value: bytes) -> Any:
+        begun.set()
+        never.wait(0.01)
+        return decode(value)
+
+    shard = reopen((PHASH, TEXT), annotations=ANNOTATIONS)
+    applied(shard, [put(made_up(rng, number, missing=True), [], rng) for number in range(1000)])
+    monkeypatch.setattr(live, "decode_image", slow)
+    shard = reopen((PHASH, TEXT), annotations=ANNOTATIONS)
+    begun.wait(5)
+    started = time.perf_counter()
+    shard.close()
+    assert time.perf_counter() - started < 5

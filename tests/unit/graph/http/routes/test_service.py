@@ -82,7 +82,19 @@ async def test_openapi_has_no_answer_that_was_not_made_a_schema(client: httpx.As
 
 async def test_openapi_lists_the_fields_of_a_search_in_both_forms(client: httpx.AsyncClient) -> None:
     body = (await openapi(client))["paths"]["/v1/search"]["post"]["requestBody"]["content"]
-    fields = {"id", "text", "text_not", "features", "k", "weights", "max_distance", "params", "filter"}
+    fields = {
+        "id",
+        "text",
+        "text_not",
+        "features",
+        "k",
+        "weights",
+        "max_distance",
+        "params",
+        "filter",
+        "distinct",
+        "cursor",
+    }
     assert set(body["application/json"]["schema"]["properties"]) == fields
     assert set(body["multipart/form-data"]["schema"]["properties"]) == {"image", *fields}
 

@@ -1,0 +1,78 @@
+"""Pages of a search, and the best of equal pictures alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from graph.requests.messages import AddRequest, SearchRequest
+from storage.errors import InvalidField
+from storage.filters.text_form import parse_filter
+from tests.unit.graph.local_catalog import LocalService, local_service, photo
+
+ASKED = SearchRequest(image=photo(3), features=("phash",), k=4)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[LocalService]:
+    with local_service(tmp_path) as running:
+        yield running
+
+
+async def fill(service: LocalService, copies: int = 1) -> None:
+    for seed in range(10):
+        for copy in range(copies):
+            image_id = f"photo-{seed}" + ("" if copy == 0 else f"-copy-{copy}")
+            await service.catalog.pictures.add(AddRequest(photo(seed), id=image_id))
+
+
+async def pages(service: LocalService, request: SearchRequest) -> list[list[str]]:
+    found: list[list[str]] = []
+    while True:
+        answer = await service.catalog.searches.search(request)
+        found.append([result.id for result in answer.results])
+        if answer.next_cursor is None:
+            return found
+        request = replace(request, cursor=answer.next_cursor)
+
+
+async def test_pages_of_one_feature_are_its_whole_ranking(service: LocalService) -> None:
+    await fill(service)
+    whole = await service.catalog.searches.search(replace(ASKED, k=100))
+    assert whole.next_cursor is None
+    found = await pages(service, ASKED)
+    assert [len(page) for page in found] == [4, 4, 2]
+    assert [image_id for page in found for image_id in page] == [result.id for result in whole.results]
+
+
+async def test_of_equal_pictures_only_the_best_comes_and_the_page_is_full(service: LocalService) -> None:
+    await fill(service, copies=6)
+    plain = await service.catalog.searches.search(ASKED)
+    assert {result.id.partition("-copy")[0] for result in plain.results} == {"photo-3"}
+    found = await pages(service, replace(ASKED, distinct=True))
+    assert [len(page) for page in found] == [4, 4, 2]
+    assert len({image_id.partition("-copy")[0] for page in found for image_id in page}) == 10
+    assert found[0][0] == plain.results[0].id
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"text": "x"},
+        {"features": ("color",)},
+        {"filter": parse_filter("width > 1")},
+        {"distinct": True},
+        {"image": photo(4)},
+    ],
+)
+async def test_a_cursor_belongs_to_one_search(service: LocalService, other: dict[str, object]) -> None:
+    await fill(service)
+    cursor = (await service.catalog.searches.search(ASKED)).next_cursor
+    with pytest.raises(InvalidField, match="another search"):
+        await service.catalog.searches.search(replace(ASKED, cursor=cursor, **other))  # type: ignore[arg-type]
+    for wrong in ("x", "é", "eC4x"):
+        with pytest.raises(InvalidField, match="cursor"):
+            await service.catalog.searches.search(replace(ASKED, cursor=wrong))
