@@ -26,7 +26,7 @@ from storage.tables.schema import decode_image
 from storage.types.features import FeatureRows
 from storage.types.filters import Comparison, Filter, Not
 from storage.types.listings import Listed, Sort, SortKey
-from storage.types.mutations import DeleteImage, PutImage
+from storage.types.mutations import DeleteImage, PutImage, UpdateSource
 from storage.types.pictures import Exif, ImageRecord, SourceFile
 from storage.types.searches import FeatureQuery, ShardQuery
 from tests.unit.storage.columns.records import WORDS, made_up, matches
@@ -69,6 +69,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         rows[record.id] = record, words
         if number % 3 == 0:  # the same id again, with another row
             changed, words = made_up(rng, number, id=record.id), rng.choice(WORDS)
+            if record.source is not None and changed.source is not None:  # no file takes another one's place
+                here = UpdateSource(f"move {number}", record.id, record.sha256, changed.source)
+                applied(shard, [here])
             applied(shard, [put(changed, words, rng)])
             rows[record.id] = changed, words
         if number % 10 == 0:
@@ -143,10 +146,10 @@ def test_what_changes_is_found_by_its_new_row_at_once(reopen: Reopen) -> None:
         return {text for text, filter in places.items() if listed(shard, filter)}
 
     assert found() == {'folder = "2019"'}
-    moved = replace(record, source=SourceFile("/photos/2020/a.jpg", 1, 1), exif=Exif(gps=(1.0, 2.0)))
-    applied(shard, [put(moved, ["bridge"], rng)])
+    moved = UpdateSource("move", "a", record.sha256, SourceFile("/photos/2020/a.jpg", 1, 1), exif=Exif(gps=(1.0, 2.0)))
+    applied(shard, [moved])
     assert found() == {'folder = "2020"', "gps exists"}
-    applied(shard, [put(replace(moved, missing=True), ["bridge"], rng)])
+    applied(shard, [replace(moved, operation_id="gone", missing=True)])
     assert found() == {"missing = true"}
     assert not listed(shard, None)
     assert shard.ask(Page(None, 10, missing=False)) == []
