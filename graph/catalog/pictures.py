@@ -150,8 +150,11 @@ class Pictures:
             pages = [[Listed(row, SortKey(row.id, row.id)) for row in page] for page in rows]
         else:
             pages = await self._shards.ask_all(ListedPage(request.filter, sort, after, limit + 1))
-        in_order = cmp_to_key(lambda one, other: -1 if sort.puts_before(one, other) else 1)
-        listed = sorted((one for page in pages for one in page), key=lambda one: in_order(one.key))
+
+        def compared(one: Listed, other: Listed) -> int:
+            return -1 if sort.puts_before(one.key, other.key) else 1
+
+        listed = sorted((one for page in pages for one in page), key=cmp_to_key(compared))
         cursor = cursor_of(request, listed[limit - 1].key) if len(listed) > limit else None
         return ImagePage(tuple(one.record for one in listed[:limit]), cursor)
 
