@@ -1,4 +1,4 @@
-"""Indexing a folder again of which nothing has changed: the whole job over HTTP, beside listing the folder alone, in turns.
+"""Indexing a folder again of which nothing has changed: the whole job over HTTP, beside listing it alone, in turns.
 
 The pictures are made up and put straight into the shard; their files are there, and empty: nobody reads them.
 """
@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def fill(photos: Path, data: Path, count: int) -> None:
     rows = FeatureRows(np.zeros((1, spec.dim // 8), np.uint8))
     files = enumerate(made(photos, count))
     for _ in range(0, count, BATCH):
-        part = [file for file, _ in zip(files, range(BATCH), strict=False)]
+        part = islice(files, BATCH)
         shard.apply([put(number, path, photos, {spec.name: rows}) for number, path in part])
     shard.close()
 
