@@ -57,6 +57,7 @@ const getJson = async (path) => (await send(path)).json();
 export const features = async () => (await getJson("v1/features")).features;
 export const stats = () => getJson("v1/stats");
 export const jobs = async () => (await getJson("v1/jobs")).jobs;
+export const stopJob = async (id) => (await send(`v1/jobs/${encodeURIComponent(id)}/stop`, { method: "POST" })).json();
 export const someImages = async (limit) => (await getJson(`v1/images?limit=${limit}`)).images;
 
 /** `options`: {k, features: names or null for the service's choice, params or null, avoid: a sentence or null}. */

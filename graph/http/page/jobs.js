@@ -1,5 +1,6 @@
-// Batch jobs: a progress bar while one runs, one line when it has ended.
+// Batch jobs: a progress bar while one runs, one line when it has ended, a button to end one that watches folders.
 
+import { stopJob } from "./api.js";
 import { byId, counted, element, grouped, prose } from "./dom.js";
 
 const DOING = { index: "Indexing photos", train: "Training an index", backfill: "Computing missing features", reshard: "Moving shards" };
@@ -10,14 +11,19 @@ const watched = new Set(); // jobs seen at work during this visit: only their en
 const dismissed = new Set();
 const rows = new Map();
 
-/** Draw the jobs at work and those that ended while the page was open. Returns whether one is at work. */
+/** Draw the jobs at work and those that ended while the page was open. Returns whether one has something to do. */
 export function showJobs(jobs) {
   const news = jobs.filter((job) => ACTIVE.has(job.state) || (watched.has(job.id) && !dismissed.has(job.id)));
   for (const job of news) watched.add(job.id);
   for (const id of [...rows.keys()]) if (!news.some((job) => job.id === id)) forget(id);
   for (const job of news) drawRow(job);
   byId("jobs").hidden = news.length === 0;
-  return news.some((job) => ACTIVE.has(job.state));
+  return news.some((job) => ACTIVE.has(job.state) && !isIdle(job));
+}
+
+/** Whether it only waits for something to change in its folders. */
+function isIdle({ state, arguments: told, total, done }) {
+  return state === "running" && told?.watch === true && total > 0 && done >= total;
 }
 
 function forget(id) {
@@ -28,11 +34,13 @@ function forget(id) {
 function drawRow(job) {
   const row = rows.get(job.id) ?? newRow(job);
   const active = ACTIVE.has(job.state);
-  const doing = DOING[job.kind] ?? job.kind;
+  const idle = isIdle(job);
+  const doing = idle ? `Watching ${job.arguments.paths.join(", ")}` : (DOING[job.kind] ?? job.kind);
   row.title.textContent = active ? doing : `${doing}: ${(ENDED[job.state] ?? job.state).toLowerCase()}`;
   row.numbers.replaceChildren(...prose(numbersOf(job)));
-  row.bar.hidden = row.percent.hidden = !active;
+  row.bar.hidden = row.percent.hidden = !active || idle;
   row.dismiss.hidden = active;
+  row.stop.hidden = !active || job.arguments?.watch !== true;
   row.node.dataset.state = job.state;
   drawBar(row, job);
 }
@@ -54,13 +62,24 @@ function newRow(job) {
   const percent = element("span", { className: "percent" });
   const numbers = element("p", { className: "numbers" });
   const dismiss = element("button", { type: "button", className: "quiet", textContent: "Dismiss", hidden: true });
-  const node = element("div", { className: "job" }, element("div", { className: "job-head" }, title, percent), bar, numbers, dismiss);
+  const stop = element("button", { type: "button", className: "quiet", textContent: "Stop watching", hidden: true });
+  const head = element("div", { className: "job-head" }, title, percent);
+  const node = element("div", { className: "job" }, head, bar, numbers, stop, dismiss);
+  stop.addEventListener("click", async () => {
+    stop.disabled = true;
+    try {
+      drawRow(await stopJob(job.id));
+    } catch (error) {
+      numbers.replaceChildren(...prose([error.message, error.hint].filter(Boolean).join(" ")));
+    }
+    stop.disabled = false;
+  });
   dismiss.addEventListener("click", () => {
     dismissed.add(job.id);
     forget(job.id);
     byId("jobs").hidden = rows.size === 0;
   });
-  const row = { node, title, percent, bar, numbers, dismiss };
+  const row = { node, title, percent, bar, numbers, stop, dismiss };
   rows.set(job.id, row);
   byId("jobs").append(node);
   return row;
@@ -72,13 +91,15 @@ function numbersOf(job) {
   return [...parts, job.state === "failed" && job.message ? job.message : null].filter(Boolean).join(" · ");
 }
 
-function countsOfIndexing({ id, total, done, added, replaced, unchanged, failed }) {
+function countsOfIndexing({ id, total, done, added, replaced, unchanged, failed, report }) {
   return [
     total > 0 ? `${grouped(done)} of ${counted(total, "file")}` : "Looking for files",
     added ? `${grouped(added)} added` : null,
     replaced ? `${grouped(replaced)} replaced` : null,
+    report?.moved ? `${grouped(report.moved)} moved` : null,
+    report?.missing?.count ? `${grouped(report.missing.count)} whose file is gone` : null,
     unchanged ? `${grouped(unchanged)} unchanged` : null,
-    failed ? `${grouped(failed)} could not be read (\`lookalike jobs ${id}\` lists them)` : null,
+    failed ? `${grouped(failed)} could not be taken (\`lookalike jobs ${id}\` lists them)` : null,
   ];
 }
 

@@ -364,12 +364,34 @@ def test_indexing_is_seen_from_start_to_end(visit: Visit) -> None:
     visit.open()
     bar = visit.page.get_by_role("progressbar", name="Indexing photos")
     expect(bar).to_have_js_property("value", 4)
-    expect(visit.page.locator("#jobs")).to_contain_text("4 of 10 files · 3 added · 1 could not be read")
+    expect(visit.page.locator("#jobs")).to_contain_text("4 of 10 files · 3 added · 1 could not be taken")
     expect(bar).to_have_js_property("value", 8)
     expect(visit.page.get_by_text("Indexing photos: finished")).to_be_visible()
     expect(bar).to_be_hidden()
     visit.page.get_by_role("button", name="Dismiss").click()
     expect(visit.page.locator("#jobs")).to_be_hidden()
+
+
+def test_a_watched_folder_is_said_and_can_be_stopped(visit: Visit) -> None:
+    told = {"paths": ["/photos/2019"], "watch": True}
+    job = {"id": "job-1", "kind": "index", "state": "running", "total": 5, "done": 5, "failed": 0, "arguments": told}
+    job["report"] = {"moved": 2, "missing": {"count": 1, "examples": ["/photos/2019/a.jpg"]}}
+    stopped: list[str] = []
+
+    def stop(route: Any) -> None:
+        stopped.append(route.request.method)
+        route.fulfill(json=job | {"state": "stopped"})
+
+    visit.page.route("**/v1/jobs", lambda route: route.fulfill(json={"jobs": [] if stopped else [job]}))
+    visit.page.route("**/v1/jobs/job-1/stop", stop)
+    visit.open()
+    jobs = visit.page.locator("#jobs")
+    expect(jobs).to_contain_text("Watching /photos/2019")
+    expect(jobs).to_contain_text("5 of 5 files · 2 moved · 1 whose file is gone")
+    expect(jobs.get_by_role("progressbar")).to_be_hidden()
+    jobs.get_by_role("button", name="Stop watching").click()
+    expect(jobs).to_contain_text("Indexing photos: stopped")
+    assert stopped == ["POST"]
 
 
 def test_empty_collection_says_how_to_index(visit: Visit) -> None:
