@@ -7,7 +7,10 @@ its libraries use threads.
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Protocol
@@ -24,6 +27,8 @@ from storage.operations.jobs import FindJob
 from storage.types.jobs import JobRecord
 
 logger = logging.getLogger(__name__)
+
+PARTING_S = 3.0  # in which a job that was told to stop writes its record
 
 SETTINGS_VARIABLE = "LOOKALIKE_JOB_SETTINGS"
 # Which cluster the job belongs to: Ray itself tells it the one that was started last on the machine.
@@ -56,6 +61,7 @@ def run_job(
 ) -> int:
     """0 when the job came to its end, 1 otherwise."""
     logging.basicConfig(level=logging.INFO)
+    end_with_parent()
     settings = AppSettings.model_validate_json(environment[SETTINGS_VARIABLE])
     ray.init(address=environment.get(CLUSTER_VARIABLE), namespace="lookalike", log_to_driver=False)
     shards = FleetShards(fleet_plan(settings, extractor_profiles(settings.extractors)))
@@ -81,6 +87,21 @@ def run_job(
         state, message = "succeeded", ""
     progress.end(state, message[:1000])
     return 0 if state == "succeeded" else 1
+
+
+def end_with_parent(grace_s: float = PARTING_S) -> None:
+    """Ends this process a moment after the one that started it: when the whole service has gone, nobody would take
+    what the job still has to say.
+    """
+    parent = os.getppid()
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARTING_S / 10)
+        time.sleep(grace_s)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True, name="parent").start()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

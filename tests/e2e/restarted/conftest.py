@@ -100,12 +100,27 @@ class Restart:
 
 
 @pytest.fixture(scope="session")
+def watched_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With one photo."""
+    folder = tmp_path_factory.mktemp("watched")
+    (folder / "first.jpg").write_bytes(photo(5900))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def restart(
-    shared_service: RunningService, running: RunningService, photos: None, half_done: AddedImage, models: Path
+    shared_service: RunningService,
+    running: RunningService,
+    photos: None,
+    half_done: AddedImage,
+    models: Path,
+    watched_folder: Path,
 ) -> Restart:
     """shared_service: runs meanwhile, so that an answer of the other service would show; nobody needs it afterwards."""
     seeds = range(6000, 6030)
     with Client(running.url) as client:
+        client.submit_index([str(watched_folder)], watch=True)
+        wait_for(lambda: any(root.watched for root in client.library()), "the folder is watched")
         wait_for(lambda: feature(client, "local").index_kind == "inverted_file", "the index is trained by itself")
         assert running.run("train", "local").returncode == 0
         for seed in seeds:

@@ -4,6 +4,8 @@ is done.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from graph.client import Client
@@ -23,6 +25,16 @@ def test_ctrl_c_stops_everything_and_a_start_finds_everything_again(restart: Res
     for seed in restart.seeds:
         assert client.search(image=photo(seed), features=["phash"], k=1).results[0].id == str(seed)
     assert client.verify().ok
+
+
+def test_a_watched_folder_is_watched_again(restart: Restart, client: Client, watched_folder: Path) -> None:
+    (watched_folder / "second.jpg").write_bytes(photo(5901))
+    shown = f'folder = "{watched_folder}"'
+    wait_for(lambda: len(list(client.images(filter=shown))) == 2, "the new file is taken in", 120)
+    client.unwatch_folder(str(watched_folder))
+    client.forget_folder(str(watched_folder))
+    for row in client.images(filter=shown):
+        client.delete(row.id)
 
 
 def test_an_index_that_was_trained_by_itself_still_finds_after_a_restart(restart: Restart, client: Client) -> None:
