@@ -96,7 +96,7 @@ def _display() -> Iterator[Display]:
     task = progress.add_task("starting", total=None, counts="", rate="", left="")
 
     def display(job: Job) -> None:
-        rate = _rate(job)
+        rate = rate_of(job)
         left_s = (job.total - job.done) / rate if rate else 0.0
         progress.update(
             task,
@@ -112,7 +112,7 @@ def _display() -> Iterator[Display]:
         yield display
 
 
-def _rate(job: Job) -> float:
+def rate_of(job: Job) -> float:
     """Files that were worked on in a second of work: those that needed none, and the start of the job, do not count."""
     if job.started_at is None:
         return 0.0

@@ -44,11 +44,12 @@ def list_pictures(
     if not found and output.on_terminal():
         output.say("nothing found")
         return
-    output.show_table(["id", "size ", "format", "bytes ", "path"], [_cells(row) for row in found[:n]])
+    output.show_table(["id", "taken at", "size ", "format", "bytes ", "path"], [_cells(row) for row in found[:n]])
     if len(found) > n and output.on_terminal():
         output.say(f"there are more: see them with -n {10 * n}")
 
 
 def _cells(row: ImageRow) -> list[str]:
     size = "" if row.byte_size is None else output.byte_size(row.byte_size)
-    return [row.id, f"{row.width}x{row.height}", row.format, size, row.path or ""]
+    taken_at = (row.taken_at or "").replace("T", " ")
+    return [row.id, taken_at, f"{row.width}x{row.height}", row.format, size, row.path or ""]

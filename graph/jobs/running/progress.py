@@ -13,6 +13,7 @@ from storage.operations.jobs import AddJobFailures, PutJob
 from storage.types.jobs import JobFailure, JobRecord
 
 RECORD_INTERVAL_S = 0.5
+BEAT_INTERVAL_S = 10.0  # each one is a write to the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class JobProgress:
         self.record = replace(self.record, updated_at=time.time(), report=report)
         self._shards.ask_patiently(0, PutJob(self.record))
         self._written = time.monotonic()
+
+    def beat(self) -> None:
+        """A sign of life of a job that has nothing to do."""
+        if time.monotonic() - self._written > BEAT_INTERVAL_S:
+            self.write()
 
     def _write_now_and_then(self) -> None:
         if time.monotonic() - self._written > RECORD_INTERVAL_S:

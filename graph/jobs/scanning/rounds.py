@@ -67,7 +67,7 @@ class Rounds:
         if not self._watches:
             yield self._look(None)
             return
-        for changed in changes(self._paths, self._progress.write):
+        for changed in changes(self._paths, self._progress.beat):
             yield self._look(changed)
 
     def again(self, paths: Sequence[str]) -> Round:

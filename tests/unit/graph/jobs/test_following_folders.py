@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 
+from graph.catalog.put_image import put_image
 from graph.jobs.scanning import comparison
 from graph.jobs.scanning.library import Library
 from storage.errors import Unavailable
+from storage.types.mutations import PutImage
 from tests.unit.graph.jobs.indexed_folder import IndexedFolder
 
 
@@ -293,3 +298,27 @@ def test_roots_are_noted_with_what_they_passed_over(folder: IndexedFolder) -> No
     [root] = Library(folder.fleet).roots()
     assert (root.path, root.exclude, root.passed_over) == (str(folder.photos), ("*.gif",), {".mp4": 1})
     assert root.last_scan_at is not None
+
+
+def test_rows_that_were_stored_before_get_what_the_camera_wrote_and_nothing_is_computed(
+    folder: IndexedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder.write("a.jpg", 1)
+    with Image.open(path) as picture:
+        exif = picture.getexif()
+        exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Canon", "Canon EOS 5D"
+        picture.save(path, exif=exif)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("graph.jobs.indexing.pictures.put_image", lambda *given, **named: without_exif(*given, **named))
+        folder.index()
+    assert folder.rows()["a.jpg"].exif is None
+    done = folder.index()
+    assert (done.added, done.replaced, done.unchanged) == (0, 0, 1)
+    found = folder.rows()["a.jpg"].exif
+    assert found is not None
+    assert found.camera == "Canon EOS 5D"
+
+
+def without_exif(*given: Any, **named: Any) -> PutImage:
+    put = put_image(*given, **named)
+    return replace(put, record=replace(put.record, exif=None))

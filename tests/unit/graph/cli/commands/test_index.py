@@ -3,12 +3,15 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
 import pytest
 
+from graph.cli.commands.follow import rate_of
+from graph.client import job_answers, parsing
 from tests.suites.client_suite import JOB, Service, reply
 from tests.unit.graph.cli.conftest import Run
 
@@ -257,3 +260,11 @@ def test_a_person_sees_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
         assert follow(client, "job-1").finished
     assert "30/30" in screen.getvalue()
     assert "5 new  2 unchanged  22 failed" in screen.getvalue()
+
+
+def test_the_rate_is_that_of_work_and_not_of_waiting() -> None:
+    times = {"submitted_at": "2026-01-01T00:00:00Z", "started_at": "2026-01-01T00:10:00Z"}
+    told = JOB | times | {"updated_at": "2026-01-01T00:10:20Z", "kind": "index", "done": 1000, "total": 1200}
+    job = parsing.reader(job_answers.Job)(told | {"unchanged": 590, "skipped": 10, "added": 400})
+    assert rate_of(job) == 20.0
+    assert rate_of(replace(job, started_at=None)) == 0.0

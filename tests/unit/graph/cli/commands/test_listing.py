@@ -26,7 +26,7 @@ def test_pictures_are_lines_with_their_paths(run: Run) -> None:
         "order": "desc",
     }
     lines = result.stdout.splitlines()
-    assert lines[0] == "id\tsize\tformat\tbytes\tpath"
+    assert lines[0] == "id\ttaken at\tsize\tformat\tbytes\tpath"
     assert [line.split("\t")[-1] for line in lines[1:]] == ["/photos/a/0.jpg", "/photos/a/1.jpg"]
     assert result.exit_code == 0
 
