@@ -60,6 +60,7 @@ class Rounds:
         self._number = 0
         self._seen: set[str] = set()  # files that are counted
         self._open: set[str] = set()  # of these, those that the round has to do
+        self._missing: dict[str, KnownFile] = {}  # by id, pictures whose file is gone
         self._counts: Counter[str] = Counter()
         self._report: dict[str, Any] = {}
 
@@ -82,13 +83,13 @@ class Rounds:
         """What is left to do when its work is done."""
         found = one.found
         self._add_exif(found.without_exif)
+        self._note_missing(one)
+        if self._prunes:
+            self._library.remove(self._missing.values())
+            self._counts["pruned"] = len(self._missing)
+            self._missing = {}
+        self._report["missing"] = _told(list(self._missing.values()))
         if one.is_whole:
-            missing = [*found.missing, *found.gone]
-            if self._prunes:
-                self._library.remove(missing)
-                self._counts["pruned"] = len(missing)
-                missing = []
-            self._report["missing"] = _told(missing)
             self._note_roots(one)
         self._open = set()
         self._say()
@@ -162,6 +163,11 @@ class Rounds:
             failures=told,
         )
         self._open = to_do
+
+    def _note_missing(self, one: Round) -> None:
+        back = {known.id for known, _ in (*one.found.moved, *one.found.settled)}
+        known = [] if one.is_whole else [file for file in self._missing.values() if file.id not in back]
+        self._missing = {file.id: file for file in (*known, *one.found.missing, *one.found.gone)}
 
     def _add_exif(self, files: Sequence[KnownFile]) -> None:
         """To rows that were stored before anybody looked for it."""

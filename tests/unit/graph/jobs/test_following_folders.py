@@ -268,7 +268,7 @@ def test_only_what_changed_is_looked_at_between_whole_rounds(folder: IndexedFold
     for number in range(4):
         folder.write(f"in/{number}.jpg", number)
     job = folder.job(watch=True)
-    changed = [None, frozenset({"in/0.jpg", "in/9.jpg"}), frozenset({"in/1.jpg"}), frozenset({"new"})]
+    changed = [None, frozenset({"in/0.jpg", "in/9.jpg"}), frozenset({"in/1.jpg", "in/2.jpg"}), frozenset({"new"})]
     changes = (one and frozenset(str(folder.photos / name) for name in one) for one in changed)
     rounds = []
     with pytest.MonkeyPatch.context() as patch:
@@ -281,6 +281,7 @@ def test_only_what_changed_is_looked_at_between_whole_rounds(folder: IndexedFold
                 folder.move("in/0.jpg", "in/9.jpg")
             if one.number == 2:
                 folder.write("in/1.jpg", 10)
+                (folder.photos / "in/2.jpg").unlink()
             if one.number == 3:
                 folder.write("new/x.jpg", 11)
                 (folder.photos / "new" / "y.txt").write_text("")
@@ -288,7 +289,8 @@ def test_only_what_changed_is_looked_at_between_whole_rounds(folder: IndexedFold
     record = job.progress.record
     assert (record.added, record.replaced, record.report["moved"]) == (5, 1, 1)
     assert (record.done, record.total) == (5, 5)
-    assert folder.library().keys() == {"in/9.jpg", "in/1.jpg", "in/2.jpg", "in/3.jpg", "new/x.jpg"}
+    assert record.report["missing"] == {"count": 1, "examples": [str(folder.photos / "in/2.jpg")]}
+    assert folder.library().keys() == {"in/9.jpg", "in/1.jpg", "in/3.jpg", "new/x.jpg"}
 
 
 def test_roots_are_noted_with_what_they_passed_over(folder: IndexedFolder) -> None:
