@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
 
 import watchfiles
 
@@ -15,7 +17,7 @@ from storage.files import is_reachable
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 2.0
+TICK_S = 0.5
 WHOLE_LOOK_S = 600.0
 WITHOUT_NOTICES_S = 30.0  # between looks, where the system tells nothing
 SETTLED_S = 1.0  # a file that was written to within it may be half a file
@@ -24,27 +26,39 @@ MOST_SETTLING_S = 30.0
 
 def changes(paths: Sequence[str], tick: Callable[[], None]) -> Iterator[frozenset[str] | None]:
     """Paths that came, changed or went, by real paths; None where all is to be looked at, first of all and whenever a
-    folder has come or gone. tick: called every few seconds.
+    folder has come or gone. tick: called again and again.
     """
     while True:
         watched = _reachable(paths)
-        yield None
-        looked = time.monotonic()
-        for changed in _notices(sorted(watched)):
-            tick()
-            if changed is None:  # the system tells nothing
-                if time.monotonic() - looked > WITHOUT_NOTICES_S:
-                    break
-                time.sleep(TICK_S)
-            elif changed:
-                _settle(changed)
-                if there := _below_what_is_there(changed, watched):
-                    yield there
-            if _reachable(paths) != watched or time.monotonic() - looked > WHOLE_LOOK_S:
-                break
+        with closing(_notices(sorted(watched))) as notices:
+            first = next(notices)  # from here on the system tells, also of what changes during the look at all
+            yield None
+            yield from _changed(chain([first], notices), paths, watched, tick)
 
 
-def _notices(paths: Sequence[str]) -> Iterator[frozenset[str] | None]:
+def _changed(
+    notices: Iterable[frozenset[str] | None],
+    paths: Sequence[str],
+    watched: Mapping[str, tuple[int, int]],
+    tick: Callable[[], None],
+) -> Iterator[frozenset[str]]:
+    """Until all is to be looked at again."""
+    looked = time.monotonic()
+    for changed in notices:
+        tick()
+        if changed is None:  # the system tells nothing
+            if time.monotonic() - looked > WITHOUT_NOTICES_S:
+                return
+            time.sleep(TICK_S)
+        elif changed:
+            _settle(changed)
+            if there := _below_what_is_there(changed, watched):
+                yield there
+        if _reachable(paths) != watched or time.monotonic() - looked > WHOLE_LOOK_S:
+            return
+
+
+def _notices(paths: Sequence[str]) -> Generator[frozenset[str] | None]:
     """Empty where nothing has changed for a while; None again and again where the system cannot tell."""
     try:
         if paths:

@@ -116,3 +116,12 @@ def test_where_the_system_tells_nothing_all_is_looked_through_now_and_then(
     watched = Watched(folder)
     assert watched.next() is None
     watched.close()
+
+
+def test_what_changes_during_the_first_look_is_told_after_it(folder: Path, quick: None) -> None:
+    changes = watching.changes([str(folder)], lambda: None)
+    assert next(changes) is None
+    (folder / "late.jpg").write_bytes(b"2")
+    told = next(changes)
+    assert told is not None
+    assert str(folder / "late.jpg") in told
