@@ -33,6 +33,10 @@ QUICK_BYTES = 256 * 1024
 QUICK_PIXELS = 1_000_000
 START_OF_FRAME = range(0xC0, 0xD0)
 NO_FRAME = (0xC4, 0xC8, 0xCC)  # tables and an extension, numbered among the frames
+START_OF_SCAN = b"\xff\xda"  # in the pixels' own bytes a zero follows every FF
+SCANS_OF_THE_LARGEST = 16
+FEWEST_SCANS, MOST_SCANS = 24, 500  # that are allowed, of the largest and of small pictures
+SEQUENTIAL_SCANS = 8  # of a file that is not progressive: one for each component, and none twice
 SEQUENTIAL = (0xC0, 0xC1)  # a progressive file may hold any number of passes over the same pixels
 
 
@@ -71,6 +75,8 @@ def decode(data: bytes, limits: DecodeLimits | None = None) -> WorkingImage:
     picture = open_picture(name, data)
     width, height = picture.size
     _check_pixels(width, height, limits or DecodeLimits())
+    if isinstance(picture, JpegImagePlugin.JpegImageFile):
+        _check_scans(data, picture, limits or DecodeLimits())
     try:
         if name == "jpeg":
             pixels = _jpeg_pixels(data, picture)
@@ -117,6 +123,23 @@ def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
         )
     if width < 1 or height < 1:
         raise UnreadableImage(f"the picture has {width} x {height} pixels", DAMAGED)
+
+
+def _check_scans(data: bytes, picture: JpegImagePlugin.JpegImageFile, limits: DecodeLimits) -> None:
+    """Each scan of a JPEG goes over all pixels again, and takes no more than ten bytes: cameras and editors write about
+    ten of them, and the largest pictures may have a few more.
+    """
+    first = 0 if picture.fp is None else picture.fp.tell()  # behind the marker of the first scan
+    is_progressive = "progressive" in picture.info
+    if not is_progressive and data[first + 2 : first + 3] == bytes([picture.layers]):
+        return  # one scan has all components, and nothing behind it is read
+    scans = 1 + data.count(START_OF_SCAN, first)
+    whole_pictures = SCANS_OF_THE_LARGEST * limits.max_pixels // (picture.width * picture.height)
+    if scans > (max(FEWEST_SCANS, min(MOST_SCANS, whole_pictures)) if is_progressive else SEQUENTIAL_SCANS):
+        raise ImageTooLarge(
+            f"the JPEG has {scans} scans of {picture.width} x {picture.height} pixels, more than are decoded",
+            "save it again as an ordinary JPEG or as PNG",
+        )
 
 
 def _raw_image(data: bytes, limits: DecodeLimits) -> WorkingImage:

@@ -132,6 +132,8 @@ class RayJobs:
         return await self._reconciled(record)
 
     async def failures(self, job_id: str, offset: int, limit: int) -> list[JobFailure]:
+        """Raises JobNotFound."""
+        await self.job(job_id)
         return await self._records.ask(FailuresOfJob(job_id, offset, limit), timeout_s=RECORD_TIMEOUT_S)
 
     async def _reconciled(self, record: JobRecord) -> JobRecord:

@@ -97,11 +97,11 @@ class RunningService:
         if self.process.poll() is not None:
             raise AssertionError(f"the service ended with {self.process.returncode}:\n{self.log[-3000:]}")
 
-    def stop(self) -> int:
-        """Ctrl-C; the exit status."""
+    def stop(self, by: signal.Signals = signal.SIGINT) -> int:
+        """By Ctrl-C where nothing else is said; the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(by)
         return self.process.wait(STOP_TIMEOUT_S)
 
     def kill_everything(self) -> None:

@@ -40,8 +40,10 @@ def serve_command(*, config: Path | None, data: Path | None, host: str | None, p
     check_port(loaded.host, loaded.port)
     plan = checked_plan(loaded)
     with FolderLock(Path(plan.data_dir), timeout_s=DATA_FOLDER_TIMEOUT_S):
-        stop = stop_event()
+        stop = threading.Event()
+        set_by_signals(stop)
         with running_service(loaded, plan):
+            set_by_signals(stop)  # Ray has put handlers of its own in their place
             say_where(loaded)
             stop.wait()
             print("stopping", flush=True)
@@ -74,16 +76,14 @@ def checked_plan(config: ServeConfig) -> FleetPlan:
     return plan
 
 
-def stop_event() -> threading.Event:
-    """Set by Ctrl-C and by SIGTERM."""
-    stop = threading.Event()
+def set_by_signals(stop: threading.Event) -> None:
+    """By Ctrl-C and by SIGTERM."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    return stop
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ from graph.http.replies.openapi import (
     request_body,
 )
 
-JobId = Annotated[str, Path(alias="id", min_length=1, max_length=200, description="the job's id")]
+JobId = Annotated[str, Path(alias="id", description="the job's id")]
 
 
 def job_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:

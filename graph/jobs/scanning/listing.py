@@ -13,7 +13,7 @@ from typing import Any
 from deployments.pictures.formats import HEAD_BYTES, picture_format
 from deployments.pictures.raw import INSTALL, RAW_SUFFIXES, reads_raw
 from graph.jobs.scanning.exclusion import Patterns
-from storage.errors import LookalikeError, UnsupportedImage
+from storage.errors import LookalikeError, UnreadableImage, UnsupportedImage
 from storage.types.jobs import JobFailure
 from storage.types.pictures import SourceFile
 
@@ -136,7 +136,9 @@ def _listed(path: str, folder: str, is_named: bool, failures: list[JobFailure]) 
         status, real = os.lstat(path), path
         if is_named or stat.S_ISLNK(status.st_mode):
             status, real = os.stat(path), os.path.realpath(path)
-    except OSError as failure:
+        if not stat.S_ISREG(status.st_mode):  # whoever opened a pipe would wait for its other end
+            raise UnreadableImage("it is no ordinary file", "leave it out with --exclude")
+    except (OSError, LookalikeError) as failure:
         failures.append(file_failure(path, failure))
         return None
     return ListedFile(
@@ -164,7 +166,8 @@ class _Walk:
         """Files in the order of names."""
         if not os.path.isdir(asked):
             if self._only is None:
-                self.failures.append(JobFailure(printable(asked), "not_found", "no such file or folder"))
+                reason = "neither a file nor a folder" if os.path.lexists(asked) else "no such file or folder"
+                self.failures.append(JobFailure(printable(asked), "not_found", reason))
             return
         patterns = Patterns(asked, self._exclude)
         for folder, folders, names in os.walk(asked, onerror=self._failed):

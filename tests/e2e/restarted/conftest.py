@@ -6,6 +6,7 @@ order of their names, and each start is a fixture that asks for the one before.
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,8 +185,9 @@ def first_model(with_models: RunningService, models: Path, shapes: CompletedProc
 
 @pytest.fixture(scope="session")
 def with_another_model(with_models: RunningService, models: Path, first_model: CompletedProcess[str]) -> RunningService:
-    """Another than `first_model`; phash has as many replicas as it needs."""
-    with_models.stop()
+    """Another than `first_model`; phash has as many replicas as it needs. SIGTERM stops a service like Ctrl-C."""
+    assert with_models.stop(signal.SIGTERM) == 0
+    assert with_models.log.splitlines()[-1] == "stopping"
     with_models.config = model_config(
         models, models / "second", deployments={"phash": {"autoscaling_config": AUTOSCALING}}
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from io import BytesIO
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deployments.pictures.images import QUICK_BYTES, decodes_quickly
+from deployments.pictures.images import QUICK_BYTES, decode, decodes_quickly
+from storage.errors import ImageTooLarge
 
 
 def encoded(size: tuple[int, int], kind: str = "JPEG", **options: Any) -> bytes:
@@ -46,3 +48,30 @@ def test_one_with_a_large_exif_thumbnail_before_its_own_header_does() -> None:
 )
 def test_others_do_not(data: bytes) -> None:
     assert not decodes_quickly(data)
+
+
+def progressive(size: tuple[int, int], extra: int) -> bytes:
+    """A gray JPEG whose last scan comes so many times more."""
+    buffer = BytesIO()
+    Image.new("L", size, 128).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * extra + data[-2:]
+
+
+def test_a_jpeg_that_goes_over_its_pixels_again_and_again_is_refused_before_it_is_decoded() -> None:
+    for size, extra in (((9990, 9990), 100), ((2000, 2000), 1000), ((64, 64), 1000)):
+        data = progressive(size, extra)
+        started = time.perf_counter()
+        with pytest.raises(ImageTooLarge, match="scans of"):
+            decode(data)
+        assert time.perf_counter() - started < 1.0
+
+
+def test_the_scans_that_programs_write_are_read() -> None:
+    assert decode(progressive((640, 480), 0)).width == 640
+    assert decode(progressive((640, 480), 20)).width == 640
+    apart = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(apart).save(buffer, "JPEG", progressive=True, quality=95)
+    assert decode(buffer.getvalue()).width == 64

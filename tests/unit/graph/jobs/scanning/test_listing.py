@@ -138,3 +138,14 @@ def test_only_what_has_changed_is_listed(tmp_path: Path) -> None:
     listing = list_images([str(tmp_path)], only=changed)
     assert [file.name for file in listing.files] == ["b.jpg", "in/deep/d.jpg"]
     assert listing.failures == ()
+
+
+def test_what_is_no_ordinary_file_is_a_failure_and_is_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    touch(tmp_path, "a.jpg")
+    listing = list_images([str(tmp_path)])
+    assert [file.name for file in listing.files] == ["a.jpg"]
+    [failure] = listing.failures
+    assert failure.path == str(tmp_path / "pipe.jpg")
+    assert "it is no ordinary file" in failure.reason
+    assert list_images(["/dev/null"]).failures[0].reason == "neither a file nor a folder"
