@@ -16,9 +16,9 @@ def sync_path(path: Path) -> None:
 
 
 def is_reachable(folder: str) -> bool:
-    """Whether the folder is there and has something in it: where a drive is not mounted, it has not."""
+    """Whether the folder is there and has something in it that is not hidden: without its drive, it has not."""
     try:
         with os.scandir(folder) as entries:
-            return any(entries)
+            return any(not entry.name.startswith(".") and entry.name != "lost+found" for entry in entries)
     except OSError:
         return False

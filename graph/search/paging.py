@@ -1,6 +1,7 @@
 """Pages of a search, and of pictures that are the same only the best.
 
-A page asks for as many results as it ends with and gives the last of them.
+How several features rank together depends on how deep each was asked, so a deeper answer is not a longer one. The first
+page is what a search gives; all others follow from one answer as deep as there can be, without what the first page has.
 """
 
 from __future__ import annotations
@@ -33,17 +34,36 @@ async def one_page(
     max_results: int,
 ) -> SearchAnswer:
     """answer: to a request without a cursor, whatever its ``k``. Raises `InvalidField` for another search's cursor."""
-    start = _start_of(request)
-    end = min(start + request.k, max_results)
-    depth = end
+    first, start = _place_of(request)
+    if request.cursor is None:
+        return await _first_page(request, answer, shards, max_results)
+    whole = replace(request, k=max_results, cursor=None, distinct=False)
+    head, found = await asyncio.gather(
+        _first_page(replace(request, k=first, cursor=None), answer, shards, max_results), answer(whole)
+    )
+    shown = {result.id for result in head.results}
+    ranked = [*head.results, *(result for result in found.results if result.id not in shown)]
+    kept = await _only_the_best(ranked, shards) if request.distinct else ranked
+    end = start + request.k
+    cursor = _cursor_at(request, first, end) if len(kept) > end else None
+    return replace(found, results=tuple(kept[start:end]), next_cursor=cursor)
+
+
+async def _first_page(
+    request: SearchRequest,
+    answer: Callable[[SearchRequest], Awaitable[SearchAnswer]],
+    shards: Shards,
+    max_results: int,
+) -> SearchAnswer:
+    end = depth = min(request.k, max_results)
     while True:
-        found = await answer(replace(request, k=depth, cursor=None, distinct=False))
+        found = await answer(replace(request, k=depth, distinct=False))
         kept = await _only_the_best(found.results, shards) if request.distinct else found.results
         if len(kept) >= end or len(found.results) < depth or depth == max_results:
             break
         depth = min(max_results, DEEPER * depth)
-    cursor = _cursor_at(request, end) if len(kept) >= end and end < max_results else None
-    return replace(found, results=tuple(kept[start:end]), next_cursor=cursor)
+    cursor = _cursor_at(request, end, end) if len(kept) >= end and end < max_results else None
+    return replace(found, results=tuple(kept[:end]), next_cursor=cursor)
 
 
 async def _only_the_best(results: Sequence[SearchResult], shards: Shards) -> list[SearchResult]:
@@ -79,22 +99,25 @@ async def _marks(ids: tuple[str, ...], shards: Shards) -> Iterable[tuple[str, li
     return marks
 
 
-def _cursor_at(request: SearchRequest, place: int) -> str:
-    return base64.urlsafe_b64encode(f"{_mark(request)}.{place}".encode("ascii")).decode("ascii").rstrip("=")
+def _cursor_at(request: SearchRequest, first: int, place: int) -> str:
+    """first: results of the first page."""
+    cursor = f"{_mark(request)}.{first}.{place}"
+    return base64.urlsafe_b64encode(cursor.encode("ascii")).decode("ascii").rstrip("=")
 
 
-def _start_of(request: SearchRequest) -> int:
+def _place_of(request: SearchRequest) -> tuple[int, int]:
+    """(results of the first page, where this one begins)."""
     if request.cursor is None:
-        return 0
+        return request.k, 0
     try:
         padded = request.cursor.encode("ascii") + b"=" * (-len(request.cursor) % 4)
-        mark, _, place = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
-        start = int(place)
+        mark, *places = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(".")
+        first, start = map(int, places)
     except ValueError as error:
         raise InvalidField("cursor: it is no cursor of a search", "send next_cursor of the answer as it is") from error
-    if mark != _mark(request):
+    if mark != _mark(request) or not 0 < first <= start:
         raise InvalidField("cursor: it is of another search", "send the same request with each page")
-    return start
+    return first, start
 
 
 def _mark(request: SearchRequest) -> str:

@@ -35,6 +35,7 @@ from storage.types.mutations import (
     RemoveFeatures,
     UpdateSource,
 )
+from storage.types.pictures import ImageRecord
 
 OPERATIONS_KEPT = 100_000
 LOG_KEPT = 100_000
@@ -153,6 +154,10 @@ class MutationBatch:
             return MutationResult(refused, stored.record), encode_record(stored.record)
         if stored is not None:
             self._pictures.remove(stored)
+            record = _with_what_stays(mutation.record, stored.record)
+            if record is not mutation.record:
+                mutation = replace(mutation, record=record)
+                prepared = replace(prepared, mutation=mutation, encoded=encode_record(record))
         self._insert(mutation, prepared)
         outcome: Outcome = "created" if stored is None else "replaced"
         return MutationResult(outcome, mutation.record), prepared.encoded
@@ -225,6 +230,15 @@ class MutationBatch:
         for order, operation in list(islice(self._transaction.items(OPERATION_ORDER), surplus)):
             self._transaction.delete(OPERATION_ORDER, order)
             self._transaction.delete(OPERATIONS, operation)
+
+
+def _with_what_stays(record: ImageRecord, stored: ImageRecord) -> ImageRecord:
+    """The same picture sent again still comes from its file; a file that changed keeps what was said of its picture."""
+    if record.source is None and stored.source is not None and record.sha256 == stored.sha256:
+        return replace(record, source=stored.source, missing=stored.missing)
+    if record.source is not None and stored.metadata and not record.metadata:
+        return replace(record, metadata=stored.metadata)
+    return record
 
 
 def _is_of_another_file(stored: StoredImage, mutation: PutImage) -> bool:

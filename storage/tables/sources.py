@@ -126,8 +126,8 @@ def id_holder(transaction: ReadTransaction, image_id: str) -> IdHolder | None:
     """Whose the id is: a picture's, or that of a file which is kept out; None where it is free."""
     image = image_by_id(transaction, image_id)
     if image is not None:
-        source = image.record.source
-        return IdHolder(None if source is None else source.path)
+        record = image.record
+        return IdHolder(None if record.source is None else record.source.path, record.sha256, record.byte_size)
     mark = _mark(transaction, image_id)
     return None if mark is None else IdHolder(mark[0].path)
 

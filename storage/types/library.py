@@ -23,9 +23,13 @@ class KnownFile(NamedTuple):
 
 
 class IdHolder(NamedTuple):
-    """Whose an id is. path: of the file that has it; None of a picture that came without one."""
+    """Whose an id is. path: of the file that has it; None of a picture that came without one. sha256, bytes: of that
+    picture; "" and 0 where it was imported without its file.
+    """
 
     path: str | None
+    sha256: str = ""
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

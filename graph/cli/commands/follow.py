@@ -57,11 +57,17 @@ def leave_or_follow(
         present(job)
     else:
         show_outcome(client, job, all_failures=all_failures)
+    if watches and job.state == "stopped":
+        output.say("watched no longer")
+        return None
     if job.state != "succeeded":
         fail(
             f"job {job_id} {'was stopped' if job.state == 'stopped' else 'failed'}: {job.message or 'no reason given'}",
             "run the same command again to go on where it ended",
         )
+    away = job.report.get("unreachable")
+    if job.kind == "index" and away and job.failed == job.total:
+        fail(f"{', '.join(away)} cannot be reached", "check the path; if it is on a drive, mount that")
     if job.kind == "index" and not job.total:
         where = ", ".join(map(str, job.arguments["paths"]))
         fail(f"no picture file was found in {where}", "check the path; docs/getting-started.md lists what is read")

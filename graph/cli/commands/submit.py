@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,9 @@ from graph.loopback import is_loopback
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
-    from graph.client import Job
+    from graph.client import Client, Job
+
+SHOWN = 20
 
 Detach = Annotated[bool, typer.Option("--detach", help="Write the job's id and leave it to run.")]
 
@@ -100,31 +103,37 @@ def index(
         submit = partial(
             client.submit_index, found, id_from=id_from, on_conflict=on_conflict, exclude=tuple(exclude or ())
         )
-        job = leave_or_follow(client, submit(watch=watch), detach=detach, all_failures=failures, watches=watch)
-        if prune and job is not None and _may_prune(job, yes=yes):
-            leave_or_follow(client, submit(prune=True), detach=False, all_failures=failures)
+        job = leave_or_follow(
+            client, submit(watch=watch, prune=prune and yes), detach=detach, all_failures=failures, watches=watch
+        )
+        if prune and not yes and job is not None:
+            _ask_to_prune(client, job)
 
 
-def _may_prune(job: Job, *, yes: bool) -> bool:
-    """After a look at what is gone: whether there is something to remove, and somebody wants that."""
+def _ask_to_prune(client: Client, job: Job) -> None:
+    """Shows the pictures whose files are gone, and removes just these if somebody says so."""
     away: list[str] = job.report.get("unreachable", [])
     if away:
         fail(f"{', '.join(away)} cannot be reached: nothing was removed", "mount its drive, then run it again")
-    missing = job.report.get("missing", {"count": 0, "examples": []})
-    if not missing["count"]:
+    places = (json.dumps(path) for path in job.arguments["paths"])
+    where = " or ".join(f"folder = {place} or path = {place}" for place in places)
+    gone = list(client.images(filter=f"missing = true and ({where})"))
+    if not gone:
         output.say("no file is gone: nothing to remove")
-        return False
-    shown = [*missing["examples"]]
-    if missing["count"] > len(shown):
-        shown.append(f"... and {missing['count'] - len(shown)} more")
-    for line in shown:
-        output.say(f"  {line}")
-    what = output.counted(missing["count"], "picture")
-    if yes:
-        return True
+        return
+    for row in gone[:SHOWN]:
+        output.say(f"  {row.path}")
+    if len(gone) > SHOWN:
+        output.say(f"  ... and {len(gone) - SHOWN} more")
+    what = output.counted(len(gone), "picture")
     if not sys.stdin.isatty():
         raise InvalidField(f"--prune would remove {what}, and nobody is here to answer", "add --yes")
-    return typer.confirm(f"Remove {what} from the collection?")
+    if not typer.confirm(f"Remove {what} from the collection?"):
+        output.say("nothing was removed")
+        return
+    for row in gone:
+        client.delete(row.id, stays_out=False)
+    output.say(f"{what} removed, whose files are gone")
 
 
 def backfill(

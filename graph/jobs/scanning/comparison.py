@@ -6,7 +6,6 @@ Files are read for that only where a known file has as many bytes.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections import defaultdict
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from graph.jobs.scanning.digests import digest_of
 from graph.jobs.scanning.library import Library, source_of
 from graph.jobs.scanning.listing import ListedFile, Listing, is_below
 from storage.files import is_reachable
@@ -187,6 +187,8 @@ class _Comparing:
         return True
 
     def _has_lost_its_file(self, known: KnownFile) -> bool:
+        if os.path.realpath(known.path) != known.path:  # a folder was moved, and a link left in its place
+            return True
         listed = self._listed.get(known.path)
         if listed is not None:
             if (known.size, known.mtime_ns) == (listed.source.size, listed.source.mtime_ns):
@@ -220,15 +222,6 @@ class _Comparing:
             self._found.missing += [file for file in left if file.state == "missing"]
             if path in self._listed or is_gone(path):
                 self._found.gone += [file for file in left if file.state == "stored"]
-
-
-def digest_of(path: str) -> str | None:
-    """The SHA-256 of a file's bytes, hex; None where it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 def is_gone(path: str) -> bool:

@@ -2,8 +2,7 @@
 
 From the path, an id is the file's name below the folder that was asked for. Where that is another file's, names of
 parent folders are put before it until it is free, and where all of them are taken a number behind it. An id from the
-stem or from a number is free or it is not: that is a failure of the file. An id that a picture has which came without
-a file may be taken: whether that picture gives way is the job's to say.
+stem or from a number is free or it is not: that is a failure of the file.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from itertools import count
 from pathlib import PurePath
 from typing import NamedTuple
 
+from graph.jobs.scanning.digests import digest_of
 from graph.jobs.scanning.listing import ListedFile, file_failure
 from storage.encoding.keys import MAX_ID_CHARACTERS, check_image_id
 from storage.errors import ImageExists, InvalidField, LookalikeError
@@ -26,11 +26,16 @@ Holders = Callable[[Sequence[str]], Mapping[str, IdHolder]]
 
 
 class NewFile(NamedTuple):
-    """id: None for one that is made of the contents. is_upload: a picture has it that came without a file."""
+    """id: None for one that is made of the contents. upload: the picture that has it and came without a file."""
 
     id: str | None
     file: ListedFile
-    is_upload: bool = False
+    upload: IdHolder | None = None
+
+    @property
+    def is_the_upload(self) -> bool:
+        """Whether the file is just that picture."""
+        return self.upload is not None and _is_same(self.file, self.upload)
 
 
 def ids_of_new(
@@ -55,9 +60,11 @@ def ids_of_new(
         asking = []
         for image_id, askers in wanted.items():
             for file, choices in askers:
-                owner = _owner(file, chosen.get(image_id), held.get(image_id))
+                holder = held.get(image_id)
+                owner = _owner(file, chosen.get(image_id), holder, id_from)
                 if owner is None:
-                    chosen[image_id] = NewFile(image_id, file, image_id in held and held[image_id].path is None)
+                    is_upload = holder is not None and holder.path is None
+                    chosen[image_id] = NewFile(image_id, file, holder if is_upload else None)
                 elif id_from == "path":
                     asking.append((file, choices))
                 else:
@@ -67,11 +74,22 @@ def ids_of_new(
     return sorted(chosen.values(), key=lambda new: places[new.file.source.path]), failures
 
 
-def _owner(file: ListedFile, other: NewFile | None, holder: IdHolder | None) -> str | None:
-    """The file that has the id; None where this one may have it: it is free, or its own, or an upload's."""
+def _owner(file: ListedFile, other: NewFile | None, holder: IdHolder | None, id_from: str) -> str | None:
+    """Whose the id is; None where the file may have it. An id from a stem or a number is meant for just this picture,
+    and one from a path for a picture that was imported without its file, or uploaded with the very bytes.
+    """
     if other is not None:
         return other.file.source.path
-    return None if holder is None or holder.path == file.source.path else holder.path
+    if holder is None or holder.path == file.source.path:
+        return None
+    if holder.path is None:
+        fits = id_from != "path" or not holder.sha256 or _is_same(file, holder)
+        return None if fits else "a picture that was uploaded"
+    return holder.path
+
+
+def _is_same(file: ListedFile, upload: IdHolder) -> bool:
+    return file.source.size == upload.bytes and digest_of(file.source.path) == upload.sha256
 
 
 def _choices(file: ListedFile, id_from: str, former: str | None) -> Iterator[str]:

@@ -77,6 +77,10 @@ class Library:
         """Their pictures' files are these now."""
         self._apply(UpdateSource(uuid.uuid4().hex, file.id, file.sha256, source, missing) for file, source in files)
 
+    def adopt(self, uploads: Iterable[tuple[str, SourceFile, str]]) -> None:
+        """Uploads (id, file, SHA-256) that are these very files: they come from them from now on."""
+        self._apply(UpdateSource(uuid.uuid4().hex, image_id, sha256, file) for image_id, file, sha256 in uploads)
+
     def add_exif(self, files: Iterable[tuple[KnownFile, Exif]]) -> None:
         self._apply(
             UpdateSource(uuid.uuid4().hex, file.id, file.sha256, source_of(file), exif=exif) for file, exif in files

@@ -90,9 +90,9 @@ def test_odd_names_are_indexed_and_files_that_are_no_pictures_are_listed(
 def test_a_file_that_became_another_picture_replaces_what_it_was(
     shared_service: RunningService, client: Client, tmp_path: Path
 ) -> None:
-    write_photo(tmp_path / "changing.jpg", 5300)
-    client.add(photo(5300), id="changing.jpg")
-    path = write_photo(tmp_path / "changing.jpg", 5301)
+    path = write_photo(tmp_path / "changing.jpg", 5300)
+    assert shared_service.run("index", str(path)).returncode == 0
+    write_photo(path, 5301)
     done = shared_service.run("index", str(path), "--on-conflict", "replace")
     assert "1 replaced" in done.stdout
     assert client.search(image=photo(5301), k=1).results[0].id == "changing.jpg"

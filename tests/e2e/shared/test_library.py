@@ -101,6 +101,7 @@ def test_a_collection_follows_what_becomes_of_its_files(
     asking = Terminal(shared_service, "index", str(tmp_path / "trips"), "--prune")
     asking.until(lambda text: "Remove 1 picture from the collection?" in text)
     assert str(tmp_path / "trips/2020/gone.jpg") in asking.text.replace("\r\n", "")
+    write(tmp_path, "trips/2020/other.jpg", 7004).unlink()
     asking.type("y\n")
     assert asking.end() == 0
     assert "1 picture removed" in asking.text

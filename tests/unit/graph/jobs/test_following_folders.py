@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
+from deployments.pictures.images import DecodeLimits
+from deployments.pictures.prepared import prepare_picture
 from graph.catalog.put_image import put_image
 from graph.jobs.scanning import comparison
 from graph.jobs.scanning.library import Library
 from storage.errors import Unavailable
+from storage.shard.placement import shard_of
 from storage.types.mutations import PutImage
-from tests.unit.graph.jobs.indexed_folder import IndexedFolder
+from tests.unit.graph.jobs.indexed_folder import SHARDS, IndexedFolder
+from tests.unit.graph.local_catalog import photo
 
 
 def test_files_of_one_name_from_two_folders_are_two_pictures(folder: IndexedFolder) -> None:
@@ -324,3 +328,68 @@ def test_rows_that_were_stored_before_get_what_the_camera_wrote_and_nothing_is_c
 def without_exif(*given: Any, **named: Any) -> PutImage:
     put = put_image(*given, **named)
     return replace(put, record=replace(put.record, exif=None))
+
+
+def upload(folder: IndexedFolder, image_id: str, seed: int, **metadata: str) -> None:
+    """As over HTTP: without a file."""
+    prepared = prepare_picture(photo(seed, (64, 48)), (), DecodeLimits())
+    put = put_image(
+        prepared.facts, {}, image_id=image_id, operation_id=f"{image_id} {seed} {metadata}", asked=["phash"],
+        on_conflict="replace", metadata=metadata, original=photo(seed, (64, 48)),
+    )  # fmt: skip
+    folder.fleet.apply(shard_of(image_id, SHARDS), [put])
+
+
+def test_an_upload_stays_where_a_file_of_its_name_is_another_picture(folder: IndexedFolder) -> None:
+    upload(folder, "a.jpg", 1, album="Paris")
+    folder.write("a.jpg", 2)
+    assert folder.index().added == 1
+    rows = folder.rows()
+    assert sorted(rows) == ["a.jpg", "photos/a.jpg"]
+    assert rows["a.jpg"].metadata == {"album": "Paris"}
+
+
+def test_an_upload_that_is_just_the_file_comes_from_it_from_now_on(folder: IndexedFolder) -> None:
+    upload(folder, "a.jpg", 1, album="Paris")
+    path = folder.write("a.jpg", 1)
+    done = folder.index()
+    assert (done.added, done.replaced, done.unchanged) == (0, 0, 1)
+    [row] = folder.rows().values()
+    assert row.source is not None
+    assert (row.id, row.source.path, row.metadata) == ("a.jpg", str(path), {"album": "Paris"})
+
+
+def test_metadata_that_a_picture_is_given_stays_with_its_file(folder: IndexedFolder) -> None:
+    folder.write("a.jpg", 1)
+    folder.index()
+    upload(folder, "a.jpg", 1, album="Paris")
+    assert folder.index().unchanged == 1
+    folder.move("a.jpg", "b.jpg")
+    assert folder.index().report["moved"] == 1
+    folder.write("b.jpg", 2)
+    assert folder.index().replaced == 1
+    [row] = folder.rows().values()
+    assert (row.id, row.metadata) == ("a.jpg", {"album": "Paris"})
+
+
+@pytest.mark.parametrize("asked", ["pix", "disk/pix"])
+def test_a_folder_that_moved_and_left_a_link_takes_its_rows_along(folder: IndexedFolder, asked: str) -> None:
+    folder.write("pix/a.jpg", 1)
+    folder.write("pix/b.jpg", 2)
+    folder.index("pix")
+    folder.remove("b.jpg")
+    folder.move("pix", "disk/pix")
+    (folder.photos / "pix").symlink_to(folder.photos / "disk/pix")
+    done = folder.index(asked)
+    assert (done.added, done.unchanged + done.report["moved"], done.report["kept_out"]) == (0, 1, 1)
+    assert folder.library().keys() == {"disk/pix/a.jpg"}
+
+
+def test_a_folder_with_nothing_but_hidden_files_is_away(folder: IndexedFolder) -> None:
+    path = folder.write("usb/a.jpg", 1)
+    folder.index("usb")
+    path.unlink()
+    (folder.photos / "usb" / ".trash").write_bytes(b"")
+    (folder.photos / "usb" / "lost+found").mkdir()
+    assert folder.index("usb").report["unreachable"] == [str(folder.photos / "usb")]
+    assert not folder.rows()["a.jpg"].missing

@@ -54,7 +54,8 @@ def test_a_picture_is_found_by_the_path_and_by_the_contents_of_its_file(shard: S
     assert shard.ask(at("/photos/a", "/photos/b", "/photos")) == [known]
     assert shard.ask(HeldSizes((9, 10, 11))) == [10]
     assert shard.ask(FilesOfContents(((10, sha256), (11, sha256), (10, "0" * 64)))) == [known]
-    assert shard.ask(IdHolders(("a", "b", "c"))) == [IdHolder("/photos/a"), IdHolder(None), None]
+    upload = IdHolder(None, record("b", {}).sha256, 1000)
+    assert shard.ask(IdHolders(("a", "b", "c"))) == [IdHolder("/photos/a", sha256, 1000), upload, None]
 
 
 def test_files_below_a_folder_come_in_pages_and_no_others(shard: Shard) -> None:

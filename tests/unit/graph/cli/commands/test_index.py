@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 
 from graph.cli.commands.follow import rate_of
 from graph.client import job_answers, parsing
-from tests.suites.client_suite import JOB, Service, reply
+from tests.suites.client_suite import JOB, ROW, Service, reply
 from tests.unit.graph.cli.conftest import Run
 
 DONE = JOB | {"state": "succeeded", "done": 30, "total": 30, "added": 5, "replaced": 1, "unchanged": 2, "failed": 22}
@@ -183,34 +184,76 @@ def test_what_became_of_known_files_is_said(run: Run) -> None:
     ]
 
 
+SOMEBODY_IS_THERE = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+
+
 class TestPruning:
-    MISSING: ClassVar = {"missing": {"count": 2, "examples": ["/p/a.jpg", "/p/b.jpg"]}}
+    """The job says what is missing in its way; what is asked about are the rows themselves."""
 
-    def prune(self, run: Run, report: dict[str, Any], *options: str) -> tuple[Any, list[dict[str, Any]]]:
-        service = job_service(DONE | {"failed": 0, "report": report})
-        result = run(service, "index", ".", "--prune", *options)
-        return result, [json.loads(one.content) for one in service.requests if one.method == "POST"]
+    def prune(
+        self, run: Run, gone: Sequence[str], *options: str, report: Mapping[str, Any] | None = None
+    ) -> tuple[Any, list[httpx.Request]]:
+        rows = [ROW | {"id": name, "path": f"/p/{name}", "missing": True} for name in gone]
 
-    def test_what_is_gone_is_shown_and_removed_with_yes(self, run: Run) -> None:
-        result, jobs = self.prune(run, self.MISSING, "--yes", "--exclude", "*.gif")
+        class PruneService(Service):
+            def __call__(self, request: httpx.Request) -> httpx.Response:
+                self.requests.append(request)
+                match request.method, request.url.path:
+                    case "POST", _:
+                        return reply({"id": "job-1"}, 202)
+                    case "DELETE", _:
+                        return httpx.Response(204)
+                    case _, "/v1/images":
+                        return reply({"images": rows, "next_cursor": None})
+                return reply(DONE | {"failed": 0, "report": report or {}, "arguments": {"paths": ['/p/"x"']}})
+
+        service = PruneService()
+        return run(service, "index", ".", "--prune", *options), service.requests
+
+    def test_with_yes_the_job_itself_removes(self, run: Run) -> None:
+        result, requests = self.prune(run, (), "--yes", "--exclude", "*.gif", report={"pruned": 2})
+        [job] = [json.loads(one.content) for one in requests if one.method == "POST"]
+        assert (job["prune"], job["exclude"]) == (True, ["*.gif"])
+        assert "2 pictures removed, whose files are gone" in result.stdout
+
+    def test_just_what_was_shown_is_removed(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "graph.cli.commands.submit.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+        )
+        monkeypatch.setattr("typer.confirm", lambda question: question.startswith("Remove 2 pictures"))
+        result, requests = self.prune(run, ("a.jpg", "b.jpg"))
         assert [line for line in result.stdout.splitlines() if line.startswith("  ")] == ["  /p/a.jpg", "  /p/b.jpg"]
-        assert [job.get("prune") for job in jobs] == [None, True]
-        assert {tuple(job["exclude"]) for job in jobs} == {("*.gif",)}
+        [asked] = [one for one in requests if one.url.path == "/v1/images"]
+        place = r'"/p/\"x\""'
+        assert asked.url.params["filter"] == f"missing = true and (folder = {place} or path = {place})"
+        removed = [(one.url.path, one.url.params["stays_out"]) for one in requests if one.method == "DELETE"]
+        assert removed == [("/v1/images/a.jpg", "false"), ("/v1/images/b.jpg", "false")]
+
+    def test_who_says_no_is_told_that_nothing_was_removed(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "graph.cli.commands.submit.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+        )
+        monkeypatch.setattr("typer.confirm", lambda question: False)
+        result, requests = self.prune(run, ("a.jpg",))
+        assert result.stdout.splitlines()[-1] == "nothing was removed"
+        assert not [one for one in requests if one.method == "DELETE"]
 
     def test_on_a_pipe_nothing_is_removed_without_yes(self, run: Run) -> None:
-        result, jobs = self.prune(run, self.MISSING)
-        assert (result.exit_code, len(jobs)) == (2, 1)
+        result, requests = self.prune(run, ("a.jpg",))
+        assert result.exit_code == 2
         assert "add --yes" in result.stderr
+        assert not [one for one in requests if one.method == "DELETE"]
 
     def test_where_nothing_is_gone_there_is_nothing_to_ask(self, run: Run) -> None:
-        result, jobs = self.prune(run, {"missing": {"count": 0, "examples": []}})
-        assert (result.exit_code, len(jobs)) == (0, 1)
+        result, _ = self.prune(run, ())
+        assert result.exit_code == 0
         assert "nothing to remove" in result.stdout
 
     def test_a_folder_that_cannot_be_reached_is_not_pruned(self, run: Run) -> None:
-        result, jobs = self.prune(run, {**self.MISSING, "unreachable": ["/p"]}, "--yes")
-        assert (result.exit_code, len(jobs)) == (1, 1)
+        result, requests = self.prune(run, ("a.jpg",), report={"unreachable": ["/p"]})
+        assert result.exit_code == 1
         assert "/p cannot be reached: nothing was removed" in result.stderr
+        assert not [one for one in requests if one.method == "DELETE"]
 
     def test_wrong_combinations_are_refused(self, run: Run) -> None:
         for options in (["--prune", "--watch"], ["--prune", "--detach"], ["--yes"]):
@@ -268,3 +311,15 @@ def test_the_rate_is_that_of_work_and_not_of_waiting() -> None:
     job = parsing.reader(job_answers.Job)(told | {"unchanged": 590, "skipped": 10, "added": 400})
     assert rate_of(job) == 20.0
     assert rate_of(replace(job, started_at=None)) == 0.0
+
+
+def test_a_folder_that_is_away_is_a_failure_of_the_command(run: Run) -> None:
+    away = DONE | {"total": 1, "done": 1, "failed": 1, "report": {"unreachable": ["/usb"]}}
+    result = run(job_service(away), "index", ".")
+    assert result.exit_code == 1
+    assert "/usb cannot be reached" in result.stderr
+
+
+def test_a_folder_that_somebody_else_stops_watching_is_no_failure(run: Run) -> None:
+    result = run(job_service(DONE | {"state": "stopped", "failed": 0}), "index", ".", "--watch")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "watched no longer")

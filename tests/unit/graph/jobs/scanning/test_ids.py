@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -55,10 +56,19 @@ def test_a_file_that_was_kept_out_gets_its_id_again() -> None:
     assert [one.id for one in new] == ["b.jpg"]
 
 
-def test_the_id_of_an_upload_may_be_taken_and_is_marked() -> None:
-    files = listed("/photos", "7.jpg", "8.jpg")
-    new, _ = ids_of_new(files, "path", lambda ids: {"7.jpg": IdHolder(None)}, {})
-    assert [(one.id, one.is_upload) for one in new] == [("7.jpg", True), ("8.jpg", False)]
+def test_an_upload_keeps_its_id_unless_the_file_is_just_that_picture(tmp_path: Path) -> None:
+    (tmp_path / "7.jpg").write_bytes(b"picture")
+    file = ListedFile(SourceFile(str(tmp_path / "7.jpg"), 7, 1), str(tmp_path), "7.jpg", False)
+    same = IdHolder(None, hashlib.sha256(b"picture").hexdigest(), 7)
+    for upload, id_from, wanted, is_it in (
+        (same, "path", "7.jpg", True),
+        (IdHolder(None, "0" * 64, 7), "path", f"{tmp_path.name}/7.jpg", False),
+        (IdHolder(None, "", 0), "path", "7.jpg", False),
+        (IdHolder(None, "0" * 64, 7), "stem", "7", False),
+    ):
+        held = {"7.jpg": upload, "7": upload}
+        [one], _ = ids_of_new([file], id_from, lambda ids: {one: held[one] for one in ids if one in held}, {})  # noqa: B023
+        assert (one.id, one.is_the_upload) == (wanted, is_it)
 
 
 def test_a_taken_stem_or_number_is_a_failure_that_names_whose_it_is() -> None:
