@@ -16,7 +16,7 @@ from storage.duplicates.messages import NOTHING_NEAR, NearAnswer, NearPicture, N
 from storage.duplicates.picture_facts import NearMemory, NearStore
 from storage.errors import InvalidRequest
 from storage.index.hamming_range import Matches, rows_within
-from storage.index.vector_index import check_rows
+from storage.index.vector_index import Allowed, are_allowed, check_rows
 from storage.kv.store import ReadTransaction
 from storage.tables.model_versions import known_key
 from storage.types.features import Handles
@@ -30,18 +30,31 @@ Bits = NDArray[np.int32]
 
 
 def walk_pictures(
-    transaction: ReadTransaction, moment: Moment, feature: str, views: int, after: int, limit: int
+    transaction: ReadTransaction,
+    moment: Moment,
+    feature: str,
+    views: int,
+    after: int,
+    limit: int,
+    allowed: Allowed | None = None,
 ) -> list[NearPicture]:
     """Pictures that have the feature, in the order of their handles, from behind ``after``, with so many views each.
     Raises as `near_pictures`.
     """
-    return NearStore(transaction, _binary_key(moment, feature), views, NearMemory()).after(after, limit)
+    return NearStore(transaction, _binary_key(moment, feature), views, NearMemory()).after(after, limit, allowed)
 
 
 def near_pictures(
-    transaction: ReadTransaction, moment: Moment, questions: NearQuestions, memory: NearMemory
+    transaction: ReadTransaction,
+    moment: Moment,
+    questions: NearQuestions,
+    memory: NearMemory,
+    allowed: Allowed | None = None,
 ) -> Iterator[NearAnswer]:
-    """One answer a query. Raises `UnknownFeature`, `InvalidRequest` for a feature without binary rows, or bad views."""
+    """One answer a query. allowed: the pictures that may be near; all of them where it is None.
+
+    Raises `UnknownFeature`, `InvalidRequest` for a feature without binary rows, or bad views.
+    """
     key = _binary_key(moment, questions.feature)
     for query in questions.queries:
         check_rows(f"the query of {query.id!r}", query.views, moment.versions.specs[key])
@@ -51,7 +64,7 @@ def near_pictures(
         asked = questions.queries[first : first + at_once]
         store = NearStore(transaction, key, questions.views, memory)
         matches = rows_within(index, np.concatenate([query.views for query in asked]), questions.max_distance)
-        yield from _answers(store, asked, matches, questions.max_distance)
+        yield from _answers(store, asked, matches, questions.max_distance, allowed)
 
 
 def _binary_key(moment: Moment, feature: str) -> str:
@@ -62,7 +75,7 @@ def _binary_key(moment: Moment, feature: str) -> str:
 
 
 def _answers(
-    store: NearStore, queries: Sequence[NearQuery], matches: Matches, max_distance: int
+    store: NearStore, queries: Sequence[NearQuery], matches: Matches, max_distance: int, allowed: Allowed | None
 ) -> Iterator[NearAnswer]:
     row = 0
     for query in queries:
@@ -72,6 +85,8 @@ def _answers(
         else:
             handles, bits = _distances(store, query, matches, row)
             there = (bits <= max_distance) & (handles != store.handle_of(query.id))
+            if allowed is not None:
+                there &= are_allowed(allowed, handles)
             yield _answer(store, query, handles[there], bits[there])
         row = end
 

@@ -15,6 +15,7 @@ from storage.encoding.feature_rows import decode_rows
 from storage.encoding.keys import number_key, number_of, text_key
 from storage.encoding.records import decode_fields
 from storage.errors import CorruptData
+from storage.index.vector_index import Allowed
 from storage.kv.store import ReadTransaction
 from storage.tables.schema import HANDLE_BYTES, HANDLES, IMAGES, feature_table, record_by_handle
 from storage.types.features import BinaryVectors, Handles
@@ -50,10 +51,14 @@ class NearStore:
         value = self._transaction.get(IMAGES, text_key(image_id))
         return -1 if value is None else number_of(value[:HANDLE_BYTES])
 
-    def after(self, handle: int, limit: int) -> list[NearPicture]:
-        """Pictures that have the feature, in the order of their handles, from behind this one."""
-        entries = islice(self._transaction.items(self._table, number_key(handle + 1)), limit)
-        return [self._picture(number_of(key), value) for key, value in entries]
+    def after(self, handle: int, limit: int, allowed: Allowed | None = None) -> list[NearPicture]:
+        """Pictures that have the feature, in the order of their handles, from behind this one. allowed: those that are
+        wanted; all where it is None.
+        """
+        items = self._transaction.items(self._table, number_key(handle + 1))
+        entries = ((number_of(key), value) for key, value in items)
+        wanted = (one for one in entries if allowed is None or (one[0] < len(allowed) and allowed[one[0]]))
+        return [self._picture(*entry) for entry in islice(wanted, limit)]
 
     def picture(self, handle: int, distance: int) -> NearPicture:
         """Raises `CorruptData` where there is none."""

@@ -12,18 +12,18 @@ from storage.shard.operation import Operation
 
 @dataclass(frozen=True, slots=True)
 class Near(Operation[list[NearAnswer]]):
-    """See `near_pictures`."""
+    """See `near_pictures`. Pictures whose file is missing are left out."""
 
     questions: NearQuestions
 
     def run(self, shard: OpenShard) -> list[NearAnswer]:
-        with shard.read() as (transaction, moment):
-            return list(near_pictures(transaction, moment, self.questions, shard.near_memory))
+        with shard.read_with_masks({None}) as (transaction, moment, masks):
+            return list(near_pictures(transaction, moment, self.questions, shard.near_memory, masks[None]))
 
 
 @dataclass(frozen=True, slots=True)
 class Walk(Operation[list[NearPicture]]):
-    """See `walk_pictures`."""
+    """See `walk_pictures`. Pictures whose file is missing are left out."""
 
     feature: str
     views: int
@@ -31,8 +31,8 @@ class Walk(Operation[list[NearPicture]]):
     limit: int
 
     def run(self, shard: OpenShard) -> list[NearPicture]:
-        with shard.read() as (transaction, moment):
-            return walk_pictures(transaction, moment, self.feature, self.views, self.after, self.limit)
+        with shard.read_with_masks({None}) as (transaction, moment, masks):
+            return walk_pictures(transaction, moment, self.feature, self.views, self.after, self.limit, masks[None])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from storage.duplicates import near_search as near_pictures
 from storage.duplicates.messages import NearAnswer, NearQuestions
 from storage.errors import InvalidRequest, UnknownFeature
 from storage.operations.duplicates import Near, Walk
+from storage.operations.pictures import Records
 from storage.shard.shard import Shard
+from storage.types.mutations import UpdateSource
 from tests.unit.storage.duplicates.near_collection import SPECS, Made, made_up, neighbours
 from tests.unit.storage.samples import COLOR, applied, delete, open_shard, put
 
@@ -129,3 +131,20 @@ def test_bad_rows_are_refused(shard: Shard) -> None:
     bad = Made("bad", 1, 1, 1, np.zeros((1, 3), np.uint8))
     with pytest.raises(InvalidRequest, match="bad"):
         ask(shard, [bad])
+
+
+def test_pictures_whose_file_is_missing_are_left_out(shard: Shard, pictures: Sequence[Made]) -> None:
+    gone = [picture for picture in pictures if picture.path is not None][:40]
+    records = shard.ask(Records(tuple(picture.id for picture in gone)))
+    applied(
+        shard,
+        [
+            UpdateSource(f"gone {one.id}", one.id, one.sha256, one.source, missing=True)
+            for one in records
+            if one is not None and one.source is not None
+        ],
+    )
+    left = [picture for picture in pictures if picture not in gone]
+    for picture, answer in zip(left, ask(shard, left), strict=True):
+        check(answer, picture, left)
+    assert {one.id for one in shard.ask(Walk("phash", 2, -1, 1000))} == {picture.id for picture in left}
