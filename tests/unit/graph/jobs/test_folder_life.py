@@ -70,6 +70,7 @@ class Life:
             self._folder.job(*ROOTS, watch=True).run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_library_is_the_folder_after_many_changes(
     folder: IndexedFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

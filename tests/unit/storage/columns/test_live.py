@@ -94,6 +94,7 @@ def wanted(rows: Rows, filter: Filter | None) -> list[str]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(filter=filters())
 def test_a_filter_means_what_a_look_at_every_row_gives(library: Library, filter: Filter) -> None:

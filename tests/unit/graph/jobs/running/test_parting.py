@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.unit.waiting import PATIENCE_S
 
 JOB = """
@@ -17,6 +19,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_a_job_ends_soon_after_whoever_started_it() -> None:
     starter = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
     parent = subprocess.Popen([sys.executable, "-c", starter, JOB], stdout=subprocess.PIPE, text=True)

@@ -15,6 +15,8 @@ import pytest
 from graph.jobs.scanning import watching
 from tests.unit.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.slow
+
 
 class Stop(Exception):
     """Ends the watching of a test, at its next tick."""
