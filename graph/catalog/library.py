@@ -71,9 +71,7 @@ class Library:
             return
         jobs = [job for job in await self._jobs.jobs() if job.arguments.get("watch")]
         since = time.time() - RESUMED_AFTER_S
-        tried = {
-            path for job in jobs if _is_at_work(job) or job.submitted_at > since for path in job.arguments["paths"]
-        }
+        tried = {path for job in jobs if job.is_at_work or job.submitted_at > since for path in job.arguments["paths"]}
         for root in wanted:
             if root.path not in tried:
                 await self._submit(root)
@@ -102,7 +100,7 @@ class Library:
         )
 
     async def _watching(self) -> list[JobRecord]:
-        return [job for job in await self._jobs.jobs() if _is_at_work(job) and job.arguments.get("watch")]
+        return [job for job in await self._jobs.jobs() if job.is_at_work and job.arguments.get("watch")]
 
     async def _known(self) -> list[Root]:
         return await self._first.ask(Roots(), timeout_s=self._shards.timeout_s)
@@ -129,7 +127,3 @@ class Library:
             watched=root.watched,
             last_scan_at=None if root.last_scan_at is None else datetime.fromtimestamp(root.last_scan_at, UTC),
         )
-
-
-def _is_at_work(job: JobRecord) -> bool:
-    return job.state in ("queued", "running")

@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 JobKind = Literal["index", "backfill", "import"]
 MODULES: Mapping[JobKind, str] = {"index": "index", "backfill": "backfill", "import": "import_ambience"}
 RECORD_TIMEOUT_S = 10.0
-UNFINISHED = ("queued", "running")
 SILENT_AFTER_S = 2.0  # one that said something since is at work: Ray need not be asked, through processes of its own
 NO_AGENT = "No available agent"  # in what Ray says while it has nobody to start a job with
 AGENT_PATIENCE_S = 15.0  # from when on it is not asked again: a request has half a minute
@@ -112,11 +111,11 @@ class RayJobs:
 
     async def stop(self, job_id: str) -> None:
         """Raises JobNotFound. Stopping a job that has ended changes nothing."""
-        if (await self.job(job_id)).state not in UNFINISHED:
+        if not (await self.job(job_id)).is_at_work:
             return
         await asyncio.to_thread(self._stop, job_id)
         deadline = time.monotonic() + RECORD_TIMEOUT_S
-        while time.monotonic() < deadline and (await self.job(job_id)).state in UNFINISHED:
+        while time.monotonic() < deadline and (await self.job(job_id)).is_at_work:
             await asyncio.sleep(0.1)
 
     async def jobs(self) -> list[JobRecord]:
@@ -138,7 +137,7 @@ class RayJobs:
 
     async def _reconciled(self, record: JobRecord) -> JobRecord:
         """A job that was killed could not write its end: Ray knows better."""
-        if record.state not in UNFINISHED or time.time() - record.updated_at < SILENT_AFTER_S:
+        if not record.is_at_work or time.time() - record.updated_at < SILENT_AFTER_S:
             return record
         status = await asyncio.to_thread(self._ray_status, record.id)
         state = ended_state(record, status, time.time())

@@ -34,27 +34,19 @@ _STATE_NAMES = {mark: state for state, mark in _STATES.items()}
 
 def note_source(transaction: WriteTransaction, stored: StoredImage) -> None:
     """The file of a picture that has come, or whose row has changed. Lifts the mark of a removal of just this file."""
-    record, key = stored.record, number_key(stored.handle)
-    if record.source is None:
-        return
-    lift_removal(transaction, record.id, record.source.path)
-    state: FileState = "missing" if record.missing else "stored"
-    transaction.put(SOURCES, _path_key(record.source.path) + key, _STATES[state] + record.id.encode())
-    transaction.put(CONTENTS, _contents_key(record.source.size, record.sha256) + key, record.id.encode())
+    file = _of_record(stored.record)
+    if file is not None:
+        lift_removal(transaction, file.id, file.path)
+        _put_entries(transaction, file, stored.handle)
 
 
 def forget_source(transaction: WriteTransaction, stored: StoredImage, *, stays_out: bool = False) -> None:
     """The file of a picture that goes, or whose row is about to change. stays_out: leaves a mark in its place."""
-    record, key = stored.record, number_key(stored.handle)
-    if record.source is None:
-        return
-    if stays_out:
-        source = record.source
-        removed = KnownFile(record.id, source.path, source.size, source.mtime_ns, record.sha256, "removed", True)
-        _put_mark(transaction, removed, stored.handle)
-        return
-    transaction.delete(SOURCES, _path_key(record.source.path) + key)
-    transaction.delete(CONTENTS, _contents_key(record.source.size, record.sha256) + key)
+    file = _of_record(stored.record)
+    if file is not None and stays_out:
+        _put_mark(transaction, file._replace(state="removed", has_exif=True), stored.handle)
+    elif file is not None:
+        _delete_entries(transaction, file, stored.handle)
 
 
 def lift_removal(transaction: WriteTransaction, image_id: str, path: str) -> bool:
@@ -134,13 +126,9 @@ def id_holder(transaction: ReadTransaction, image_id: str) -> IdHolder | None:
 
 def is_noted(transaction: ReadTransaction, stored: StoredImage) -> bool:
     """Whether a picture is found by its file, as it is to be."""
-    record, key = stored.record, number_key(stored.handle)
-    if record.source is None:
-        return True
-    state: FileState = "missing" if record.missing else "stored"
-    by_path = transaction.get(SOURCES, _path_key(record.source.path) + key)
-    by_contents = transaction.get(CONTENTS, _contents_key(record.source.size, record.sha256) + key)
-    return (by_path, by_contents) == (_STATES[state] + record.id.encode(), record.id.encode())
+    file = _of_record(stored.record)
+    entries = () if file is None else _entries(file, stored.handle)
+    return all(transaction.get(table, key) == value for table, key, value in entries)
 
 
 def count_strays(transaction: ReadTransaction, known: Container[int]) -> int:
@@ -216,18 +204,33 @@ def _mark(transaction: ReadTransaction, image_id: str) -> tuple[KnownFile, int] 
 
 def _put_mark(transaction: WriteTransaction, file: KnownFile, handle: int) -> None:
     """Found by its contents, too: the file may be renamed."""
-    key, image_id = number_key(handle), file.id.encode()
     fields = [file.path, file.size, file.mtime_ns, file.sha256, handle]
     transaction.put(REMOVED, text_key(file.id), encode_fields({"id": file.id, "file": fields}))
-    transaction.put(SOURCES, _path_key(file.path) + key, _STATES["removed"] + image_id)
-    transaction.put(CONTENTS, _contents_key(file.size, file.sha256) + key, image_id)
+    _put_entries(transaction, file, handle)
 
 
 def _drop_mark(transaction: WriteTransaction, file: KnownFile, handle: int) -> None:
-    key = number_key(handle)
     transaction.delete(REMOVED, text_key(file.id))
-    transaction.delete(SOURCES, _path_key(file.path) + key)
-    transaction.delete(CONTENTS, _contents_key(file.size, file.sha256) + key)
+    _delete_entries(transaction, file, handle)
+
+
+def _put_entries(transaction: WriteTransaction, file: KnownFile, handle: int) -> None:
+    for table, key, value in _entries(file, handle):
+        transaction.put(table, key, value)
+
+
+def _delete_entries(transaction: WriteTransaction, file: KnownFile, handle: int) -> None:
+    for table, key, _ in _entries(file, handle):
+        transaction.delete(table, key)
+
+
+def _entries(file: KnownFile, handle: int) -> tuple[tuple[str, bytes, bytes], ...]:
+    """(table, key, value) by which a file is found."""
+    key, image_id = number_key(handle), file.id.encode()
+    return (
+        (SOURCES, _path_key(file.path) + key, _STATES[file.state] + image_id),
+        (CONTENTS, _contents_key(file.size, file.sha256) + key, image_id),
+    )
 
 
 def _starting(

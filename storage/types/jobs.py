@@ -32,6 +32,11 @@ class JobRecord:
     started_at: float | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it has not come to its end, so far as its record says."""
+        return self.state in ("queued", "running")
+
 
 @dataclass(frozen=True, slots=True)
 class JobFailure:

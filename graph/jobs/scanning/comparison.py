@@ -32,8 +32,8 @@ class Comparison:
 
     unchanged: files of pictures that need no work, ``without_exif`` among them. kept_out: how many files are, because
     their pictures were removed by hand; of ``moved_marks`` it is noted where they are now. lifted: those that are kept
-    out no longer. unreachable: folders that look as if their drive was not there, and
-    how many pictures are known from each.
+    out no longer. unreachable: folders that look as if their drive was not there, and how many pictures are known from
+    each.
     """
 
     new: list[ListedFile] = field(default_factory=list)
@@ -134,17 +134,17 @@ class _Comparing:
         """The file has the bytes that are known of it."""
         self._used.add(own.id)
         now = file.source
+        here = own._replace(path=now.path, size=now.size, mtime_ns=now.mtime_ns)
         if own.state == "removed":
             self._found.kept_out += 1
-            if source_of(own) != now:
-                moved = own._replace(path=now.path, size=now.size, mtime_ns=now.mtime_ns)
-                self._found.moved_marks.append(moved)
+            if here != own:
+                self._found.moved_marks.append(here)
             return
         self._found.unchanged.append(file)
-        if source_of(own) != now or own.state == "missing":
+        if here != own or own.state == "missing":
             self._found.settled.append((own, now))
         if not own.has_exif:
-            self._found.without_exif.append(own._replace(path=now.path, size=now.size, mtime_ns=now.mtime_ns))
+            self._found.without_exif.append(here)
 
     def _digests_of(self, files: Sequence[ListedFile]) -> dict[str, str]:
         held = self._library.held_sizes({file.source.size for file in files})

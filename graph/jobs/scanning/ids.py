@@ -26,16 +26,14 @@ Holders = Callable[[Sequence[str]], Mapping[str, IdHolder]]
 
 
 class NewFile(NamedTuple):
-    """id: None for one that is made of the contents. upload: the picture that has it and came without a file."""
+    """id: None for one that is made of the contents. has_upload: a picture has it that came without a file; adopted:
+    the SHA-256 of that picture where the file is just it.
+    """
 
     id: str | None
     file: ListedFile
-    upload: IdHolder | None = None
-
-    @property
-    def is_the_upload(self) -> bool:
-        """Whether the file is just that picture."""
-        return self.upload is not None and _is_same(self.file, self.upload)
+    has_upload: bool = False
+    adopted: str | None = None
 
 
 def ids_of_new(
@@ -61,10 +59,11 @@ def ids_of_new(
         for image_id, askers in wanted.items():
             for file, choices in askers:
                 holder = held.get(image_id)
-                owner = _owner(file, chosen.get(image_id), holder, id_from)
+                upload = holder if holder is not None and holder.path is None else None
+                adopted = upload.sha256 if upload is not None and _is_same(file, upload) else None
+                owner = _owner(file, chosen.get(image_id), holder, may_take=bool(adopted) or id_from != "path")
                 if owner is None:
-                    is_upload = holder is not None and holder.path is None
-                    chosen[image_id] = NewFile(image_id, file, holder if is_upload else None)
+                    chosen[image_id] = NewFile(image_id, file, upload is not None, adopted)
                 elif id_from == "path":
                     asking.append((file, choices))
                 else:
@@ -74,17 +73,16 @@ def ids_of_new(
     return sorted(chosen.values(), key=lambda new: places[new.file.source.path]), failures
 
 
-def _owner(file: ListedFile, other: NewFile | None, holder: IdHolder | None, id_from: str) -> str | None:
-    """Whose the id is; None where the file may have it. An id from a stem or a number is meant for just this picture,
-    and one from a path for a picture that was imported without its file, or uploaded with the very bytes.
+def _owner(file: ListedFile, other: NewFile | None, holder: IdHolder | None, *, may_take: bool) -> str | None:
+    """Whose the id is; None where the file may have it. may_take: from an upload. An id from a stem or a number is
+    meant for just this picture, and one from a path for the very bytes, or for a picture imported without its file.
     """
     if other is not None:
         return other.file.source.path
     if holder is None or holder.path == file.source.path:
         return None
     if holder.path is None:
-        fits = id_from != "path" or not holder.sha256 or _is_same(file, holder)
-        return None if fits else "a picture that was uploaded"
+        return None if may_take or not holder.sha256 else "a picture that was uploaded"
     return holder.path
 
 

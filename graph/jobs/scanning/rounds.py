@@ -113,11 +113,11 @@ class Rounds:
         self._tell(found)
         new, failures = ids_of_new(found.new, self._id_from, self._library.holders, _former_ids(found))
         unreachable = [_unreachable(folder, count) for folder, count in found.unreachable.items()]
-        adopted = [one for one in new if one.is_the_upload]
-        self._library.adopt((str(one.id), one.file.source, one.upload.sha256) for one in adopted if one.upload)
-        others = [one for one in new if one not in adopted]
-        skipped = [one.file for one in others if one.upload] if self._skips else []
-        work: Work = [(one.id, one.file.source) for one in others if not (self._skips and one.upload)]
+        adopted = [one for one in new if one.adopted]
+        self._library.adopt((str(one.id), one.file.source, str(one.adopted)) for one in adopted)
+        others = [one for one in new if not one.adopted]
+        skipped = [one.file for one in others if one.has_upload] if self._skips else []
+        work: Work = [(one.id, one.file.source) for one in others if not (self._skips and one.has_upload)]
         found.unchanged += [one.file for one in adopted]
         if self._skips:
             skipped += [file for _, file in found.changed]

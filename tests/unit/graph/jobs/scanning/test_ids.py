@@ -68,7 +68,7 @@ def test_an_upload_keeps_its_id_unless_the_file_is_just_that_picture(tmp_path: P
     ):
         held = {"7.jpg": upload, "7": upload}
         [one], _ = ids_of_new([file], id_from, lambda ids: {one: held[one] for one in ids if one in held}, {})  # noqa: B023
-        assert (one.id, one.is_the_upload) == (wanted, is_it)
+        assert (one.id, one.adopted is not None) == (wanted, is_it)
 
 
 def test_a_taken_stem_or_number_is_a_failure_that_names_whose_it_is() -> None:
