@@ -61,7 +61,7 @@ class Matching:
                 return self._of_words(op, values)
             case "missing" | "gps" as name:
                 wanted = values if op != "exists" else [True, False] if name == "missing" else [True]
-                return np.isin(columns.flags[name][:count], np.array(wanted, np.bool_))
+                return _any_of(count, (columns.flags[name][:count] == value for value in wanted))
             case "format" | "camera" as name:
                 test = _always if op == "exists" else text_test(op, values)
                 return columns.coded[name].matching(test, count)
@@ -94,9 +94,11 @@ class Matching:
             within = folders.matching(text_test("~", values), count)
             if not slash:
                 return within | names.containing(rest, count)
+            if not rest:  # it ends with a slash, as folders do
+                return within
             before = folded(head + slash)  # the end of the folder, and the beginning of the name, which has no slash
             across = folders.matching(lambda folder: folded(folder).endswith(before), count)
-            return within | across & names.beginning_with(rest, count) if rest else within | across
+            return within | across & names.beginning_with(rest, count)
         parts = [(value[: value.rfind("/") + 1], value[value.rfind("/") + 1 :]) for value in values]
         in_folder = [folders.matching(head.__eq__, count) for head, _ in parts]
         of_name = (names.equal_to(name, count, any_case=False) for _, name in parts)
