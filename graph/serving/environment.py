@@ -38,6 +38,14 @@ RAY = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+ALONE = {  # where the cluster is this service's own
+    # For other systems than Linux by its name, and the one way to have Ray listen on loopback alone. It also keeps Ray
+    # from telling other machines an address.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # What Ray keeps for its dashboard of each call between processes, some 2 kB: of 100,000 calls, unless it is told.
+    "RAY_task_events_max_num_task_in_gcs": "5000",
+    "RAY_task_events_max_dropped_task_attempts_tracked_per_job_in_gcs": "1000",
+}
 MEMORY = {
     # Pictures come and go by the megabyte: glibc would give each back to the kernel and ask for it again, page by page.
     "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
@@ -52,11 +60,11 @@ exec {command} "$@"
 
 
 def prepare_ray_environment(
-    folder: Path, free_port: Callable[[], int], environment: MutableMapping[str, str] = os.environ
+    folder: Path, free_port: Callable[[], int], *, alone: bool, environment: MutableMapping[str, str] = os.environ
 ) -> None:
     """Sets what Ray and Serve read on import. folder: for HAProxy's files. Folder and ports are of this service alone:
     at Serve's defaults a second service on the machine would send its requests to the first while its own router is
-    away.
+    away. alone: in a cluster of its own, not one that it joins.
     """
     folder.mkdir(parents=True, exist_ok=True)
     first_router_port = ROUTER_PORTS[free_port() % len(ROUTER_PORTS)]
@@ -73,7 +81,7 @@ def prepare_ray_environment(
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_router_port + ROUTER_PORTS.step - 1),
         "DASHBOARD_METRIC_PORT": str(free_port()),  # of the dashboard's own figures; elsewhere Ray's choice
     }
-    for name, value in {**RAY, **TRANSPORT, **MEMORY, **own}.items():
+    for name, value in {**RAY, **(ALONE if alone else {}), **TRANSPORT, **MEMORY, **own}.items():
         environment.setdefault(name, value)
     pass_proxies_by(environment)
 

@@ -6,23 +6,26 @@ dashboard answers, which takes seconds and which nothing of a service waits for.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
 from ray._private.node import Node
 from ray._private.parameter import RayParams
 from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
-from ray._private.services import resolve_ip_for_localhost
 
 from graph.serving.local_ray import STARTED
 
 LOOK_INTERVAL_S = 1.0
+DEFAULT_TOKEN = Path("~/.ray/auth_token")
 
 
 class HeadNode(Node):
@@ -47,10 +50,8 @@ def run(options: Mapping[str, Any]) -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     logging.getLogger("ray").setLevel(logging.WARNING)
-    ensure_token_if_auth_enabled(create_token_if_missing=True)
-    address = resolve_ip_for_localhost(options["node_ip_address"])
-    own = {"node_ip_address": address, "node_name": address, "include_log_monitor": False}
-    params = RayParams(**{**options, **own})
+    keep_token_private()
+    params = RayParams(**{**options, "node_name": options["node_ip_address"], "include_log_monitor": False})
     node = HeadNode(params, head=True, shutdown_at_exit=False, spawn_reaper=True)
     try:
         print(STARTED, flush=True)
@@ -60,6 +61,17 @@ def run(options: Mapping[str, Any]) -> None:
             time.sleep(LOOK_INTERVAL_S)
     finally:
         node.kill_all_processes(check_alive=False)
+
+
+def keep_token_private() -> None:
+    """Makes Ray's token where there is none. Ray lets everybody on the machine read it, and who has it may run any code
+    as this user.
+    """
+    before = os.umask(0o077)
+    ensure_token_if_auth_enabled(create_token_if_missing=True)
+    os.umask(before)
+    with contextlib.suppress(OSError):  # there is none, or it is another user's
+        DEFAULT_TOKEN.expanduser().chmod(0o600)
 
 
 if __name__ == "__main__":

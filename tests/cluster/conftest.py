@@ -12,7 +12,7 @@ import pytest
 import ray
 from ray._raylet import Config  # type: ignore[attr-defined]
 
-from graph.serving.environment import RAY
+from graph.serving.environment import ALONE, RAY
 from graph.serving.local_ray import LOOPBACK, free_port, head_options, start_command, wait_until_started
 from storage.cluster.fleet import NAMESPACE
 
@@ -24,7 +24,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster of 2 CPUs and 1 GPU, to which this process belongs."""
     port, log = free_port(), tmp_path_factory.mktemp("ray") / "log"
     with pytest.MonkeyPatch.context() as patched, log.open("wb") as output:
-        for name, value in {**RAY, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
+        for name, value in {**RAY, **ALONE, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
             patched.setenv(name, value)
         process = subprocess.Popen(
             start_command({**head_options(port), **SIZE}),

@@ -92,8 +92,8 @@ def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         # Short, because the path of a socket in it has at most 107 bytes.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-", ignore_cleanup_errors=True)))
-        prepare_ray_environment(folder, free_port)
         joined = os.environ.get("RAY_ADDRESS")
+        prepare_ray_environment(folder, free_port, alone=not joined)
         print(f"joining Ray at {joined}" if joined else "starting Ray", flush=True)
         address = joined or stack.enter_context(local_ray(folder / "ray.log", meanwhile=load_application))
         import ray

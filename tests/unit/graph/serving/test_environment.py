@@ -10,10 +10,10 @@ from graph.serving import haproxy_config
 from graph.serving.environment import own_address, prepare_ray_environment
 
 
-def environment_of(folder: Path, first_port: int, **given: str) -> dict[str, str]:
+def environment_of(folder: Path, first_port: int, *, alone: bool = True, **given: str) -> dict[str, str]:
     ports = itertools.count(first_port)
     environment = dict(given)
-    prepare_ray_environment(folder, lambda: next(ports), environment)
+    prepare_ray_environment(folder, lambda: next(ports), alone=alone, environment=environment)
     return environment
 
 
@@ -38,6 +38,12 @@ def test_what_is_set_already_stays(tmp_path: Path) -> None:
     assert environment["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
     assert environment["RAY_SERVE_HAPROXY_STATS_PORT"] == "1"
     assert environment["RAY_AUTH_MODE"] == "token"
+
+
+def test_only_a_cluster_of_its_own_is_kept_on_loopback(tmp_path: Path) -> None:
+    kept = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+    assert environment_of(tmp_path, 40_000)[kept] == "0"
+    assert kept not in environment_of(tmp_path, 40_000, alone=False)
 
 
 def test_haproxy_is_started_through_the_program_that_amends_its_configuration(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,16 @@ def state_and_group(folder: Path) -> tuple[str, int]:
     except OSError:  # it has ended meanwhile
         return "", 0
     return state, int(group)
+
+
+def test_rays_token_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+    token = tmp_path / ".ray" / "auth_token"
+    environment = {**os.environ, "HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
+    code = "from graph.serving.ray_head import keep_token_private as keep; keep()"
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+        assert token.stat().st_mode & 0o777 == 0o600
+        token.chmod(0o644)  # as Ray leaves it
 
 
 def test_the_head_is_told_to_stay_on_loopback() -> None:
