@@ -104,7 +104,7 @@ quick-tests: setup
 	@$(BIN)/python -m pytest --quiet -n 2 --dist worksteal -m "not slow" tests/unit
 
 format: setup ## put the code into the project's format, and make the async client anew from the blocking one
-	@$(BIN)/python -m graph.client.generate
+	@$(BIN)/python -m lookalike_client.generate
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
@@ -112,5 +112,5 @@ bench: setup ## every benchmark, beside its baseline; results in benchmarks/resu
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
 
 clean: ## remove what make and the tools made (.venv, build/, caches); never photos or data
-	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) {.,lookalike_client}/{build,*.egg-info} .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

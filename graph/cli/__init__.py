@@ -1,3 +1,3 @@
 """The shell command ``lookalike``.
-Everything it knows of a running service comes through ``graph/client``.
+Everything it knows of a running service comes through ``lookalike_client``.
 """

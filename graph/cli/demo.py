@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from graph.client import Client, ImageRow, SearchAnswer
 from graph.same_picture import SAME_PICTURE_BITS
+from lookalike_client import Client, ImageRow, SearchAnswer
 from storage.errors import LookalikeError
 
 HOST = "127.0.0.1"

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
-from graph.loopback import is_loopback
+from lookalike_client.loopback import is_loopback
 from storage.errors import Misconfigured, did_you_mean
 from storage.index.inverted_file import PROBES
 from storage.upkeep.factory import TRAIN_AFTER_ROWS, KindChoice

@@ -17,7 +17,7 @@ from graph.moving.move_back import Moves, Unmoved, settle, state_found
 from storage.errors import ImageNotFound, InvalidField
 
 if TYPE_CHECKING:
-    from graph.client import Client, DuplicateGroup, DuplicatePicture
+    from lookalike_client import Client, DuplicateGroup, DuplicatePicture
 
 Seen = tuple[int, int, int, int]  # device, inode, bytes, mtime in ns
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graph.client.answers import (
+from lookalike_client.answers import (
     FeatureReport,
     PartReport,
     PartStatus,
@@ -15,8 +15,8 @@ from graph.client.answers import (
     SearchResult,
     ShardTraining,
 )
-from graph.client.answers import Training as TrainingAnswer
-from graph.client.job_answers import LibraryRoot
+from lookalike_client.answers import Training as TrainingAnswer
+from lookalike_client.job_answers import LibraryRoot
 from storage.encoding import keys
 from storage.types.filters import Filter
 from storage.types.listings import Sort

@@ -18,6 +18,7 @@ from typing import Any
 
 import ray
 
+import lookalike_client.errors
 import storage
 from storage.cluster.actor import shard_actor_class
 from storage.cluster.plan import FleetPlan
@@ -116,14 +117,15 @@ def _close(names: Sequence[str]) -> None:
 
 
 def fleet_version(plan: FleetPlan, code: Path | None = None) -> str:
-    """Changes with the storage code, the features and their indexes: no actor is reused with one of them outdated. Not
-    with the models of late features, which come and go while an actor serves.
+    """Changes with the storage code, the errors, the features and their indexes: no actor is reused with one of them
+    outdated. Not with the models of late features, which come and go while an actor serves.
 
     code: the folder that the actors import, this one unless said.
     """
     folder = Path(storage.__file__).parent if code is None else code
     sources = sorted(folder.rglob("*.py"))
     parts = [source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes() for source in sources]
+    parts.append(Path(lookalike_client.errors.__file__).read_bytes())
     settings = plan.settings
     features = sorted((spec.name, spec.fingerprint) for spec in settings.features)
     other_names = (sorted(settings.late), sorted(settings.annotations))

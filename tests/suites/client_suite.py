@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.client import JobFailure, PartReport, ShardTraining, ShardUsage, Tag
-from storage.errors import (
+from lookalike_client import JobFailure, PartReport, ShardTraining, ShardUsage, Tag
+from lookalike_client.errors import (
     Busy,
     DeadlineExceeded,
     ExtractorUnavailable,

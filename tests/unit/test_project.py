@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ("storage", "deployments", "graph")
+LAYERS = ("lookalike_client", "storage", "deployments", "graph")
 FAISS = {"faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs"}
 
 
@@ -44,6 +44,13 @@ def test_every_dependency_is_pinned_at_a_version_it_allows(project: dict[str, An
         name = canonicalize_name(requirement.name)
         assert name in pins, f"{name} has no pin in constraints.txt"
         assert requirement.specifier.contains(pins[name], prereleases=True), f"{name}: {pins[name]} is not allowed"
+
+
+def test_the_client_has_the_version_of_the_project_and_asks_for_less(project: dict[str, Any]) -> None:
+    client = tomllib.loads((ROOT / "lookalike_client/pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert client["version"] == project["version"]
+    assert client["requires-python"] == project["requires-python"]
+    assert set(client["dependencies"]) < set(project["dependencies"])
 
 
 def test_every_package_that_the_code_imports_is_a_dependency(project: dict[str, Any]) -> None:
@@ -82,4 +89,4 @@ def test_make_help_lists_every_target_that_users_are_told_of() -> None:
 
 def test_the_top_level_folders_are_the_fixed_ones() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert packages <= {"benchmarks", "configs", "deployments", "graph", "storage"}
+    assert packages <= {"benchmarks", "configs", "deployments", "graph", "lookalike_client", "storage"}

@@ -14,9 +14,9 @@ from graph.cli.terminal import output
 from graph.cli.terminal.reporting import warn
 
 if TYPE_CHECKING:
-    from graph.client import DuplicateGroup, DuplicatePicture
     from graph.moving.journal import Move
     from graph.moving.move_back import Moves, Unmoved
+    from lookalike_client import DuplicateGroup, DuplicatePicture
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from storage.errors import InvalidField
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from graph.client import Client, DuplicateGroup
     from graph.moving.move_back import Moves
+    from lookalike_client import Client, DuplicateGroup
 
 Threshold = Annotated[
     int,

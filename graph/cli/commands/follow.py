@@ -16,7 +16,7 @@ from storage.errors import DeadlineExceeded, ServiceUnreachable, Unavailable
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from graph.client import Client, Job
+    from lookalike_client import Client, Job
 
 POLL_S = 0.3
 PATIENCE_S = 15.0  # a service that restarts is back by then

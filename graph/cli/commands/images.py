@@ -14,7 +14,7 @@ from graph.cli.terminal.reporting import FAILED, warn
 from storage.errors import ImageNotFound
 
 if TYPE_CHECKING:
-    from graph.client import ImageRow
+    from lookalike_client import ImageRow
 
 VERBS = {"created": "added", "skipped": "kept what was there:"}
 

@@ -13,7 +13,7 @@ from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, 
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
-    from graph.client import Client, Job, JobFailure
+    from lookalike_client import Client, Job, JobFailure
 
 FAILURES_SHOWN = 20
 FAILURES_PAGE = 100

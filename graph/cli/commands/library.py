@@ -13,7 +13,7 @@ from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, 
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
-    from graph.client import LibraryRoot
+    from lookalike_client import LibraryRoot
 
 Words = Annotated[
     list[str] | None,

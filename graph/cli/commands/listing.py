@@ -11,7 +11,7 @@ from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 
 if TYPE_CHECKING:
-    from graph.client import ImageRow
+    from lookalike_client import ImageRow
 
 PAGE_SIZE = 1000
 

@@ -15,7 +15,7 @@ from graph.cli.terminal.reporting import warn
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
-    from graph.client import SearchAnswer, SearchResult
+    from lookalike_client import SearchAnswer, SearchResult
 
 AS_GIVEN = "as_given"  # the view of a query that is neither mirrored nor turned
 MOST_SENTENCES = 5

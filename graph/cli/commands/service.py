@@ -13,7 +13,7 @@ from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, 
 from graph.cli.terminal.reporting import fail, warn
 
 if TYPE_CHECKING:
-    from graph.client import FeatureReport, Job, Readiness, ServiceStats
+    from lookalike_client import FeatureReport, Job, Readiness, ServiceStats
 
 
 def status(

@@ -17,11 +17,11 @@ from graph.cli.commands.jobs import show_import, summary
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.terminal.reporting import fail
-from graph.loopback import is_loopback
+from lookalike_client.loopback import is_loopback
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
-    from graph.client import Client, Job
+    from lookalike_client import Client, Job
 
 SHOWN = 20
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from graph.client import Client
+    from lookalike_client import Client
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 
@@ -26,7 +26,7 @@ def connect(context: typer.Context, server: str, api_key: str | None) -> Client:
 
     The context's ``obj`` is the transport that tests put in the network's place.
     """
-    from graph.client import Client  # takes 0.2 s, which --help need not wait for
+    from lookalike_client import Client  # takes 0.2 s, which --help need not wait for
 
     return Client(server, api_key, transport=context.obj)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from graph.client import Tag
+    from lookalike_client import Tag
 
 # Control, format (such as the marks that reverse a line), surrogate, line and paragraph separator.
 HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -124,7 +124,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        from graph.client.answers import json_name
+        from lookalike_client.answers import json_name
 
         # What the service says under another name than the class is there under both.
         return {name: getattr(value, field.name) for field in fields(value) for name in (field.name, json_name(field))}

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
-from graph.client import answers, job_answers
 from graph.duplicates.pages import DuplicateGroup, DuplicatePage
 from graph.requests.messages import AddAnswer, ImagePage, SearchAnswer, TrainingAnswer
+from lookalike_client import answers, job_answers
 from storage.types.jobs import JobRecord
 from storage.types.pictures import Exif, ImageRecord
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from graph.client import answers, job_answers
+from lookalike_client import answers, job_answers
 
 TITLE = "Lookalike"
 DESCRIPTION = "Finds pictures: the same picture, an edited copy, a picture with the same colours."

@@ -17,7 +17,7 @@ import pytest
 from ray._common.utils import get_ray_address_file
 
 from graph.client import Client
-from graph.client.answers import AddedImage
+from lookalike_client.answers import AddedImage
 from tests.e2e.restarted.pictures import PACKAGE_PHOTOS, feature, package_photo, shape_file
 from tests.e2e.running_service import RunningService, listens, wait_for
 from tests.e2e.service_config import merged, write_config

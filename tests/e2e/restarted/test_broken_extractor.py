@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graph.client import Client
-from graph.client.answers import AddedImage
+from lookalike_client.answers import AddedImage
 from tests.e2e.raw_http import form, outcome, raw_client
 from tests.e2e.running_service import RunningService
 from tests.unit.graph.local_catalog import photo

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from graph.client import Client
-from graph.client.answers import SearchResult
+from lookalike_client.answers import SearchResult
 from storage.errors import InvalidField
 from tests.e2e.restarted.pictures import PART, astronaut, jpeg, package_photo
 from tests.e2e.running_service import RunningService

@@ -44,7 +44,7 @@ def test_without_a_command_it_shows_what_there_is(run: Run) -> None:
 def test_help_does_not_load_the_http_client_and_client_commands_neither_ray_nor_the_numeric_libraries() -> None:
     code = (
         "import sys, graph.cli.main; print('httpx' in sys.modules, 'rich.table' in sys.modules)\n"
-        "import graph.client, rich.progress\n"
+        "import lookalike_client, rich.progress\n"
         "heavy = {'ray', 'numpy', 'faiss', 'pandas', 'cv2', 'PIL', 'pydantic', 'fastapi', 'lmdb'}\n"
         "heavy |= {'huggingface_hub', 'torch', 'transformers'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from graph.client import DuplicateGroup, DuplicatePicture
+from lookalike_client import DuplicateGroup, DuplicatePicture
 from tests.suites.client_suite import failure, reply
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 
-from graph.client import Client, DuplicateGroup
 from graph.moving import move_aside as moving
 from graph.moving.journal import NAME, opened
 from graph.moving.move_back import Moves, put_back
+from lookalike_client import Client, DuplicateGroup
 from tests.unit.graph.moving.duplicate_files import Index
 
 

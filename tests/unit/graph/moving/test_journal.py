@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from graph.client import DuplicateGroup
 from graph.moving.journal import NAME, Journal, opened
+from lookalike_client import DuplicateGroup
 from storage.errors import InvalidField, LookalikeError
 from tests.unit.graph.moving.duplicate_files import group, picture, write
 from tests.unit.graph.moving.runs import move

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graph.client import DuplicateGroup
+from lookalike_client import DuplicateGroup
 from tests.unit.graph.moving.duplicate_files import Index, group, picture, write
 from tests.unit.graph.moving.runs import contents, move, undo
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import lookalike_client.errors
 import storage
 from storage.cluster.fleet import fleet_version
 from storage.cluster.plan import FleetPlan
@@ -35,6 +36,14 @@ def test_a_change_in_any_room_changes_the_version(code: Path, plan: FleetPlan, c
     with (code / changed).open("a") as file:
         file.write("# another line\n")
     assert fleet_version(plan, code) != before
+
+
+def test_a_change_of_the_errors_changes_the_version(
+    code: Path, plan: FleetPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fleet_version(plan)
+    monkeypatch.setattr(lookalike_client.errors, "__file__", str(code / "compiled.py"))
+    assert fleet_version(plan) != before
 
 
 def test_a_file_that_moves_to_another_room_changes_the_version(code: Path, plan: FleetPlan) -> None:

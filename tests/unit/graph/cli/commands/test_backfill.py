@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from graph.cli.commands.follow import follow
-from graph.client import Client
+from lookalike_client import Client
 from tests.suites.client_suite import JOB, Service, failure
 from tests.unit.graph.cli.commands.test_index import job_service
 from tests.unit.graph.cli.conftest import Run

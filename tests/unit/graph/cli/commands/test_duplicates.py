@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from graph.cli.commands.duplicates import consistent
-from graph.client import DuplicateGroup, DuplicatePicture
 from graph.moving.journal import NAME
+from lookalike_client import DuplicateGroup, DuplicatePicture
 from tests.suites.client_suite import Service, failure, reply
 from tests.unit.graph.cli.conftest import Run
 from tests.unit.graph.moving.duplicate_files import Index, group, write

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from graph.cli.commands.follow import rate_of
-from graph.client import job_answers, parsing
+from lookalike_client import job_answers, parsing
 from tests.suites.client_suite import JOB, ROW, Service, reply
 from tests.unit.graph.cli.conftest import Run
 
@@ -289,7 +289,7 @@ def test_a_long_absence_of_the_service_is_not(run: Run, clock: Callable[[float],
 
 def test_a_person_sees_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     from graph.cli.commands.follow import follow
-    from graph.client import Client
+    from lookalike_client import Client
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graph.client import Tag
 from graph.http.replies.answers import json_response
+from lookalike_client import Tag
 
 
 @pytest.mark.parametrize(

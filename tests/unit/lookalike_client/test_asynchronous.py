@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.client import AsyncClient, Client
-from graph.client.generate import FOLDER, MADE, asynchronous
+from lookalike_client import AsyncClient, Client
+from lookalike_client.generate import FOLDER, MADE, asynchronous
 from tests.suites.client_suite import ROW, URL, ClientSuite, Service, reply
 
 
@@ -37,4 +37,4 @@ def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
 @pytest.mark.parametrize("file", MADE)
 def test_it_is_what_the_blocking_client_makes(file: str) -> None:
     twin = (FOLDER / MADE[file]).read_text("utf-8")
-    assert twin == asynchronous(file), "run python -m graph.client.generate, or make format"
+    assert twin == asynchronous(file), "run python -m lookalike_client.generate, or make format"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.client import Client, calls
-from storage.errors import InvalidField
+from lookalike_client import Client, calls
+from lookalike_client.errors import InvalidField
 from tests.suites.client_suite import ROW, URL, Service, reply
 
 ids = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40)

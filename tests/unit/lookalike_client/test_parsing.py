@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from graph.client import calls
-from graph.client.calls import Call
 from graph.http.replies import answers as written
 from graph.requests import messages as requests
+from lookalike_client import calls
+from lookalike_client.calls import Call
 from storage.types.jobs import JobRecord
 from storage.types.pictures import Exif, ImageRecord, SourceFile
 from storage.types.reports import FeatureStats, ShardStats, VerifyReport

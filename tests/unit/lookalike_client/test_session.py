@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from graph.client.session import RetryPolicy, session
-from storage.errors import InvalidField
+from lookalike_client.errors import InvalidField
+from lookalike_client.session import RetryPolicy, session
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1:8000", "ftp://host", "http://", "http://host:port", "file:///etc"])

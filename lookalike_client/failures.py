@@ -1,4 +1,4 @@
-"""Failed answers and broken connections to errors of `storage.errors`."""
+"""Failed answers and broken connections to errors of `lookalike_client.errors`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from storage.errors import (
+from lookalike_client.errors import (
     BodyTooLarge,
     Busy,
     DeadlineExceeded,

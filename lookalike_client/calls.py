@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import httpx
 
-from graph.client import answers, job_answers, parsing
-from storage.errors import InvalidField
+from lookalike_client import answers, job_answers, parsing
+from lookalike_client.errors import InvalidField
 
 Answer = TypeVar("Answer")
 OnConflict = Literal["error", "skip", "replace"]
@@ -75,7 +75,7 @@ def page(
     return Call("GET", "/v1/images", parsing.one(answers.ImagePage), params=params)
 
 
-def duplicates(threshold: int, limit: int, cursor: str | None) -> Call[answers.DuplicatePage]:
+def duplicates(threshold: int | None, limit: int, cursor: str | None) -> Call[answers.DuplicatePage]:
     params = _present(threshold=threshold, limit=limit, cursor=cursor)
     return Call("GET", "/v1/duplicates", parsing.one(answers.DuplicatePage), params=params)
 

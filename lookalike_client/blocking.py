@@ -9,11 +9,10 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from graph.client import answers, calls
-from graph.client.blocking_jobs import JobClient
-from graph.client.calls import Call, FilterSource, OnConflict, Order
-from graph.client.session import ImageSource, Outcome, image_bytes, session
-from graph.same_picture import SAME_PICTURE_BITS
+from lookalike_client import answers, calls
+from lookalike_client.blocking_jobs import JobClient
+from lookalike_client.calls import Call, FilterSource, OnConflict, Order
+from lookalike_client.session import ImageSource, Outcome, image_bytes, session
 
 Answer = TypeVar("Answer")
 
@@ -52,8 +51,8 @@ class Client(JobClient):
     ) -> answers.AddedImage:
         """Store a picture; searchable when this returns. Without an id the service takes the SHA-256 of the bytes.
 
-        Raises `storage.errors.ImageExists` where the id is taken, unless told to skip or replace, and
-        `storage.errors.UnreadableImage` for bytes that are no picture.
+        Raises `errors.ImageExists` where the id is taken, unless told to skip or replace, and
+        `errors.UnreadableImage` for bytes that are no picture.
         """
         return self._send(calls.add(image_bytes(image), id, metadata, on_conflict))
 
@@ -62,7 +61,7 @@ class Client(JobClient):
         return self._send(calls.replace(id, image_bytes(image), metadata))
 
     def get(self, id: str) -> answers.ImageRow:
-        """A picture's row. Raises `storage.errors.ImageNotFound`, as do all calls that name one."""
+        """A picture's row. Raises `errors.ImageNotFound`, as do all calls that name one."""
         return self._send(calls.get(id))
 
     def delete(self, id: str, *, stays_out: bool = True) -> None:
@@ -96,15 +95,16 @@ class Client(JobClient):
             yield from page.images
 
     def duplicate_page(
-        self, threshold: int = SAME_PICTURE_BITS, limit: int = 100, cursor: str | None = None
+        self, threshold: int | None = None, limit: int = 100, cursor: str | None = None
     ) -> answers.DuplicatePage:
         """One page of the groups of `duplicates`; one without groups may have a following page."""
         return self._send(calls.duplicates(threshold, limit, cursor))
 
-    def duplicates(self, threshold: int = SAME_PICTURE_BITS, page_size: int = 100) -> Iterator[answers.DuplicateGroup]:
-        """All groups of the same picture, asked for page by page: the one to keep, and those within so many bits.
+    def duplicates(self, threshold: int | None = None, page_size: int = 100) -> Iterator[answers.DuplicateGroup]:
+        """All groups of the same picture, asked for page by page: the one to keep, and those within
+        ``threshold`` bits of it, where None takes the service's own limit.
 
-        What is added or deleted while this goes on may be in it or not. Raises `storage.errors.UnknownFeature` where
+        What is added or deleted while this goes on may be in it or not. Raises `errors.UnknownFeature` where
         the service computes no hashes.
         """
         page = self.duplicate_page(threshold, page_size)
@@ -169,8 +169,8 @@ class Client(JobClient):
     def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
         """What the service sees in a picture, best first.
 
-        Raises `storage.errors.NotFound` where the configuration has no such annotator, and
-        `storage.errors.ExtractorUnavailable` where its model is missing.
+        Raises `errors.NotFound` where the configuration has no such annotator, and
+        `errors.ExtractorUnavailable` where its model is missing.
         """
         return self._send(calls.tags(image_bytes(image)))
 
@@ -192,12 +192,12 @@ class Client(JobClient):
     def train(self, feature: str) -> answers.Training:
         """Train the index of a local feature in every shard now; takes long on much data.
 
-        Raises `storage.errors.InvalidRequest` where there is nothing to train.
+        Raises `errors.InvalidRequest` where there is nothing to train.
         """
         return self._send(calls.train(feature))
 
     def health(self) -> None:
-        """Raises `storage.errors.ServiceUnreachable` unless the service is alive."""
+        """Raises `errors.ServiceUnreachable` unless the service is alive."""
         self._send(calls.health())
 
     def ready(self) -> answers.Readiness:

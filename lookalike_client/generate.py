@@ -1,4 +1,4 @@
-"""Writes the async client from the blocking one: ``python -m graph.client.generate``."""
+"""Writes the async client from the blocking one: ``python -m lookalike_client.generate``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ FOLDER = Path(__file__).parent
 MADE = {"blocking.py": "asynchronous.py", "blocking_jobs.py": "asynchronous_jobs.py"}
 HEADER = '''"""{}, for asyncio and trio.
 
-Made from `graph.client.{}` by ``python -m graph.client.generate``: change that file, not this one.
+Made from `lookalike_client.{}` by ``python -m lookalike_client.generate``: change that file, not this one.
 """
 '''
 AWAITED = r"read_image|self\._send|self\._attempt|self\.page|self\.duplicate_page|self\.aclose|self\._http\.\w+"
 RULES = (  # in order; ^ is the beginning of a line
     (r"\bblocking_jobs\b", "asynchronous_jobs"),
-    (r"Speaks with one service; safe to share between threads\.", "`graph.client.Client` with every call awaited."),
+    (r"Speaks with one service; safe to share between threads\.", "`lookalike_client.Client` with every call awaited."),
     (r"^import time\n", ""),
     (r"^( +)time\.sleep", r"\1import anyio  # here, because the shell command imports this file and never awaits\n\n"
                           r"\1await anyio.sleep"),

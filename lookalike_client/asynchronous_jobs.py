@@ -1,6 +1,6 @@
 """The client's part for batch jobs and the folders that they look through, for asyncio and trio.
 
-Made from `graph.client.blocking_jobs` by ``python -m graph.client.generate``: change that file, not this one.
+Made from `lookalike_client.blocking_jobs` by ``python -m lookalike_client.generate``: change that file, not this one.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from graph.client import calls, job_answers
-from graph.client.calls import Call, IdFrom, OnKnownFile
+from lookalike_client import calls, job_answers
+from lookalike_client.calls import Call, IdFrom, OnKnownFile
 
 Answer = TypeVar("Answer")
 
@@ -39,7 +39,7 @@ class AsyncJobClient(ABC):
         """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
 
         allow_missing: move over to a model that has changed even where pictures of the old index are left behind.
-        Raises `storage.errors.UnknownFeature`.
+        Raises `errors.UnknownFeature`.
         """
         return await self._send(calls.submit_backfill(feature, allow_missing))
 
@@ -56,7 +56,7 @@ class AsyncJobClient(ABC):
 
         Paths are absolute, on the service's machine. photos: the folder of its pictures. dry_run: write nothing, and
         report the same. keypoint_ranges: a CSV file of the table img_points, or a connection string. features: what
-        the vectors of a folder are. Raises `storage.errors.UnknownFeature`.
+        the vectors of a folder are. Raises `errors.UnknownFeature`.
         """
         return await self._send(calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
 
@@ -65,22 +65,22 @@ class AsyncJobClient(ABC):
         return await self._send(calls.library())
 
     async def forget_folder(self, path: str) -> None:
-        """Its images stay. Raises `storage.errors.NotFound`."""
+        """Its images stay. Raises `errors.NotFound`."""
         await self._send(calls.forget_folder(path))
 
     async def watch_folder(self, path: str) -> str:
-        """Follow what changes in a folder that was indexed; returns the job's id. Raises `storage.errors.NotFound`."""
+        """Follow what changes in a folder that was indexed; returns the job's id. Raises `errors.NotFound`."""
         return await self._send(calls.watch_folder(path))
 
     async def unwatch_folder(self, path: str) -> None:
-        """Raises `storage.errors.NotFound`."""
+        """Raises `errors.NotFound`."""
         await self._send(calls.unwatch_folder(path))
 
     async def jobs(self) -> tuple[job_answers.Job, ...]:
         return await self._send(calls.jobs())
 
     async def job(self, id: str) -> job_answers.Job:
-        """A job's progress. Raises `storage.errors.JobNotFound`."""
+        """A job's progress. Raises `errors.JobNotFound`."""
         return await self._send(calls.job(id))
 
     async def stop_job(self, id: str) -> job_answers.Job:

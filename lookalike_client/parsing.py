@@ -1,6 +1,6 @@
 """HTTP answers to typed ones. Unknown fields are passed over, so that an older client reads a newer service.
 
-What does not parse raises KeyError, TypeError or ValueError; `graph.client.session` turns those into one error.
+What does not parse raises KeyError, TypeError or ValueError; `lookalike_client.session` turns those into one error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import httpx
 
-from graph.client import answers
+from lookalike_client import answers
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]  # from a value of JSON

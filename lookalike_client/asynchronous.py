@@ -1,6 +1,6 @@
 """The client, for asyncio and trio.
 
-Made from `graph.client.blocking` by ``python -m graph.client.generate``: change that file, not this one.
+Made from `lookalike_client.blocking` by ``python -m lookalike_client.generate``: change that file, not this one.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from graph.client import answers, calls
-from graph.client.asynchronous_jobs import AsyncJobClient
-from graph.client.calls import Call, FilterSource, OnConflict, Order
-from graph.client.session import ImageSource, Outcome, read_image, session
-from graph.same_picture import SAME_PICTURE_BITS
+from lookalike_client import answers, calls
+from lookalike_client.asynchronous_jobs import AsyncJobClient
+from lookalike_client.calls import Call, FilterSource, OnConflict, Order
+from lookalike_client.session import ImageSource, Outcome, read_image, session
 
 Answer = TypeVar("Answer")
 
 
 class AsyncClient(AsyncJobClient):
-    """`graph.client.Client` with every call awaited.
+    """`lookalike_client.Client` with every call awaited.
 
     api_key: needed where the service asks for one. timeout_s: for each request. retries: further attempts of a request
     that is safe to repeat, when the service is busy or the connection broke. transport: stands in for the network, in
@@ -54,8 +53,8 @@ class AsyncClient(AsyncJobClient):
     ) -> answers.AddedImage:
         """Store a picture; searchable when this returns. Without an id the service takes the SHA-256 of the bytes.
 
-        Raises `storage.errors.ImageExists` where the id is taken, unless told to skip or replace, and
-        `storage.errors.UnreadableImage` for bytes that are no picture.
+        Raises `errors.ImageExists` where the id is taken, unless told to skip or replace, and
+        `errors.UnreadableImage` for bytes that are no picture.
         """
         return await self._send(calls.add(await read_image(image), id, metadata, on_conflict))
 
@@ -66,7 +65,7 @@ class AsyncClient(AsyncJobClient):
         return await self._send(calls.replace(id, await read_image(image), metadata))
 
     async def get(self, id: str) -> answers.ImageRow:
-        """A picture's row. Raises `storage.errors.ImageNotFound`, as do all calls that name one."""
+        """A picture's row. Raises `errors.ImageNotFound`, as do all calls that name one."""
         return await self._send(calls.get(id))
 
     async def delete(self, id: str, *, stays_out: bool = True) -> None:
@@ -102,17 +101,18 @@ class AsyncClient(AsyncJobClient):
                 yield one
 
     async def duplicate_page(
-        self, threshold: int = SAME_PICTURE_BITS, limit: int = 100, cursor: str | None = None
+        self, threshold: int | None = None, limit: int = 100, cursor: str | None = None
     ) -> answers.DuplicatePage:
         """One page of the groups of `duplicates`; one without groups may have a following page."""
         return await self._send(calls.duplicates(threshold, limit, cursor))
 
     async def duplicates(
-        self, threshold: int = SAME_PICTURE_BITS, page_size: int = 100
+        self, threshold: int | None = None, page_size: int = 100
     ) -> AsyncIterator[answers.DuplicateGroup]:
-        """All groups of the same picture, asked for page by page: the one to keep, and those within so many bits.
+        """All groups of the same picture, asked for page by page: the one to keep, and those within
+        ``threshold`` bits of it, where None takes the service's own limit.
 
-        What is added or deleted while this goes on may be in it or not. Raises `storage.errors.UnknownFeature` where
+        What is added or deleted while this goes on may be in it or not. Raises `errors.UnknownFeature` where
         the service computes no hashes.
         """
         page = await self.duplicate_page(threshold, page_size)
@@ -179,8 +179,8 @@ class AsyncClient(AsyncJobClient):
     async def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
         """What the service sees in a picture, best first.
 
-        Raises `storage.errors.NotFound` where the configuration has no such annotator, and
-        `storage.errors.ExtractorUnavailable` where its model is missing.
+        Raises `errors.NotFound` where the configuration has no such annotator, and
+        `errors.ExtractorUnavailable` where its model is missing.
         """
         return await self._send(calls.tags(await read_image(image)))
 
@@ -202,12 +202,12 @@ class AsyncClient(AsyncJobClient):
     async def train(self, feature: str) -> answers.Training:
         """Train the index of a local feature in every shard now; takes long on much data.
 
-        Raises `storage.errors.InvalidRequest` where there is nothing to train.
+        Raises `errors.InvalidRequest` where there is nothing to train.
         """
         return await self._send(calls.train(feature))
 
     async def health(self) -> None:
-        """Raises `storage.errors.ServiceUnreachable` unless the service is alive."""
+        """Raises `errors.ServiceUnreachable` unless the service is alive."""
         await self._send(calls.health())
 
     async def ready(self) -> answers.Readiness:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from graph.client.failures import ERRORS_BY_STATUS, from_answer
+from lookalike_client.errors import LookalikeError, errors_by_code
+from lookalike_client.failures import ERRORS_BY_STATUS, from_answer
 from storage import errors
-from storage.errors import LookalikeError, errors_by_code
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LookalikeError)]
 

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, TypeVar
 
 import httpx
 
-from graph.client import failures
-from graph.client.calls import Call
-from graph.loopback import is_loopback
-from storage.errors import InvalidField
+from lookalike_client import failures
+from lookalike_client.calls import Call
+from lookalike_client.errors import InvalidField
+from lookalike_client.loopback import is_loopback
 
 Answer = TypeVar("Answer")
 Outcome = httpx.Response | httpx.HTTPError
@@ -90,7 +90,7 @@ class Session:
         return self.policy.pause_s(attempt, None) if broke else None
 
     def answer(self, call: Call[Answer], outcome: Outcome) -> Answer:
-        """The typed answer. Raises the `storage.errors.LookalikeError` that the outcome stands for."""
+        """The typed answer. Raises the `errors.LookalikeError` that the outcome stands for."""
         if isinstance(outcome, httpx.HTTPError):
             raise failures.from_transport(str(self.url), call.timeout_s or self.timeout_s, outcome) from outcome
         if not outcome.is_success and outcome.status_code not in call.expected:
@@ -106,7 +106,7 @@ class Session:
 
 
 def session(base_url: str, api_key: str | None, timeout_s: float, retries: int) -> Session:
-    """Raises `storage.errors.InvalidField` for an address that is no http(s) URL, and a key that no header carries."""
+    """Raises `errors.InvalidField` for an address that is no http(s) URL, and a key that no header carries."""
     try:
         url = httpx.URL(base_url.rstrip("/"))
     except httpx.InvalidURL as error:

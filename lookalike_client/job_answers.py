@@ -1,4 +1,4 @@
-"""What the service answers about batch jobs and the folders that they look through: see `graph.client.answers`."""
+"""What the service answers about batch jobs and the folders that they look through: see `lookalike_client.answers`."""
 
 from __future__ import annotations
 

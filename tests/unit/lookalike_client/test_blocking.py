@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.client import Client
+from lookalike_client import Client
 from tests.suites.client_suite import ROW, URL, ClientSuite, Service, reply
 
 

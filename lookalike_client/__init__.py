@@ -1,0 +1,77 @@
+"""The Python client of a running Lookalike service: `Client`, and its async twin `AsyncClient`.
+
+    with Client("http://127.0.0.1:8000") as client:
+        client.add(Path("bridge.jpg"), id="bridge")
+        for result in client.search(Path("crop.jpg")).results:
+            print(result.id, result.score)
+
+Errors are those of `lookalike_client.errors`, as the service raised them; one that does not answer is
+`lookalike_client.errors.ServiceUnreachable`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lookalike_client.answers import (
+        AddedImage,
+        DuplicateGroup,
+        DuplicatePage,
+        DuplicatePicture,
+        FeatureReport,
+        ImagePage,
+        ImageRow,
+        PartReport,
+        Readiness,
+        SearchAnswer,
+        SearchResult,
+        ServiceStats,
+        ShardCheck,
+        ShardTraining,
+        ShardUsage,
+        Tag,
+        Training,
+        Verification,
+    )
+    from lookalike_client.asynchronous import AsyncClient
+    from lookalike_client.blocking import Client
+    from lookalike_client.job_answers import Job, JobFailure, JobFailures, LibraryRoot
+
+__all__ = [
+    "AddedImage",
+    "AsyncClient",
+    "Client",
+    "DuplicateGroup",
+    "DuplicatePage",
+    "DuplicatePicture",
+    "FeatureReport",
+    "ImagePage",
+    "ImageRow",
+    "Job",
+    "JobFailure",
+    "JobFailures",
+    "LibraryRoot",
+    "PartReport",
+    "Readiness",
+    "SearchAnswer",
+    "SearchResult",
+    "ServiceStats",
+    "ShardCheck",
+    "ShardTraining",
+    "ShardUsage",
+    "Tag",
+    "Training",
+    "Verification",
+]
+
+if not TYPE_CHECKING:
+    # A module is imported with the first of its names that is asked for: whoever wants the errors alone, as every
+    # process of the service does, waits neither for httpx nor for the classes of the answers.
+    HOMES = ("answers", "job_answers", "blocking", "asynchronous")
+
+    def __getattr__(name: str) -> object:
+        for home in HOMES if name in __all__ else ():
+            found = getattr(import_module(f"{__name__}.{home}"), name, None)
+            if found is not None:
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
