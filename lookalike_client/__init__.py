@@ -36,21 +36,26 @@ if TYPE_CHECKING:
     from lookalike_client.asynchronous import AsyncClient
     from lookalike_client.blocking import Client
     from lookalike_client.job_answers import Job, JobFailure, JobFailures, LibraryRoot
+    from lookalike_client.matches import DistanceMatch, FoundWord, KeypointMatch, Match, WordMatch
 
 __all__ = [
     "AddedImage",
     "AsyncClient",
     "Client",
+    "DistanceMatch",
     "DuplicateGroup",
     "DuplicatePage",
     "DuplicatePicture",
     "FeatureReport",
+    "FoundWord",
     "ImagePage",
     "ImageRow",
     "Job",
     "JobFailure",
     "JobFailures",
+    "KeypointMatch",
     "LibraryRoot",
+    "Match",
     "PartReport",
     "Readiness",
     "SearchAnswer",
@@ -62,12 +67,13 @@ __all__ = [
     "Tag",
     "Training",
     "Verification",
+    "WordMatch",
 ]
 
 if not TYPE_CHECKING:
     # A module is imported with the first of its names that is asked for: whoever wants the errors alone, as every
     # process of the service does, waits neither for httpx nor for the classes of the answers.
-    HOMES = ("answers", "job_answers", "blocking", "asynchronous")
+    HOMES = ("matches", "answers", "job_answers", "blocking", "asynchronous")
 
     def __getattr__(name: str) -> object:
         for home in HOMES if name in __all__ else ():

@@ -12,6 +12,8 @@ from dataclasses import Field, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from lookalike_client.matches import Match
+
 # Keys of a field's metadata.
 JSON_NAME = "json_name"  # where it is not that of the field
 ALWAYS = "json_type"  # of a field that may be None here, and in JSON is never absent or null
@@ -98,6 +100,11 @@ class ImageRow(HasAnnotations):
     gps: Gps = None
     missing: Missing = False
 
+    @property
+    def bytes(self) -> int | None:
+        """``byte_size``, by the name that it has everywhere else."""
+        return self.byte_size
+
 
 @dataclass(frozen=True, slots=True)
 class ImagePage:
@@ -141,7 +148,7 @@ class SearchResult(HasAnnotations):
     id: str
     score: Annotated[float, "0 to 1; 1 is first in every feature that was asked"]
     matches: Annotated[
-        Mapping[str, Mapping[str, Any]],
+        Mapping[str, Match],
         "by feature, its evidence: distance or inliers, rank (from 1; equal distances share one), view, ...",
     ]
     width: int

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 import httpx
 
 from lookalike_client import answers
+from lookalike_client.matches import Match
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]  # from a value of JSON
@@ -57,15 +58,15 @@ def readiness(response: httpx.Response) -> answers.Readiness:
 
 
 def reader(kind: Any) -> Reader:
-    """Builds dataclasses and what holds them, times and booleans; takes everything else as it is."""
+    """Builds dataclasses and what holds them, and what `READERS` reads; takes everything else as it is."""
     arguments = get_args(kind)
     if is_dataclass(kind):
         return _builder(kind)  # type: ignore[arg-type]
-    if kind in (bool, datetime):
-        return bool if kind is bool else _moment
+    if kind in READERS:
+        return READERS[kind]
     if get_origin(kind) is tuple:
         return lambda values: tuple(map(reader(arguments[0]), values))
-    if get_origin(kind) is Mapping and is_dataclass(arguments[1]):
+    if get_origin(kind) is Mapping and (is_dataclass(arguments[1]) or arguments[1] in READERS):
         return lambda values: {name: reader(arguments[1])(value) for name, value in values.items()}
     if get_origin(kind) is UnionType:
         return lambda value: None if value is None else reader(arguments[0])(value)
@@ -86,3 +87,6 @@ def _moment(text: str) -> datetime:
     """An ISO time as an aware datetime; UTC unless it says otherwise."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+READERS: Mapping[Any, Reader] = {bool: bool, datetime: _moment, Match: Match.of}

@@ -185,7 +185,7 @@ class ClientSuite:
 
     async def test_reads_a_row_and_passes_over_what_it_does_not_know(self) -> None:
         row = await self.ask(Service(reply(ROW | {"novelty": 1})), "get", "a/b.jpg")
-        assert row.byte_size == 1500
+        assert row.bytes == row.byte_size == 1500
         assert row.added_at == datetime(2024, 5, 1, 12, tzinfo=UTC)
         assert row.metadata == {"year": 1998}
 
@@ -266,7 +266,7 @@ class ClientSuite:
             weights={"phash": 2},
             max_distance={"phash": 64},
         )
-        assert answer.results[0].matches["phash"]["distance"] == 4
+        assert answer.results[0].matches["phash"].distance == 4
         assert answer.features["image_text"] == PartReport("unavailable", reason="no weights")
         assert (answer.partial, answer.missing_shards) == (True, (1,))
         assert 'name="features"\r\n\r\nphash,local' in service.form

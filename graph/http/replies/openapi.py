@@ -106,7 +106,7 @@ _schema("DuplicatePicture", answers.DuplicatePicture, distance=int)
 _schema("DuplicateGroup", answers.DuplicateGroup, keep=KeptPicture)
 DuplicateGroups = _schema("DuplicateGroups", answers.DuplicatePage)
 
-_schema("SearchHit", answers.SearchResult)
+_schema("SearchHit", answers.SearchResult, matches=Mapping[str, Mapping[str, Any]])
 _schema("FeatureOutcome", answers.PartReport)
 SearchResults = _schema("SearchResults", answers.SearchAnswer)
 

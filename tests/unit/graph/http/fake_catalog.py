@@ -262,7 +262,7 @@ class FakeCatalog:
         self.searched.append(request)
         if request.id is not None:
             await self.get(request.id)
-        matches = {"phash": {"distance": 4, "rank": 1}}
+        matches: Any = {"phash": {"distance": 4, "rank": 1}}
         result = SearchResult("a/b.jpg", 0.93, matches, 640, 480, {"title": "ü"}, ANNOTATIONS)
         bare = SearchResult("c.jpg", 0.5, matches, 640, 480)
         parts = {

@@ -40,7 +40,7 @@ class ScriptedCatalog(FakeCatalog):
         return SearchAnswer(tuple(results), {feature: report}, partial, self.missing_shards, 2.0)
 
     def _result(self, feature: str, rank: int, image_id: str, value: float) -> SearchResult:
-        match = {EVIDENCE.get(feature, "distance"): value, "rank": rank}
+        match: Any = {EVIDENCE.get(feature, "distance"): value, "rank": rank}
         return SearchResult(image_id, 1 / rank, {feature: match}, 640, 480, self.metadata.get(image_id, {}))
 
     async def add_features(self, request: AddFeaturesRequest) -> AddAnswer:

@@ -235,7 +235,7 @@ async def test_numbers_of_numpy_in_the_evidence_are_plain_numbers(
 
     async def search(request: SearchRequest) -> Any:
         answer = await original(request)
-        evidence = {"local": {"inliers": np.int64(83), "rank": 1, "homography": np.eye(3, dtype=np.float32)}}
+        evidence: Any = {"local": {"inliers": np.int64(83), "rank": 1, "homography": np.eye(3, dtype=np.float32)}}
         return dataclasses.replace(answer, results=(dataclasses.replace(answer.results[0], matches=evidence),))
 
     monkeypatch.setattr(catalog, "search", search)

@@ -1,0 +1,108 @@
+"""What each feature says of a picture that it found: its evidence, by name and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Point = tuple[float, float]  # x, y
+Outline = tuple[Point, ...]  # top left, top right, bottom right, bottom left
+Homography = tuple[tuple[float, float, float], ...]  # three rows
+
+
+class Match(dict[str, Any]):
+    """The evidence of one feature, every field as the service sent it: ``match["distance"]``. The attributes are those
+    that this version of the client knows; a feature, or a field, that came later is read by its name.
+
+    It is a `DistanceMatch`, a `WordMatch` or a `KeypointMatch` where it has what one of these promises.
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def of(fields: Mapping[str, Any]) -> Match:
+        """The most telling kind that has these fields."""
+        kinds = ((KeypointMatch, "inliers"), (WordMatch, "words"), (DistanceMatch, "distance"))
+        return next((kind for kind, name in kinds if name in fields), Match)(fields)
+
+    @property
+    def rank(self) -> int:
+        """Its place in the feature's own list, from 1; equal distances share one."""
+        return int(self["rank"])
+
+    @property
+    def view(self) -> str | None:
+        """In which view of the query it was found: ``as_given``, ``mirrored``, ...; None where there is only one."""
+        return self.get("view")
+
+    @property
+    def distance(self) -> float | None:
+        """How far the pictures are apart, in the feature's own measure."""
+        return self.get("distance")
+
+    @property
+    def inliers(self) -> int | None:
+        """How many keypoints agree; more is better."""
+        return self.get("inliers")
+
+
+class DistanceMatch(Match):
+    """Of `phash`, `color`, `global`, `image_text`, and any other feature that measures a distance."""
+
+    __slots__ = ()
+
+    @property
+    def distance(self) -> float:
+        return float(self["distance"])
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWord:
+    """query: the word that was looked for; word: the one in the picture, with its corners in pixels of that. match:
+    exact, prefix, misspelt or sounds. confidence: how sure the reading is, 0 to 1.
+    """
+
+    query: str
+    word: str
+    match: str
+    confidence: float
+    box: Outline
+
+
+class WordMatch(DistanceMatch):
+    """Of `text`."""
+
+    __slots__ = ()
+
+    @property
+    def words(self) -> tuple[FoundWord, ...]:
+        return tuple(
+            FoundWord(word["query"], word["word"], word["match"], word["confidence"], _outline(word["box"]))
+            for word in self["words"]
+        )
+
+
+class KeypointMatch(Match):
+    """Of `local`."""
+
+    __slots__ = ()
+
+    @property
+    def inliers(self) -> int:
+        return int(self["inliers"])
+
+    @property
+    def homography(self) -> Homography:
+        """From pixels of the stored picture to pixels of the query."""
+        a, b, c = self["homography"]
+        return tuple(a), tuple(b), tuple(c)
+
+    @property
+    def box(self) -> Outline:
+        """The query's outline in pixels of the stored picture."""
+        return _outline(self["box"])
+
+
+def _outline(corners: list[list[float]]) -> Outline:
+    return tuple((x, y) for x, y in corners)
