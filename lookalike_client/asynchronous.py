@@ -5,7 +5,9 @@ Made from `lookalike_client.blocking` by ``python -m lookalike_client.generate``
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -14,7 +16,8 @@ import httpx
 from lookalike_client import answers, calls
 from lookalike_client.asynchronous_jobs import AsyncJobClient
 from lookalike_client.calls import Call, FilterSource, OnConflict, Order
-from lookalike_client.session import ImageSource, Outcome, read_image, session
+from lookalike_client.retries import Outcome
+from lookalike_client.session import ImageSource, read_image, session
 
 Answer = TypeVar("Answer")
 
@@ -22,8 +25,9 @@ Answer = TypeVar("Answer")
 class AsyncClient(AsyncJobClient):
     """`lookalike_client.Client` with every call awaited.
 
-    api_key: needed where the service asks for one. timeout_s: for each request. retries: further attempts of a request
-    that is safe to repeat, when the service is busy or the connection broke. transport: stands in for the network, in
+    api_key: needed where the service asks for one. timeout_s: how long an attempt may wait for the service. retries:
+    further attempts of a call that is safe to repeat, when the service is busy or away. deadline_s: for a call with all
+    its attempts and the pauses between them; ``timeout_s`` where it is None. transport: stands in for the network, in
     tests.
     """
 
@@ -34,14 +38,23 @@ class AsyncClient(AsyncJobClient):
         timeout_s: float = 30.0,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
-        retries: int = 2,
+        retries: int = 4,
+        deadline_s: float | None = None,
     ) -> None:
-        self._session = session(base_url, api_key, timeout_s, retries)
+        self._session = session(base_url, api_key, timeout_s, retries, deadline_s)
         self._http = httpx.AsyncClient(transport=transport, **self._session.options())
 
     @property
     def base_url(self) -> str:
         return str(self._session.url)
+
+    def within(self, deadline_s: float) -> Self:
+        """This client with another deadline, over the same connections: ``client.within(2).search(...)``. It is closed
+        with this one.
+        """
+        other = copy.copy(self)
+        other._session = replace(self._session, deadline_s=deadline_s)
+        return other
 
     async def add(
         self,
@@ -229,19 +242,18 @@ class AsyncClient(AsyncJobClient):
         return f"AsyncClient({self._session!r})"
 
     async def _send(self, call: Call[Answer]) -> Answer:
-        attempt = 0
+        attempts = self._session.attempts(call)
         while True:
-            outcome = await self._attempt(call)
-            pause_s = self._session.pause_s(call, attempt, outcome)
+            outcome = await self._attempt(attempts.request())
+            pause_s = attempts.pause_s(outcome)
             if pause_s is None:
-                return self._session.answer(call, outcome)
+                return attempts.answer(outcome)
             import anyio  # here, because the shell command imports this file and never awaits
 
             await anyio.sleep(pause_s)
-            attempt += 1
 
-    async def _attempt(self, call: Call[Any]) -> Outcome:
+    async def _attempt(self, request: Mapping[str, Any]) -> Outcome:
         try:
-            return await self._http.request(**self._session.request(call))
+            return await self._http.request(**request)
         except httpx.HTTPError as error:
             return error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -12,7 +14,8 @@ import httpx
 from lookalike_client import answers, calls
 from lookalike_client.blocking_jobs import JobClient
 from lookalike_client.calls import Call, FilterSource, OnConflict, Order
-from lookalike_client.session import ImageSource, Outcome, image_bytes, session
+from lookalike_client.retries import Outcome
+from lookalike_client.session import ImageSource, image_bytes, session
 
 Answer = TypeVar("Answer")
 
@@ -20,8 +23,9 @@ Answer = TypeVar("Answer")
 class Client(JobClient):
     """Speaks with one service; safe to share between threads.
 
-    api_key: needed where the service asks for one. timeout_s: for each request. retries: further attempts of a request
-    that is safe to repeat, when the service is busy or the connection broke. transport: stands in for the network, in
+    api_key: needed where the service asks for one. timeout_s: how long an attempt may wait for the service. retries:
+    further attempts of a call that is safe to repeat, when the service is busy or away. deadline_s: for a call with all
+    its attempts and the pauses between them; ``timeout_s`` where it is None. transport: stands in for the network, in
     tests.
     """
 
@@ -32,14 +36,23 @@ class Client(JobClient):
         timeout_s: float = 30.0,
         transport: httpx.BaseTransport | None = None,
         *,
-        retries: int = 2,
+        retries: int = 4,
+        deadline_s: float | None = None,
     ) -> None:
-        self._session = session(base_url, api_key, timeout_s, retries)
+        self._session = session(base_url, api_key, timeout_s, retries, deadline_s)
         self._http = httpx.Client(transport=transport, **self._session.options())
 
     @property
     def base_url(self) -> str:
         return str(self._session.url)
+
+    def within(self, deadline_s: float) -> Self:
+        """This client with another deadline, over the same connections: ``client.within(2).search(...)``. It is closed
+        with this one.
+        """
+        other = copy.copy(self)
+        other._session = replace(self._session, deadline_s=deadline_s)
+        return other
 
     def add(
         self,
@@ -219,17 +232,16 @@ class Client(JobClient):
         return f"Client({self._session!r})"
 
     def _send(self, call: Call[Answer]) -> Answer:
-        attempt = 0
+        attempts = self._session.attempts(call)
         while True:
-            outcome = self._attempt(call)
-            pause_s = self._session.pause_s(call, attempt, outcome)
+            outcome = self._attempt(attempts.request())
+            pause_s = attempts.pause_s(outcome)
             if pause_s is None:
-                return self._session.answer(call, outcome)
+                return attempts.answer(outcome)
             time.sleep(pause_s)
-            attempt += 1
 
-    def _attempt(self, call: Call[Any]) -> Outcome:
+    def _attempt(self, request: Mapping[str, Any]) -> Outcome:
         try:
-            return self._http.request(**self._session.request(call))
+            return self._http.request(**request)
         except httpx.HTTPError as error:
             return error

@@ -25,7 +25,7 @@ RULES = (  # in order; ^ is the beginning of a line
     (r"\b(Client|JobClient|BaseTransport|Iterator)\b(?!` )", r"Async\1"),
     (r"__(enter|exit)__", r"__a\1__"),
     (r"\bclose\b", "aclose"),
-    (r"^    def (?!__init__|__repr__|base_url)", "    async def "),
+    (r"^    def (?!__init__|__repr__|base_url|within)", "    async def "),
     (rf"\b({AWAITED})\(", r"await \1("),
     (r"^( +)yield from (.+)", r"\1for one in \2:\n\1    yield one"),
 )  # fmt: skip

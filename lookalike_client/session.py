@@ -5,42 +5,24 @@ how they read an outcome.
 from __future__ import annotations
 
 import os
-import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from time import monotonic
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import httpx
 
-from lookalike_client import failures
+from lookalike_client import failures, retries
 from lookalike_client.calls import Call
 from lookalike_client.errors import InvalidField
 from lookalike_client.loopback import is_loopback
+from lookalike_client.retries import Outcome, Retries
 
 Answer = TypeVar("Answer")
-Outcome = httpx.Response | httpx.HTTPError
 ImageSource = bytes | os.PathLike[str] | BinaryIO
 
-BUSY_STATUSES = frozenset({429, 503})
 CONNECT_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """retries: attempts after the first. longest_wait_s: a service that asks for more patience is given up."""
-
-    retries: int = 2
-    backoff_s: float = 0.2
-    longest_wait_s: float = 10.0
-
-    def pause_s(self, attempt: int, retry_after: str | None) -> float | None:
-        """Seconds to wait after the failed ``attempt`` (from 0), or None to give up. retry_after: the header."""
-        if attempt >= self.retries:
-            return None
-        asked = _seconds(retry_after)
-        if asked is None:
-            return self.backoff_s * (1 << attempt) * random.uniform(0.5, 1.0)
-        return asked if asked <= self.longest_wait_s else None
+SHORTEST_TIMEOUT_S = 0.001
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,7 +32,8 @@ class Session:
     url: httpx.URL
     api_key: str | None
     timeout_s: float
-    policy: RetryPolicy
+    deadline_s: float | None
+    retries: Retries
 
     def options(self) -> dict[str, Any]:
         """Arguments of ``httpx.Client`` and ``httpx.AsyncClient``."""
@@ -63,9 +46,9 @@ class Session:
             "trust_env": not is_loopback(self.url.host),
         }
 
-    def request(self, call: Call[Any]) -> dict[str, Any]:
-        """Arguments of ``request`` of either httpx client."""
-        timeout_s = call.timeout_s or self.timeout_s
+    def request(self, call: Call[Any], left_s: float) -> dict[str, Any]:
+        """Arguments of ``request`` of either httpx client. left_s: until the deadline of the call."""
+        timeout_s = max(SHORTEST_TIMEOUT_S, min(call.timeout_s or self.timeout_s, left_s))
         arguments: dict[str, Any] = {
             "method": call.method,
             "url": call.path,
@@ -78,21 +61,18 @@ class Session:
             return arguments | {"data": dict(call.form), "files": files}
         return arguments if call.json is None else arguments | {"json": call.json}
 
-    def pause_s(self, call: Call[Any], attempt: int, outcome: Outcome) -> float | None:
-        """Seconds to wait before trying again, or None to take the outcome as it is."""
-        if not call.repeatable:
-            return None
-        if isinstance(outcome, httpx.Response):
-            busy = outcome.status_code in BUSY_STATUSES and outcome.status_code not in call.expected
-            return self.policy.pause_s(attempt, outcome.headers.get("retry-after")) if busy else None
-        # A connection that broke may work again at once; one that was refused or timed out will not.
-        broke = isinstance(outcome, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
-        return self.policy.pause_s(attempt, None) if broke else None
+    def whole_s(self, call: Call[Any]) -> float:
+        """How long a call may take, with everything that is repeated."""
+        return self.deadline_s or call.timeout_s or self.timeout_s
+
+    def attempts(self, call: Call[Answer]) -> Attempts[Answer]:
+        return Attempts(self, call)
 
     def answer(self, call: Call[Answer], outcome: Outcome) -> Answer:
         """The typed answer. Raises the `errors.LookalikeError` that the outcome stands for."""
         if isinstance(outcome, httpx.HTTPError):
-            raise failures.from_transport(str(self.url), call.timeout_s or self.timeout_s, outcome) from outcome
+            patience_s = min(call.timeout_s or self.timeout_s, self.whole_s(call))
+            raise failures.from_transport(str(self.url), patience_s, outcome) from outcome
         if not outcome.is_success and outcome.status_code not in call.expected:
             raise failures.from_answer(outcome)
         try:
@@ -105,7 +85,36 @@ class Session:
         return f"{str(self.url)!r}{key}"
 
 
-def session(base_url: str, api_key: str | None, timeout_s: float, retries: int) -> Session:
+class Attempts(Generic[Answer]):
+    """One call, from its first attempt to its answer, or to the end of its retries or of its time."""
+
+    def __init__(self, session: Session, call: Call[Answer]) -> None:
+        self._session = session
+        self._call = call
+        self._ends_at = monotonic() + session.whole_s(call)
+        self._failed = 0
+
+    def request(self) -> dict[str, Any]:
+        """Arguments of ``request`` of either httpx client, for the next attempt."""
+        return self._session.request(self._call, self._ends_at - monotonic())
+
+    def pause_s(self, outcome: Outcome) -> float | None:
+        """Seconds to wait before the next attempt, or None to take the outcome as it is."""
+        if not retries.may_pass(self._call, outcome):
+            return None
+        retry_after = outcome.headers.get("retry-after") if isinstance(outcome, httpx.Response) else None
+        pause_s = self._session.retries.pause_s(self._failed, retry_after, self._ends_at - monotonic())
+        self._failed += 1
+        return pause_s
+
+    def answer(self, outcome: Outcome) -> Answer:
+        """Raises the `errors.LookalikeError` that the outcome stands for."""
+        return self._session.answer(self._call, outcome)
+
+
+def session(
+    base_url: str, api_key: str | None, timeout_s: float, retries: int, deadline_s: float | None = None
+) -> Session:
     """Raises `errors.InvalidField` for an address that is no http(s) URL, and a key that no header carries."""
     try:
         url = httpx.URL(base_url.rstrip("/"))
@@ -115,14 +124,7 @@ def session(base_url: str, api_key: str | None, timeout_s: float, retries: int) 
         raise InvalidField(f"{base_url!r} is not an http address", "give one like http://127.0.0.1:8000")
     if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
         raise InvalidField("the API key has characters that a header cannot carry", "use printable ASCII characters")
-    return Session(url, api_key or None, timeout_s, RetryPolicy(retries=retries))
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    try:
-        return max(0.0, float(retry_after or ""))
-    except ValueError:
-        return None
+    return Session(url, api_key or None, timeout_s, deadline_s, Retries(retries))
 
 
 def image_bytes(source: ImageSource) -> bytes:

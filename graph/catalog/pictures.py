@@ -103,11 +103,12 @@ class Pictures:
             raise image_not_found(image_id)
         return record
 
-    async def delete(self, image_id: str, *, stays_out: bool = True) -> None:
+    async def delete(self, image_id: str, *, stays_out: bool = True, operation_id: str | None = None) -> None:
         """stays_out: the file that it came from is not indexed again unless its bytes change, or somebody names it.
-        Raises ImageNotFound.
+        operation_id: a retry with the same one is a no-op. Raises ImageNotFound.
         """
-        result = await self._shards.write(image_id, DeleteImage(uuid.uuid4().hex, image_id, stays_out))
+        operation = operation_id or uuid.uuid4().hex
+        result = await self._shards.write(image_id, DeleteImage(operation, image_id, stays_out))
         if result.outcome == "absent":
             raise image_not_found(image_id)
 

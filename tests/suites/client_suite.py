@@ -89,6 +89,10 @@ JOB = {
 }
 
 
+STATS = {"images": 2, "disk_bytes": 3, "memory_bytes": 4, "pending": {}, "shards": []}
+AWAY = [kind("away") for kind in (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError, httpx.ConnectTimeout)]
+
+
 def reply(body: Any, status: int = 200, **headers: str) -> httpx.Response:
     return httpx.Response(status, json=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
@@ -149,6 +153,22 @@ class ClientSuite:
         monkeypatch.setattr("time.sleep", seconds.append)
         monkeypatch.setattr("anyio.sleep", sleep)
         return seconds
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """The time, which passes only while the client waits."""
+        passed = [0.0]
+
+        def wait(pause_s: float) -> None:
+            passed[0] += pause_s
+
+        async def sleep(pause_s: float) -> None:
+            wait(pause_s)
+
+        monkeypatch.setattr("time.sleep", wait)
+        monkeypatch.setattr("anyio.sleep", sleep)
+        monkeypatch.setattr("lookalike_client.session.monotonic", lambda: passed[0])
+        return passed
 
     @pytest.mark.parametrize("form", ["bytes", "path", "file"])
     async def test_adds_an_image_given_as_bytes_path_or_file(self, form: str, tmp_path: Path) -> None:
@@ -395,7 +415,7 @@ class ClientSuite:
         training = await self.ask(service, "train", "local")
         assert (service.request.method, service.request.url.path) == ("POST", "/v1/train")
         assert service.body == {"feature": "local"}
-        assert service.request.extensions["timeout"]["read"] == 3600
+        assert service.request.extensions["timeout"]["read"] == pytest.approx(3600, abs=60)
         assert training.feature == "local"
         assert training.shards == (ShardTraining(0, 31000, 352, 0.9), ShardTraining(1, reason="no rows"))
 
@@ -428,14 +448,55 @@ class ClientSuite:
     async def test_tries_again_when_busy_for_as_long_as_it_is_told(self, pauses: list[float]) -> None:
         service = Service(failure("busy", 429, retry_after="3"), failure("busy", 503), reply(ROW))
         assert (await self.ask(service, "get", "x")).id == "a/b.jpg"
-        assert pauses[0] == 3
+        assert 3 < pauses[0] < 3.3
         assert 0 < pauses[1] < 1
+
+    @pytest.mark.parametrize("passing", [429, 502, 503, 504, *AWAY])
+    @pytest.mark.parametrize(("method", "arguments"), [("search", [b"img"]), ("replace", ["x", b"img"]), ("stats", [])])
+    async def test_tries_again_what_may_pass(self, method: str, arguments: list[Any], passing: Any) -> None:
+        failed = passing if isinstance(passing, httpx.HTTPError) else failure("busy", passing)
+        service = Service(failed, failed, reply(ADDED | ANSWER | STATS))
+        await self.ask(service, method, *arguments)
+        assert len({(request.method, request.url) for request in service.requests}) == 1
+        assert len(service.requests) == 3
 
     async def test_gives_up_after_its_retries(self, pauses: list[float]) -> None:
         service = Service(failure("busy", 429))
         with pytest.raises(Busy):
             await self.ask(service, "get", "x")
-        assert len(service.requests) == 3
+        assert len(service.requests) == 5
+        assert all(0.5 <= pause / (0.25 * 2**number) <= 1 for number, pause in enumerate(pauses))
+
+    async def test_gives_up_at_its_deadline_and_lets_no_attempt_go_beyond(self, clock: list[float]) -> None:
+        service = Service(failure("busy", 503, retry_after="4"))
+        with pytest.raises(Busy):
+            await self.call(self.client(service, timeout_s=8, retries=99, deadline_s=10), "get", "x")
+        waits = [request.extensions["timeout"]["read"] for request in service.requests]
+        assert len(waits) == 3
+        assert waits[0] == 8
+        assert 5 < waits[1] < 6
+        assert 0 < waits[2] < 2
+
+    async def test_a_call_may_have_a_deadline_of_its_own(self, clock: list[float]) -> None:
+        service = Service(failure("busy", 503, retry_after="4"))
+        client = self.client(service, retries=99)
+        with pytest.raises(Busy):
+            await self.call(client.within(3), "get", "x")
+        assert (len(service.requests), service.request.extensions["timeout"]["read"]) == (1, 3)
+        with pytest.raises(Busy):
+            await self.call(client, "get", "x")
+        assert len(service.requests) > 5
+
+    async def test_sends_what_an_open_file_held_with_every_attempt(self) -> None:
+        service = Service(httpx.ReadError("reset"), reply(ADDED, 201))
+        await self.ask(service, "add", io.BytesIO(b"the picture"))
+        assert ["the picture" in request.content.decode("latin-1") for request in service.requests] == [True, True]
+
+    async def test_does_not_wait_for_a_model_that_is_missing(self) -> None:
+        service = Service(failure("extractor_unavailable", 503, retry_after="1"))
+        with pytest.raises(ExtractorUnavailable):
+            await self.ask(service, "tags", b"img")
+        assert len(service.requests) == 1
 
     async def test_gives_up_at_once_when_told_to_wait_long(self, pauses: list[float]) -> None:
         with pytest.raises(Unavailable):
@@ -460,6 +521,10 @@ class ClientSuite:
             await self.ask(service, method, *arguments)
         assert len(service.requests) == 1
 
+    async def test_submits_a_job_again_where_nothing_was_sent(self) -> None:
+        service = Service(httpx.ConnectError("Connection refused"), reply({"id": "job-1"}, 202))
+        assert await self.ask(service, "submit_index", ["/photos"]) == "job-1"
+
     async def test_does_not_repeat_what_was_refused(self) -> None:
         service = Service(failure("image_exists", 409))
         with pytest.raises(ImageExists):
@@ -470,7 +535,6 @@ class ClientSuite:
         service = Service(httpx.ConnectError("Connection refused"))
         with pytest.raises(ServiceUnreachable, match=rf"{URL} .*Connection refused.*lookalike serve"):
             await self.ask(service, "get", "x")
-        assert len(service.requests) == 1
 
     async def test_calls_a_slow_answer_a_deadline(self) -> None:
         with pytest.raises(DeadlineExceeded, match="within 30 s"):

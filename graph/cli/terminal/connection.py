@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lookalike_client import Client
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
+COMMAND_RETRIES = 2
 
 Server = Annotated[
     str, typer.Option("--server", metavar="URL", envvar="LOOKALIKE_SERVER", help="Address of the service.")
@@ -28,7 +29,8 @@ def connect(context: typer.Context, server: str, api_key: str | None) -> Client:
     """
     from lookalike_client import Client  # takes 0.2 s, which --help need not wait for
 
-    return Client(server, api_key, transport=context.obj)
+    # Whoever waits at a terminal is told at once that the service is not there, rather than a few seconds later.
+    return Client(server, api_key, transport=context.obj, retries=COMMAND_RETRIES)
 
 
 def example(*lines: str) -> str:

@@ -58,16 +58,21 @@ async def read_image_form(request: Request, model: type[Model], limits: Limits) 
 def add_request(request: Request, image: bytes, fields: AddFields, limits: Limits) -> AddRequest:
     """Raises InvalidField."""
     _check_metadata(fields.metadata, limits.max_metadata_bytes)
-    operation = request.headers.get("idempotency-key")
-    if operation is not None and not IDEMPOTENCY_KEY.fullmatch(operation):
-        raise InvalidField("Idempotency-Key: not 1 to 128 visible ASCII characters", "send a UUID")
     return AddRequest(
         image=image,
         id=None if fields.id is None else check_image_id(fields.id),
         metadata=fields.metadata,
         on_conflict=fields.on_conflict,
-        operation_id=operation,
+        operation_id=operation_id(request),
     )
+
+
+def operation_id(request: Request) -> str | None:
+    """By which a change that is sent again is known. Raises InvalidField."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidField("Idempotency-Key: not 1 to 128 visible ASCII characters", "send a UUID")
+    return key
 
 
 async def search_request(request: Request, settings: AppSettings) -> SearchRequest:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
-from graph.http.forms.bodies import add_request, read_image_form
+from graph.http.forms.bodies import add_request, operation_id, read_image_form
 from graph.http.forms.fields import (
     AddFields,
     DeleteFields,
@@ -115,7 +115,9 @@ def _add_write_routes(router: APIRouter, catalog: CatalogProvider, settings: App
     )
     async def delete(request: Request, id: Id) -> Response:
         fields = query_fields(request, DeleteFields)
-        await catalog().pictures.delete(image_id(request), stays_out=fields.stays_out)
+        await catalog().pictures.delete(
+            image_id(request), stays_out=fields.stays_out, operation_id=operation_id(request)
+        )
         return Response(status_code=204)
 
 

@@ -109,6 +109,14 @@ async def test_without_an_id_the_checksum_of_the_bytes_is_the_id(service: LocalS
         await service.catalog.pictures.add(AddRequest(photo(1)))
 
 
+async def test_a_deletion_that_is_sent_again_has_the_same_answer(service: LocalService) -> None:
+    await fill(service, 2)
+    for _ in range(2):
+        await service.catalog.pictures.delete("photo-1", operation_id="once")
+    with pytest.raises(ImageNotFound):
+        await service.catalog.pictures.delete("photo-1", operation_id="anew")
+
+
 async def test_a_deleted_picture_is_gone_everywhere(service: LocalService) -> None:
     await fill(service, 3)
     await service.catalog.pictures.delete("photo-1")

@@ -152,6 +152,7 @@ class FakeCatalog:
         self.searched: list[SearchRequest] = []
         self.trained: list[str] = []
         self.kept_out: list[str] = []
+        self.deletions: list[str | None] = []  # their operation ids
         self.library = FakeLibrary(self.jobs)
         self.listed: list[ListRequest] = []
         self.walked: list[tuple[str | None, int, int]] = []
@@ -223,8 +224,9 @@ class FakeCatalog:
             raise ImageNotFound(f"no image has the id {image_id!r}", "GET /v1/images lists the ids")
         return self.images[image_id]
 
-    async def delete(self, image_id: str, *, stays_out: bool = True) -> None:
+    async def delete(self, image_id: str, *, stays_out: bool = True, operation_id: str | None = None) -> None:
         await self.get(image_id)
+        self.deletions.append(operation_id)
         self.kept_out += [image_id] if stays_out else []
         del self.images[image_id]
 

@@ -46,10 +46,13 @@ async def test_put_creates_with_201_and_then_replaces_with_200(client: httpx.Asy
 async def test_an_idempotency_key_becomes_the_operation_of_the_write(
     client: httpx.AsyncClient, catalog: FakeCatalog
 ) -> None:
-    await client.post("/v1/images", files=PICTURE, headers={"Idempotency-Key": "k-1"})
+    await client.post("/v1/images", files=PICTURE, data={"id": "a"}, headers={"Idempotency-Key": "k-1"})
     assert catalog.added[0].operation_id == "k-1"
-    bad = await client.post("/v1/images", files=PICTURE, headers={"Idempotency-Key": "a b"})
-    assert bad.status_code == 422
+    await client.delete("/v1/images/a", headers={"Idempotency-Key": "k-2"})
+    assert catalog.deletions == ["k-2"]
+    bad = {"Idempotency-Key": "a b"}
+    assert (await client.post("/v1/images", files=PICTURE, headers=bad)).status_code == 422
+    assert (await client.delete("/v1/images/a", headers=bad)).status_code == 422
 
 
 async def test_a_row_shows_what_is_known_of_an_image(client: httpx.AsyncClient) -> None:
