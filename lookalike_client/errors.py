@@ -29,7 +29,9 @@
     `-- ServiceUnreachable (ConnectionError)  raised by clients only
 
 Every error carries a stable ``code`` (what HTTP clients switch on), a message that says what went wrong, and a
-``hint`` that says what to do. All of them survive pickling, because they cross process boundaries.
+``hint`` that says what to do. Where that is a request over HTTP and a command in the shell, ``shell_hint`` is the hint
+in the words of the shell; whoever shows an error takes the one for the place where it is read. All of them survive
+pickling, because they cross process boundaries.
 """
 
 from __future__ import annotations
@@ -46,10 +48,11 @@ class LookalikeError(Exception):
     status: int | None = None  # of the HTTP answer; set on errors that a client raises
     request_id: str | None = None  # what the service's log calls the failed request; set likewise
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
+    def __init__(self, message: str, hint: str = "", shell_hint: str = "") -> None:
+        super().__init__(message, hint, shell_hint)
         self.message = message
         self.hint = hint
+        self.shell_hint = shell_hint or hint
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -154,8 +157,13 @@ class LostOwnership(StorageFailure):
 class CorruptData(StorageFailure):
     code = "corrupt_data"
 
-    def __init__(self, message: str, hint: str = "put a copy of the data folder in its place, or index anew") -> None:
-        super().__init__(message, hint)
+    def __init__(
+        self,
+        message: str,
+        hint: str = "put a copy of the data folder in its place, or index anew",
+        shell_hint: str = "",
+    ) -> None:
+        super().__init__(message, hint, shell_hint)
 
 
 class ServiceUnreachable(LookalikeError, ConnectionError):
@@ -168,9 +176,9 @@ def errors_by_code() -> dict[str, type[LookalikeError]]:
     return {kind.code: kind for kind in _tree(LookalikeError)}
 
 
-def error_from_code(code: str, message: str, hint: str) -> LookalikeError:
+def error_from_code(code: str, message: str, hint: str, shell_hint: str) -> LookalikeError:
     """The error that another process described."""
-    return errors_by_code().get(code, LookalikeError)(message, hint)
+    return errors_by_code().get(code, LookalikeError)(message, hint, shell_hint)
 
 
 def _tree(kind: type[LookalikeError]) -> Iterator[type[LookalikeError]]:

@@ -46,7 +46,7 @@ def from_answer(response: httpx.Response) -> LookalikeError:
     hint = body.get("hint") or ""
     if not hint and request_id and response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
         hint = f"look for request {request_id} in the service's log"
-    error = kind(str(message), str(hint))
+    error = kind(str(message), str(hint), str(body.get("shell_hint") or ""))
     error.status = response.status_code
     error.request_id = None if request_id is None else str(request_id)
     return error

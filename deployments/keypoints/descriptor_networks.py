@@ -127,7 +127,7 @@ def network_fingerprint(name: str) -> str:
     try:
         return _fingerprint(name, weights_file(name).digest)
     except ExtractorUnavailable as failure:
-        raise Misconfigured(failure.message, failure.hint) from failure
+        raise Misconfigured(*failure.args) from failure
 
 
 def _fingerprint(name: str, digest: str) -> str:

@@ -86,15 +86,16 @@ def _call(
 
 def _packed_answer(answer: ExtractorAnswer) -> list[Any]:
     if isinstance(answer, LookalikeError):
-        return [ERROR, answer.code, answer.message, answer.hint]
+        return [ERROR, answer.code, *answer.args]
     if isinstance(answer, FeatureRows):
-        return [FEATURE, encode_rows(answer), answer.fingerprint, None]
-    return [ANNOTATED, answer.said, None, None]
+        return [FEATURE, encode_rows(answer), answer.fingerprint]
+    return [ANNOTATED, answer.said]
 
 
-def _answer(kind: int, first: Any, second: Any, third: Any) -> ExtractorAnswer:
+def _answer(kind: int, *parts: Any) -> ExtractorAnswer:
     if kind == ERROR:
-        return error_from_code(first, second, third)
+        return error_from_code(*parts)
     if kind == FEATURE:
-        return replace(decode_rows(first), fingerprint=second)
-    return Annotated(first)
+        rows, fingerprint = parts
+        return replace(decode_rows(rows), fingerprint=fingerprint)
+    return Annotated(*parts)

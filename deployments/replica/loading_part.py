@@ -84,7 +84,7 @@ class LoadingPart(Generic[P]):
         try:
             part = self._create()
         except LookalikeError as failure:
-            self._fail(ExtractorUnavailable(failure.message, failure.hint))
+            self._fail(ExtractorUnavailable(*failure.args))
         except Exception as failure:
             logger.exception("%s cannot be built", self._name)
             reason = f"{self._name!r} cannot be built: {failure}"

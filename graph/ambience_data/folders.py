@@ -94,7 +94,7 @@ def _open_folder(
                 folder.tables.append(table)
             else:
                 reason = "its folder's name and the length of its values do not tell what they are"
-                defects.add("unknown_feature", store_path, f"{reason}: say --feature DIR=NAME")
+                defects.add("unknown_feature", store_path, f"{reason}: name the feature of this folder")
         except CorruptData as failure:
             defects.add("damaged", store_path, failure.message)
     return folder

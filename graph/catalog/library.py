@@ -110,7 +110,11 @@ class Library:
         found = {root.path: root for root in await self._known()}
         root = found.get(path) or found.get(real)
         if root is None:
-            raise NotFound(f"{path!r} is no folder that was indexed", "GET /v1/library lists those that were")
+            raise NotFound(
+                f"{path!r} is no folder that was indexed",
+                "GET /v1/library lists those that were",
+                "see `lookalike library`",
+            )
         return root
 
     async def _described(self, root: Root) -> LibraryRoot:

@@ -119,7 +119,8 @@ class Pictures:
             raise image_not_found(image_id)
         if not jpeg:
             raise ImageNotFound(
-                f"the image {image_id!r} was stored without its file", "import it again with --photos, or add the file"
+                f"the image {image_id!r} was stored without its file",
+                "import it again with the folder of its photos, or add the file",
             )
         return jpeg
 

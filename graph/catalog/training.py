@@ -53,7 +53,7 @@ async def train_whitening(shards: Sequence[ShardPort], port: ExtractorPort, *, t
     """
     spec = port.served.spec
     if spec is None:
-        raise InvalidRequest(f"{port.name!r} has no index yet", "GET /v1/features says why")
+        raise InvalidRequest(f"{port.name!r} has no index yet", "GET /v1/features says why", "see `lookalike status`")
     model, share = (port.name, spec.fingerprint), -(-SAMPLE_ROWS // len(shards))
     former = await asyncio.gather(*(shard.ask(WhiteningOf(*model), timeout_s=timeout_s) for shard in shards))
     sampled = await asyncio.gather(*(shard.ask(SampleRows(*model, share), timeout_s=timeout_s) for shard in shards))

@@ -117,9 +117,7 @@ class IndexSettings(Settings):
         default=TRAIN_AFTER_ROWS, ge=100, description="rows of a shard at which auto trains; 200 a picture"
     )
     probes: int = Field(default=PROBES, ge=1, le=1024, description="lists looked into for each row of a query")
-    whitening: bool = Field(
-        default=True, description="vectors of a model are whitened once `lookalike train` has learnt how"
-    )
+    whitening: bool = Field(default=True, description="vectors of a model are whitened once a training has learnt how")
 
 
 class AmbienceSettings(Settings):

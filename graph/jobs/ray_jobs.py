@@ -127,7 +127,7 @@ class RayJobs:
     async def job(self, job_id: str) -> JobRecord:
         record = await self._records.ask(FindJob(job_id), timeout_s=RECORD_TIMEOUT_S)
         if record is None:
-            raise JobNotFound(f"no job has the id {job_id!r}", "GET /v1/jobs lists the jobs")
+            raise JobNotFound(f"no job has the id {job_id!r}", "GET /v1/jobs lists the jobs", "see `lookalike jobs`")
         return await self._reconciled(record)
 
     async def failures(self, job_id: str, offset: int, limit: int) -> list[JobFailure]:

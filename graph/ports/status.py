@@ -37,15 +37,15 @@ def annotator_status(name: str, said: ReplicaReport, replicas: int) -> Extractor
 def refuse_unserved(name: str, served: ServedModel) -> None:
     """Raises what a call to a model that is not at work would get."""
     if served.refusal is not None:
-        raise ExtractorUnavailable(served.refusal.message, served.refusal.hint)
+        raise ExtractorUnavailable(*served.refusal.args)
     if served.spec is None:
-        raise ExtractorFailed(f"{name!r} has no model yet", "GET /v1/features says why")
+        raise ExtractorFailed(f"{name!r} has no model yet", "GET /v1/features says why", "see `lookalike status`")
 
 
 async def explained(port: ExtractorPort) -> LookalikeError:
     """Why the feature has no model to ask."""
     if port.served.refusal is not None:
-        return ExtractorUnavailable(port.served.refusal.message, port.served.refusal.hint)
+        return ExtractorUnavailable(*port.served.refusal.args)
     status = await port.status()
     if status.state == "unavailable":
         return ExtractorUnavailable(status.reason)

@@ -81,4 +81,4 @@ async def outcome_of(
 
 
 def image_not_found(image_id: str) -> ImageNotFound:
-    return ImageNotFound(f"no image has the id {image_id!r}", "GET /v1/images lists the ids")
+    return ImageNotFound(f"no image has the id {image_id!r}", "GET /v1/images lists the ids", "see `lookalike list`")

@@ -123,7 +123,8 @@ class SearchRun(QueryRows):
             failures = [answer for answer in found if isinstance(answer, LookalikeError)]
             if all(isinstance(failure, DeadlineExceeded) for failure in failures):
                 raise DeadlineExceeded("no shard answered in time", "try again, or allow more time")
-            raise ShardUnavailable(f"no shard answered: {failures[0].message}", failures[0].hint)
+            message, *hints = failures[0].args
+            raise ShardUnavailable(f"no shard answered: {message}", *hints)
         return answers, missing
 
     async def _expanded(
@@ -221,7 +222,9 @@ class SearchRun(QueryRows):
             )
         if statuses == {"unavailable"}:
             return ExtractorUnavailable(
-                f"nothing can answer this search: {reasons}", "GET /v1/features says what is missing"
+                f"nothing can answer this search: {reasons}",
+                "GET /v1/features says what is missing",
+                "see `lookalike status`",
             )
         return ExtractorFailed(f"nothing answered this search: {reasons}", "try again in a few seconds")
 

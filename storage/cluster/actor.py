@@ -102,9 +102,8 @@ class ShardActor:
             try:
                 self._shard = Shard.open(self._plan, lock_timeout_s=LOCK_TIMEOUT_S, search_address=self._socket.address)
             except LookalikeError as failure:
-                self._failure = ShardUnavailable(
-                    f"shard {self._plan.index} cannot be opened: {failure.message}", failure.hint
-                )
+                message, *hints = failure.args
+                self._failure = ShardUnavailable(f"shard {self._plan.index} cannot be opened: {message}", *hints)
                 logger.warning("%s", self._failure)
                 self._closing.wait(REOPEN_PAUSE_S)
             except Exception as failure:

@@ -164,12 +164,17 @@ def mismatch(name: str, stored: str, running: str, *, can_move: bool = True) -> 
     """The refusal of rows or queries of another model. can_move: whether the index can be built anew from the pictures
     while the service runs.
     """
-    hint = (
-        f"build the index for the new model beside the old one: lookalike backfill {name}; or run the old model again"
-        if can_move
-        else "run the model and version that wrote it, or index the pictures again into a new data folder"
+    message = f"feature {name!r} was written with {stored!r}, but {running!r} is running"
+    if not can_move:
+        return FingerprintMismatch(
+            message, "run the model and version that wrote it, or index the pictures again into a new data folder"
+        )
+    # Named in the status of the feature as well, so in words that are right over HTTP and in the shell.
+    return FingerprintMismatch(
+        message,
+        f"a backfill of {name!r} builds the index for the new model beside the old one; or run the old model again",
+        f"build the index for the new model beside the old one: lookalike backfill {name}; or run the old model again",
     )
-    return FingerprintMismatch(f"feature {name!r} was written with {stored!r}, but {running!r} is running", hint)
 
 
 def known_key(versions: ModelVersions, feature: str) -> str:

@@ -99,7 +99,9 @@ class ModelSwitch:
                 return
             if key is None or key != versions.following.get(name):
                 raise InvalidRequest(
-                    f"no index of {name!r} for {fingerprint!r} is being built", f"build it: lookalike backfill {name}"
+                    f"no index of {name!r} for {fingerprint!r} is being built",
+                    f"a backfill of {name!r} builds it",
+                    f"build it: lookalike backfill {name}",
                 )
             self._enter(versions, name, key, "in_use")
 

@@ -62,7 +62,7 @@ def remove(
             try:
                 client.delete(image_id)
             except ImageNotFound as error:
-                warn(error.message, error.hint)
+                warn(error.message, error.shell_hint)
                 missing += 1
     if missing:
         raise typer.Exit(FAILED)

@@ -68,7 +68,7 @@ def pull(config: Config = None, model: Models = None) -> None:
         try:
             _pull(one)
         except ExtractorUnavailable as error:  # the others may be had all the same; not so where the hub is away
-            warn(error.message, error.hint)
+            warn(error.message, error.shell_hint)
             failed += 1
     if failed:
         raise typer.Exit(FAILED)

@@ -59,7 +59,7 @@ def _report(error: Exception) -> int:
     """Write the error's line; returns the exit code."""
     match error:
         case LookalikeError():
-            warn(error.message, error.hint)
+            warn(error.message, error.shell_hint)
             return _exit_code(error)
         case typer.TyperException():
             context = getattr(error, "ctx", None)

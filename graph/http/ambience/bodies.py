@@ -40,4 +40,4 @@ def _json_values(body: bytes) -> dict[str, Any]:
     try:
         return json_object(body)
     except InvalidRequest as fault:
-        raise InvalidField(fault.message, fault.hint) from fault
+        raise InvalidField(*fault.args) from fault

@@ -70,7 +70,7 @@ def error_response(scope: Scope, error: BaseException) -> Response:
         headers["retry-after"] = str(RETRY_AFTER_S)
     if status == 401:
         headers["www-authenticate"] = "Bearer"
-    return error_answer(status, error.code, error.message, error.hint, request_id, headers)
+    return error_answer(status, error.code, error.message, error.hint, request_id, headers, error.shell_hint)
 
 
 def http_exception_response(scope: Scope, error: HTTPException) -> Response:
@@ -86,7 +86,16 @@ def http_exception_response(scope: Scope, error: HTTPException) -> Response:
 
 
 def error_answer(
-    status: int, code: str, message: str, hint: str, request_id: str, headers: Mapping[str, str] | None = None
+    status: int,
+    code: str,
+    message: str,
+    hint: str,
+    request_id: str,
+    headers: Mapping[str, str] | None = None,
+    shell_hint: str = "",
 ) -> Response:
-    body = {"error": {"code": code, "message": message, "hint": hint, "request_id": request_id}}
-    return json_response(body, status, headers)
+    """shell_hint: shown where it says something else than the hint."""
+    shown = {"code": code, "message": message, "hint": hint, "request_id": request_id}
+    if shell_hint and shell_hint != hint:
+        shown["shell_hint"] = shell_hint
+    return json_response({"error": shown}, status, headers)

@@ -44,6 +44,9 @@ class ErrorDetail(Schema):
     message: str = Field(description="what went wrong")
     hint: str = Field(description="what to do about it; may be empty")
     request_id: str = Field(description="what the service's log calls this request; also in X-Request-ID")
+    shell_hint: str | None = Field(
+        default=None, description="the hint in words of the shell command, where those are others"
+    )
 
 
 class ErrorAnswer(Schema):

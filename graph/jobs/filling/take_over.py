@@ -67,7 +67,7 @@ class TakeOver:
             raise InvalidRequest(
                 f"the index for the new model of {name!r} lacks {left} of the {kept} images that the one in use has",
                 "make their files readable or add the images again, then run it again; "
-                f"or leave them behind: lookalike backfill {name} --allow-missing",
+                "or let the backfill leave them behind (allow_missing)",
             )
 
     def _whiten_alike(self, name: str, fingerprint: str, stats: Sequence[ShardStats]) -> None:

@@ -131,14 +131,14 @@ def _in_use_of_others(versions: Sequence[Sequence[ModelVersion]], spec: FeatureS
 def _note(feature: str) -> str:
     return (
         "these are vectors of the original's model, which answer searches by id; for searches by picture, "
-        f"`lookalike backfill {feature}` computes those of the configured model from the photos"
+        f"a backfill of {feature} computes those of the configured model from the photos"
     )
 
 
 def _refusal(feature: str, images: int) -> str:
     return (
         f"left out: {images} pictures have vectors of another model, and those of two models cannot be compared; "
-        f"with the photos, `lookalike backfill {feature}` computes what is missing"
+        f"with the photos, a backfill of {feature} computes what is missing"
     )
 
 

@@ -14,7 +14,7 @@ from graph.jobs.importing.plan import ImportedPicture
 
 KEYPOINTS_STAY = (
     "counted and checked, not imported: the original's keypoints have no size and no direction, which the geometric "
-    "check goes by; where the photos are there, `lookalike backfill local` computes them"
+    "check goes by; where the photos are there, a backfill of local computes them"
 )
 
 
@@ -75,7 +75,7 @@ class ImportReport:
                 self.photos.missing += picture.photo == "missing"
 
     def add_keypoints(self, path: str, counts: KeypointCounts, *, has_ranges: bool) -> None:
-        reason = KEYPOINTS_STAY if has_ranges else f"{KEYPOINTS_STAY}; say whose they are with --keypoint-ranges"
+        reason = KEYPOINTS_STAY if has_ranges else f"{KEYPOINTS_STAY}; say whose they are (keypoint_ranges)"
         self.keypoints.append({"path": path, **asdict(counts), "reason": reason})
 
     def as_json(self) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def ids_of_new(
                 elif id_from == "path":
                     asking.append((file, choices))
                 else:
-                    taken = ImageExists(f"the id {image_id!r} is taken by {owner}", "use --id-from path or sha256")
+                    taken = ImageExists(
+                        f"the id {image_id!r} is taken by {owner}", "take ids from the path or from the sha256"
+                    )
                     failures.append(file_failure(file.source.path, taken))
     places = {file.source.path: place for place, file in enumerate(files)}
     return sorted(chosen.values(), key=lambda new: places[new.file.source.path]), failures
@@ -120,7 +122,7 @@ def _paths(file: ListedFile) -> Iterator[str]:
 def _number(name: str) -> str:
     number = name.split(".", 1)[0]
     if not (number.isascii() and number.isdigit()):
-        raise InvalidField(f"the name {name!r} does not begin with a number", "use --id-from path or stem")
+        raise InvalidField(f"the name {name!r} does not begin with a number", "take ids from the path or from the stem")
     return str(int(number))
 
 
@@ -129,7 +131,7 @@ def _checked(image_id: str) -> str:
         image_id.encode()
     except UnicodeEncodeError as broken:
         raise InvalidField(
-            f"the name {image_id!r} is not valid UTF-8", "rename the file, or use --id-from sha256"
+            f"the name {image_id!r} is not valid UTF-8", "rename the file, or take ids from the sha256"
         ) from broken
     check_image_id(image_id)
     return image_id

@@ -137,7 +137,7 @@ def _listed(path: str, folder: str, is_named: bool, failures: list[JobFailure]) 
         if is_named or stat.S_ISLNK(status.st_mode):
             status, real = os.stat(path), os.path.realpath(path)
         if not stat.S_ISREG(status.st_mode):  # whoever opened a pipe would wait for its other end
-            raise UnreadableImage("it is no ordinary file", "leave it out with --exclude")
+            raise UnreadableImage("it is no ordinary file", "exclude it")
     except (OSError, LookalikeError) as failure:
         failures.append(file_failure(path, failure))
         return None

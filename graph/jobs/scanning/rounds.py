@@ -108,7 +108,7 @@ class Rounds:
             if self._prunes and away:
                 raise Unavailable(
                     f"{printable(away[0])} cannot be reached, so that nobody can tell which of its files are gone",
-                    "nothing was removed: mount its drive, or leave --prune away",
+                    "nothing was removed: mount its drive, or index without pruning",
                 )
         self._tell(found)
         new, failures = ids_of_new(found.new, self._id_from, self._library.holders, _former_ids(found))

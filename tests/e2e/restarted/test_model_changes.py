@@ -31,7 +31,7 @@ def test_another_model_is_refused_then_moved_to_while_searches_go_on(
 ) -> None:
     path = models / "photos" / "purple-circle-4.png"
     with Client(with_another_model.url) as client:
-        wait_for(lambda: "lookalike backfill global" in feature(client, "global").reason, "the model is refused")
+        wait_for(lambda: "a backfill of 'global'" in feature(client, "global").reason, "the model is refused")
         old = feature(client, "global").version
         problems: list[str] = []
         ended = threading.Event()

@@ -116,10 +116,10 @@ async def test_another_model_is_refused_with_the_command_that_moves_over(
         await again.models.look()
         told = await report(again)
         assert told.state == "unavailable"
-        assert "lookalike backfill fake_model" in told.reason
+        assert "a backfill of 'fake_model'" in told.reason
         with pytest.raises(ExtractorUnavailable, match="was written with") as refusal:
             await found(again, 2)
-        assert "lookalike backfill fake_model" in str(refusal.value)
+        assert "a backfill of 'fake_model'" in str(refusal.value)
         assert await add(again, 3) == {"phash": "ok", "fake_model": "pending"}
         assert (await again.catalog.searches.search(SearchRequest(image=photo(3)))).results[0].id == "photo-3"
 
@@ -137,7 +137,7 @@ async def test_the_older_model_goes_on_answering_where_it_can_still_be_loaded(
         while (told := await report(again)).state == "loading":
             await again.models.look()
         assert told.state == "ready"
-        assert "lookalike backfill fake_model" in told.reason
+        assert "a backfill of 'fake_model'" in told.reason
         assert (await found(again, 2)).results[0].id == "photo-2"
         assert await add(again, 3) == {"phash": "ok", "fake_model": "ok"}
         assert (await found(again, 3)).results[0].matches["fake_model"]["distance"] == pytest.approx(0, abs=1e-6)

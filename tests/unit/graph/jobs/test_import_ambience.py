@@ -265,7 +265,7 @@ def test_local_features_are_counted_and_not_imported(target: Target) -> None:
         "images": 2,
         "whole": 1,
     }
-    assert "lookalike backfill local" in keypoints["reason"]
+    assert "a backfill of local" in keypoints["reason"]
     assert target.failures() == {"local_features_web: keypoints of 1": "missing_points"}
     with pytest.raises(InvalidField, match="cannot be read"):
         target.run(keypoint_ranges=str(target.folder / "none.csv"))

@@ -177,7 +177,7 @@ def test_a_mismatch_says_what_to_do() -> None:
     assert isinstance(error, FingerprintMismatch)
     assert "'net-1'" in error.message
     assert "'net-2'" in error.message
-    assert "lookalike backfill global" in error.hint
+    assert "lookalike backfill global" in error.shell_hint
     assert "backfill" not in mismatch("phash", "1", "2", can_move=False).hint
 
 

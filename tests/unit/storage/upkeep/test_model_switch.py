@@ -150,7 +150,7 @@ def test_stored_rows_say_which_model_gave_them(first: Shard) -> None:
 def test_another_model_is_refused_where_there_are_rows(first: Shard, replaces_empty: bool) -> None:
     with pytest.raises(FingerprintMismatch, match=r"'net-1'.*'net-2'") as refusal:
         first.ask(AdoptModel(TWO, {}, replaces_empty=replaces_empty))
-    assert "lookalike backfill global" in refusal.value.hint
+    assert "lookalike backfill global" in refusal.value.shell_hint
     assert versions(first) == [("net-1", "in_use", 3, 0)]
 
 
@@ -255,7 +255,7 @@ def test_a_query_of_a_model_that_is_unknown_here_is_told_so(first: Shard, moved:
         migrated(first).ask(DropReplaced("global"))
     error = answer(first, THREE, "a").errors["global"]
     assert "'net-3'" in error
-    assert "lookalike backfill global" in error
+    assert "a backfill of 'global'" in error
     assert "global" not in answer(first, THREE, "a").hits
 
 
@@ -326,7 +326,7 @@ def test_what_a_takeover_would_lose_is_counted(late: Reopen, first: Shard) -> No
 def test_only_the_one_that_follows_takes_over(first: Shard) -> None:
     with pytest.raises(InvalidRequest, match="'net-2'") as refusal:
         first.ask(SwitchModel("global", "net-2"))
-    assert "lookalike backfill global" in refusal.value.hint
+    assert "lookalike backfill global" in refusal.value.shell_hint
     first.ask(BeginModel(TWO, {}))
     with pytest.raises(InvalidRequest, match="'net-3'"):
         first.ask(SwitchModel("global", "net-3"))

@@ -29,6 +29,17 @@ def test_an_error_of_the_service_is_one_line_and_an_exit_code(run: Run, code: st
     assert result.stdout == ""
 
 
+def test_what_to_do_is_said_in_words_of_the_shell(run: Run) -> None:
+    error = {
+        "code": "image_not_found",
+        "message": "no x",
+        "hint": "GET /v1/images",
+        "shell_hint": "see `lookalike list`",
+    }
+    assert run(Service(reply({"error": error}, 404)), "show", "x").stderr == "lookalike: no x; see `lookalike list`\n"
+    assert run(Service(reply({"error": error}, 404)), "rm", "x").stderr == "lookalike: no x; see `lookalike list`\n"
+
+
 def test_a_service_that_does_not_answer_is_exit_code_3(run: Run) -> None:
     result = run(Service(httpx.ConnectError("Connection refused")), "status", "--server", "http://photos:8000")
     assert result.exit_code == 3

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from graph.client.failures import from_answer
 from graph.http.replies.errors import STATUS, status_of
 from graph.http.replies.openapi import ErrorAnswer
+from graph.requests.shards import image_not_found
 from storage import errors
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog
@@ -36,6 +38,20 @@ async def test_every_error_is_answered_in_one_shape(
     if answer.status_code != 500:
         assert (error.code, error.message, error.hint) == (cls.code, "what went wrong", "what to do")
     assert ("retry-after" in answer.headers) == (answer.status_code in (429, 503))
+
+
+async def test_a_hint_in_words_of_the_shell_goes_beside_the_one_for_http(
+    client: httpx.AsyncClient, catalog: FakeCatalog
+) -> None:
+    catalog.before = raising(image_not_found("bridge"))
+    answer = await client.get("/v1/images/bridge")
+    error = ErrorAnswer.model_validate(answer.json()).error
+    assert (error.hint, error.shell_hint) == ("GET /v1/images lists the ids", "see `lookalike list`")
+    assert from_answer(answer).shell_hint == error.shell_hint
+    catalog.before = raising(errors.InvalidField("k: too large", "ask for less"))
+    answer = await client.get("/v1/images/bridge")
+    assert "shell_hint" not in answer.json()["error"]
+    assert from_answer(answer).shell_hint == "ask for less"
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("secret"), errors.CorruptData("secret"), TypeError("secret")])

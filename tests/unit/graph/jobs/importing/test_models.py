@@ -75,7 +75,7 @@ def test_vectors_of_an_unknown_model_are_kept_under_a_fingerprint_of_their_own(t
     assert {(fingerprint, role) for shard in versions(target) for fingerprint, role, _ in shard} == {(OWN, "in_use")}
     rows = target.rows(5, "fake_model")
     assert target.nearest("fake_model", rows.rows, rows.fingerprint)[0] == "5"
-    assert "lookalike backfill fake_model" in reason(done)
+    assert "a backfill of fake_model" in reason(done)
     assert counts(imported(target)) == (8, 8, 0, 0, 8, 0)
 
 
@@ -191,5 +191,5 @@ async def test_they_answer_searches_by_id_while_those_by_picture_say_what_to_do(
         by_id = await service.catalog.searches.search(SearchRequest(id="5", features=("fake_model",)))
         assert by_id.results[0].id == "5"
         assert by_id.features["fake_model"].status == "ok"
-        with pytest.raises(ExtractorUnavailable, match="lookalike backfill fake_model"):
+        with pytest.raises(ExtractorUnavailable, match="a backfill of 'fake_model'"):
             await service.catalog.searches.search(SearchRequest(image=photo(5), features=("fake_model",)))
