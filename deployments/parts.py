@@ -33,6 +33,11 @@ class Registry(Generic[P]):
     parts: Mapping[str, tuple[str, str]]
     for_tests: frozenset[str] = frozenset()
 
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Names of the parts that are for users."""
+        return tuple(part for part in self.parts if part not in self.for_tests)
+
     def configs(self) -> dict[str, type[ExtractorConfig]]:
         """The settings class of every part, for checking a configuration file."""
         return {name: self._config_class(name) for name in self.parts}
@@ -62,8 +67,7 @@ class Registry(Generic[P]):
 
     def _module(self, name: str) -> Any:
         if name not in self.parts:
-            offered = tuple(part for part in self.parts if part not in self.for_tests)
-            raise Misconfigured(f"there is no {self.kind} {name!r}", _nearest(name, offered))
+            raise Misconfigured(f"there is no {self.kind} {name!r}", _nearest(name, self.offered))
         return import_module(self.parts[name][0])
 
     def _misconfigured(self, name: str, first: ErrorDetails, keys: tuple[str, ...]) -> Misconfigured:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from graph.config.part_names import section_of
 from graph.config.settings import AppSettings, app_settings, first_fault, is_zero_shot
 from graph.config.yaml_source import KeyPath, YamlSource, read_yaml
 from storage.errors import did_you_mean
@@ -144,10 +145,23 @@ def _check_parts(
 
 
 def _check_deployments(source: YamlSource, where: KeyPath, value: Any, known: set[str]) -> None:
+    left: dict[str, KeyPath] = {}  # of parts that args no longer lists
     for position, deployment in enumerate(_sequence(source, where, value)):
         name = _mapping(source, (*where, position), deployment, DEPLOYMENT_KEYS).get("name")
-        if name not in known:
+        if name in known:
+            continue
+        if section_of(name) is None:
             raise source.fault((*where, position, "name"), f"unknown deployment {name!r}", did_you_mean(name, known))
+        left[str(name)] = (*where, position)
+    if left:
+        names = ", ".join(map(repr, left))
+        lines = " and ".join(_lines(*source.lines_of(path)) for path in left.values())
+        what = f"args does not list {names}, but deployments still does"
+        raise source.fault(next(iter(left.values())), what, f"remove {lines}, or list {names} in args again")
+
+
+def _lines(first: int, last: int) -> str:
+    return f"line {first}" if first == last else f"lines {first} to {last}"
 
 
 def _mapping(source: YamlSource, where: KeyPath, value: Any, known: Collection[str] | None = None) -> dict[str, Any]:

@@ -7,12 +7,22 @@ their lines to errors.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
+from graph.config.part_names import section_of
 from lookalike_client.loopback import is_loopback
 from storage.errors import Misconfigured, did_you_mean
 from storage.index.inverted_file import PROBES
@@ -27,6 +37,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {"local": 3.0}  # keypoints that agree ar
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 ApiKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min_length=8, max_length=512)]
+API_KEYS = TypeAdapter(tuple[ApiKey, ...])
 PartOptions = Annotated[dict[str, Any], BeforeValidator(lambda options: {} if options is None else options)]
 Fault = Callable[[tuple[str | int, ...], str, str], Misconfigured]
 
@@ -203,6 +214,7 @@ def app_settings(
     raw = dict(args)
     keys = (os.environ if environment is None else environment).get(API_KEYS_VARIABLE, "").split(",")
     extra = [key.strip() for key in keys if key.strip()]
+    _check_keys_of_environment(extra)
     listed = raw.get("api_keys") or ()
     if extra and isinstance(listed, (list, tuple)):
         raw["api_keys"] = [*listed, *(key for key in extra if key not in listed)]
@@ -213,9 +225,27 @@ def app_settings(
     for key, names in (("weights", settings.weights), ("indexes", settings.indexes)):
         for name in names:
             if name not in settings.extractors:
-                message = f"{key} names {name!r}, which no extractor here computes"
-                raise fault((key, name), message, did_you_mean(name, settings.extractors))
+                raise _fault_of_name(fault, key, name, settings.extractors)
     return settings
+
+
+def _check_keys_of_environment(keys: Sequence[str]) -> None:
+    """The file has no line for these."""
+    try:
+        API_KEYS.validate_python(keys)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise Misconfigured(
+            f"{API_KEYS_VARIABLE}: key {int(problem['loc'][0]) + 1} of {len(keys)}: {problem['msg']}",
+            "separate the keys by commas; each has 8 to 512 visible ASCII characters",
+        ) from None  # whose text would show the key
+
+
+def _fault_of_name(fault: Fault, key: str, name: str, extractors: Mapping[str, PartOptions]) -> Misconfigured:
+    if section_of(name) == "extractors":
+        remedy = f"list it under args.extractors, or take it out of args.{key}"
+        return fault((key, name), f"{key} names {name!r}, which args.extractors does not list", remedy)
+    return fault((key, name), f"{key} names {name!r}, which no extractor here computes", did_you_mean(name, extractors))
 
 
 def check_bind(host: str, api_keys: Iterable[str]) -> None:

@@ -28,6 +28,11 @@ class YamlSource:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def lines_of(self, path: KeyPath) -> tuple[int, int]:
+        """The first line of a path, and the last one on which a key below it begins."""
+        below = [line for other, line in self.lines.items() if other[: len(path)] == path]
+        return self.line_of(path), max(below, default=self.line_of(path))
+
     def fault(self, path: KeyPath, message: str, hint: str = "") -> Misconfigured:
         """An error that starts with ``file:line``."""
         return Misconfigured(f"{self.name}:{self.line_of(path)}: {message}", hint)

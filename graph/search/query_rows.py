@@ -22,12 +22,21 @@ from graph.requests.shards import Shards, image_not_found
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.ranking import PictureSize
 from graph.search.vector_query import VectorParams, weighted_query
-from storage.errors import DeadlineExceeded, ExtractorUnavailable, InvalidRequest, LookalikeError, UnknownFeature
+from storage.errors import (
+    DeadlineExceeded,
+    ExtractorUnavailable,
+    InvalidField,
+    InvalidRequest,
+    LookalikeError,
+    UnknownFeature,
+)
 from storage.operations.features import Features
 from storage.operations.pictures import Records
 from storage.types.features import FeatureRows
 from storage.types.searches import FeatureQuery
 from storage.words.word_search import WordParams
+
+GET_TEXT_MODEL = "get one: `lookalike models pull configs/semantic.yaml`, then `lookalike serve configs/semantic.yaml`"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,6 +180,21 @@ def asked_ports(extractors: Mapping[str, ExtractorPort], names: Sequence[str]) -
         if name not in extractors:
             raise UnknownFeature(f"no feature is called {name!r}", f"the features here are {', '.join(extractors)}")
     return [extractors[name] for name in names]
+
+
+def searched_by_text(extractors: Mapping[str, ExtractorPort], asked: Sequence[str], *, are_named: bool) -> list[str]:
+    """Which of the asked features a sentence alone is searched by. are_named: in the request; then all have to be.
+    Raises `InvalidField`.
+    """
+    able = [name for name in asked if extractors[name].embeds_text]
+    if not able and not are_named:
+        raise InvalidField("text: no model for sentences is configured in this service", GET_TEXT_MODEL)
+    if are_named and len(able) < len(asked):
+        unable = ", ".join(name for name in asked if name not in able)
+        raise InvalidField(
+            f"{unable}: cannot be searched by text", "send an image or an id, or ask a feature that understands text"
+        )
+    return able
 
 
 def is_vector_feature(port: ExtractorPort) -> bool:

@@ -26,7 +26,7 @@ from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, Sea
 from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.paging import one_page
-from graph.search.query_rows import QueryRows, asked_ports, is_vector_feature, ms_since
+from graph.search.query_rows import QueryRows, asked_ports, is_vector_feature, ms_since, searched_by_text
 from graph.search.ranking import AskedFeature, in_query_pixels, merge, ranked
 from graph.search.vector_query import VectorParams, expanded_query
 from storage.errors import (
@@ -91,14 +91,7 @@ class SearchRun(QueryRows):
                 f"{', '.join(asked)}: cannot be searched by text", "ask a feature that understands text as well"
             )
         if request.image is None and request.id is None:
-            able = [name for name in asked if self.extractors[name].embeds_text]
-            if not able or (request.features is not None and len(able) < len(asked)):
-                unable = ", ".join(name for name in asked if name not in able)
-                raise InvalidField(
-                    f"{unable}: cannot be searched by text",
-                    "send an image or an id, or ask a feature that understands text",
-                )
-            return able
+            return searched_by_text(self.extractors, asked, are_named=request.features is not None)
         return asked
 
     async def _ask_shards(self, queries: Sequence[FeatureQuery]) -> tuple[list[ShardAnswer], list[int]]:

@@ -129,7 +129,8 @@ async def job_fields(request: Request, settings: AppSettings) -> JobFields:
             if fields.prune and fields.watch:
                 raise InvalidField("prune: it goes without watch", "index once with prune, then watch")
         case BackfillFields():
-            check_features({**settings.extractors, **settings.annotators}, (fields.feature,) if fields.feature else ())
+            parts = {**settings.extractors, **settings.annotators}
+            check_features(parts, (fields.feature,) if fields.feature else (), annotators=True)
         case ImportFields():
             files = (fields.photos, fields.keypoint_ranges)
             _check_paths([*fields.paths, *fields.features, *filter(None, files)], settings.limits.max_job_paths)

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from storage.errors import InvalidField, InvalidRequest, UnknownFeature, did_you_mean
+from graph.config.part_names import unknown_feature
+from storage.errors import InvalidField, InvalidRequest, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -264,9 +265,9 @@ def check_at_most(name: str, value: int, limit: int) -> None:
         raise InvalidField(f"{name}: {value} is over the limit of {limit}", f"ask for 1 to {limit}")
 
 
-def check_features(known: Mapping[str, Any], *groups: Any) -> None:
-    """Raises UnknownFeature for a name in any group that no extractor has."""
+def check_features(known: Mapping[str, Any], *groups: Any, annotators: bool = False) -> None:
+    """Raises UnknownFeature for a name in any group that is not known. annotators: whether those are known, too."""
     for group in groups:
         for name in group or ():
             if name not in known:
-                raise UnknownFeature(f"no feature is called {name!r}", did_you_mean(name, known))
+                raise unknown_feature(name, known, annotators=annotators)

@@ -253,6 +253,14 @@ async def test_a_search_that_cannot_be_answered_says_why(
         await service.catalog.searches.search(request_)
 
 
+async def test_a_sentence_without_a_model_for_sentences_says_how_to_get_one(service: LocalService) -> None:
+    with pytest.raises(InvalidField, match="no model for sentences is configured") as refused:
+        await service.catalog.searches.search(SearchRequest(text="a red bridge"))
+    for hint in (refused.value.hint, refused.value.shell_hint):
+        assert "lookalike models pull configs/semantic.yaml" in hint
+        assert "lookalike serve configs/semantic.yaml" in hint
+
+
 async def test_a_bad_parameter_of_a_feature_is_the_callers_fault(service: LocalService) -> None:
     await fill(service, 1)
     for request in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,40 @@ def test_a_fault_names_the_line_and_the_nearest_key(tmp_path: Path, old: str, ne
     if "#" in new:
         text = text[: text.index("#")] + "\n"
     assert message in fault(tmp_path, text)
+
+
+LEFT_DEPLOYMENTS = """\
+      - name: local
+        num_replicas: 2
+        ray_actor_options:
+          num_cpus: 0.5
+      - {name: tags}
+"""
+
+
+def test_deployments_of_parts_that_args_no_longer_lists_are_named_with_their_lines(tmp_path: Path) -> None:
+    said = fault(tmp_path, GOOD.rstrip("\n") + "\n" + LEFT_DEPLOYMENTS)
+    first = GOOD.rstrip("\n").count("\n") + 2
+    assert said == (
+        f"x.yaml:{first}: args does not list 'local', 'tags', but deployments still does "
+        f"(remove lines {first} to {first + 3} and line {first + 4}, or list 'local', 'tags' in args again)"
+    )
+
+
+def test_a_weight_of_a_part_that_is_not_listed_does_not_suggest_another_one(tmp_path: Path) -> None:
+    said = fault(tmp_path, GOOD.replace("shards: 3", "weights: {local: 2}", 1))
+    assert said.endswith(
+        "which args.extractors does not list (list it under args.extractors, or take it out of args.weights)"
+    )
+
+
+@pytest.mark.parametrize("keys", ["a-good-key-1,short", "a-good-key-1,schlüssel-zum-haus"])
+def test_a_wrong_key_of_the_environment_is_blamed_on_the_environment(tmp_path: Path, keys: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(GOOD)
+    with pytest.raises(Misconfigured, match=r"^LOOKALIKE_API_KEYS: key 2 of 2: ") as caught:
+        load_config_file(path, {"LOOKALIKE_API_KEYS": keys})
+    assert keys.split(",")[1] not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_yaml_syntax_error_names_its_line(tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ async def test_a_backfill_is_of_one_feature_or_of_all(make_client: MakeClient, c
     [
         ({"feature": "phsh"}, "unknown_feature", "no feature is called 'phsh'", "did you mean 'phash'?"),
         ({"feature": "tag"}, "unknown_feature", "no feature is called 'tag'", "did you mean 'tags'?"),
+        (
+            {"feature": "global"},
+            "unknown_feature",
+            "'global' is not configured in this service",
+            "list it under args.extractors",
+        ),
         ({"feature": ""}, "invalid_field", "feature: String should have at least 1 character", "the extractor"),
         ({"feature": ["phash"]}, "invalid_field", "feature: Input should be a valid string", "the extractor"),
         (

@@ -152,6 +152,9 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"max_distance": {"phash": -1}}, "invalid_field", "max_distance.phash: "),
     ({"max_distance": {"phash": 1e400}}, "invalid_field", "max_distance.phash: "),
     ({"params": {"phash": 1}}, "invalid_field", "params.phash: "),
+    ({"features": ["image_text"]}, "unknown_feature", "'image_text' is not configured in this service"),
+    ({"params": {"global": {}}}, "unknown_feature", "'global' is not configured in this service"),
+    ({"features": ["tags"]}, "unknown_feature", "'tags' is an annotator, which has no index"),
     ({"params": {"phsh": {}}}, "unknown_feature", "no feature is called 'phsh'"),
     ({"id": ""}, "invalid_field", "an image id of 0 characters"),
     ({"id": "a" * 257}, "invalid_field", "an image id of 257 characters"),
@@ -182,6 +185,16 @@ async def test_a_bad_field_is_422_and_named(
     assert (answer.status_code, error["code"]) == (422, code)
     assert error["message"].startswith(message)
     assert not catalog.searched
+
+
+async def test_a_feature_that_is_not_configured_says_how_to_have_it_and_offers_no_other(
+    client: httpx.AsyncClient,
+) -> None:
+    error = (await client.post("/v1/search", json={"id": "a", "features": ["text"]})).json()["error"]
+    assert error["hint"].startswith("list it under args.extractors in the configuration and start the service again")
+    assert "`lookalike backfill text`" in error["shell_hint"]
+    error = (await client.post("/v1/search", json={"id": "a", "features": ["image_txt"]})).json()["error"]
+    assert error["hint"] == "did you mean 'image_text'?"
 
 
 def json_text(value: Any) -> str:
