@@ -77,20 +77,24 @@ app.command(
     "library",
     epilog=example("lookalike library", "lookalike library unwatch ~/Pictures", "lookalike library forget ~/Pictures"),
 )(library.library)
-app.command("jobs", epilog=example("lookalike jobs", "lookalike jobs ID", "lookalike jobs stop ID"))(jobs.jobs)
+JOB = "index-20260131-120000-1a2b3c"
+app.command("jobs", epilog=example("lookalike jobs list", f"lookalike jobs {JOB}", f"lookalike jobs stop {JOB}"))(
+    jobs.jobs
+)
 app.command(
     "search",
     epilog=example(
         "lookalike search photo.jpg -k 5",
+        "lookalike search photo.jpg --weights phash=2,color=0.5 --max-distance phash=64",
         "lookalike search photo.jpg --features phash --param phash.orientations=all",
         "lookalike search --text 'a bridge' --text-not 'at night'",
         "lookalike search --id 2019/bridge.jpg --json",
-        "lookalike search photo.jpg --filter 'taken_at = 2019-06 and not tags = night'",
+        "lookalike search photo.jpg --filter 'taken_at = 2019-06 and not tags = \"night\"'",
     ),
 )(search.search)
 app.command(
     "list",
-    epilog=example("lookalike list --filter 'folder = 2019'", "lookalike list --sort taken_at --order desc -n 20"),
+    epilog=example("lookalike list --filter 'folder = \"2019\"'", "lookalike list --sort taken_at --order desc -n 20"),
 )(listing.list_pictures)
 app.command("add", epilog=example("lookalike add bridge.jpg --id bridge"))(images.add)
 app.command("rm", epilog=example("lookalike rm bridge 2019/old.jpg"))(images.remove)

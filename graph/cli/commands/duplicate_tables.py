@@ -45,7 +45,8 @@ def show_groups(found: Found) -> None:
         for group in found.groups
         for one in group.duplicates
     ]
-    output.show_table(["kept", "duplicate", "distance ", "size ", "bytes "], rows)
+    if rows or not output.on_terminal():
+        output.show_table(["kept", "duplicate", "distance ", "size ", "bytes "], rows, long=("kept", "duplicate"))
     counts = f"{output.counted(len(found.groups), 'group')}, {output.counted(len(found.duplicates), 'duplicate')}"
     output.say(f"{counts}, {output.bytes_text(found.byte_size)} would be freed")
 
@@ -76,7 +77,7 @@ def _index_command(move: Move) -> str:
 def _show_unmoved(unmoved: Sequence[Unmoved]) -> None:
     if unmoved:
         output.say(f"{output.counted(len(unmoved), 'file')} not moved:")
-        output.show_table(["file", "reason"], [[one.path, one.reason] for one in unmoved])
+        output.show_table(["file", "reason"], [[one.path, one.reason] for one in unmoved], long=("file", "reason"))
 
 
 def warn_of_gaps(found: Found) -> None:

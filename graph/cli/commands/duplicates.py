@@ -15,6 +15,7 @@ import typer
 from graph.cli.commands import duplicate_tables
 from graph.cli.commands.duplicate_tables import Found
 from graph.cli.terminal import output
+from graph.cli.terminal.asking import agreed
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.terminal.reporting import FAILED, warn
 from graph.same_picture import MOST_THRESHOLD_BITS, SAME_PICTURE_BITS
@@ -35,9 +36,14 @@ Threshold = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the JSON to a file.")]
 MoveTo = Annotated[
     Path | None,
-    typer.Option("--move", metavar="DIR", help="Move the duplicates' files there, and take them out of the index."),
+    typer.Option(
+        "--move",
+        metavar="DIR",
+        help="Move the duplicates' files there, and take them out of the index; shows them and asks.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="With --move: say what would be moved, and move nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --move: move without asking.")]
 Undo = Annotated[Path | None, typer.Option("--undo", metavar="DIR", help="Put the files that were moved there back.")]
 
 
@@ -48,30 +54,47 @@ def duplicates(
     to_file: Output = None,
     move: MoveTo = None,
     dry_run: DryRun = False,
+    yes: Yes = False,
     undo: Undo = None,
     server: Server = DEFAULT_SERVER,
     api_key: ApiKey = None,
 ) -> None:
     """Show groups of the same picture: the largest, which is kept, and its duplicates. Nothing is ever deleted."""
     if undo is not None:
-        if move is not None or dry_run or as_json or to_file is not None:
+        if move is not None or dry_run or yes or as_json or to_file is not None:
             raise InvalidField("--undo goes with no other option", "give it alone")
         _undo(undo)
         return
-    if dry_run and move is None:
-        raise InvalidField("--dry-run needs --move", "name the folder with --move DIR")
+    if (dry_run or yes) and move is None:
+        option = "--dry-run" if dry_run else "--yes"
+        raise InvalidField(f"{option} needs --move", "name the folder with --move DIR")
     with connect(context, server, api_key) as client:
         if move is not None and not dry_run:
             _resume(client, move)
         found = _found(client, threshold)
-        moves = None if move is None else _moved(client, found, move, dry_run)
+        if not as_json:
+            duplicate_tables.show_groups(found)
+        moves = None if move is None else _moves(client, found, move, dry_run=dry_run, yes=yes, show=not as_json)
     if as_json or to_file is not None:
         duplicate_tables.write_json(found, moves, to_file)
-    if not as_json:
-        duplicate_tables.show_groups(found)
-        if moves is not None and move is not None:
-            duplicate_tables.show_moves(moves, move, dry_run=dry_run)
     duplicate_tables.warn_of_gaps(found)
+
+
+def _moves(client: Client, found: Found, folder: Path, *, dry_run: bool, yes: bool, show: bool) -> Moves:
+    """Shows what would be moved and asks, unless told not to ask, and moves it. show: what was or would be moved."""
+    moves = _moved(client, found, folder, dry_run or not yes)
+    if show:
+        duplicate_tables.show_moves(moves, folder, dry_run=dry_run or not yes)
+    if dry_run or yes or not moves.moved:
+        return moves
+    what = f"move {output.counted(len(moves.moved), 'file')} to {folder}, and take them out of the index"
+    if not agreed(what, "--move"):
+        output.say("nothing was moved")
+        raise typer.Exit
+    moves = _moved(client, found, folder, dry_run=False)
+    if show:
+        duplicate_tables.show_moves(moves, folder, dry_run=False)
+    return moves
 
 
 def _found(client: Client, threshold: int) -> Found:

@@ -61,6 +61,7 @@ def remove(
         for image_id in ids:
             try:
                 client.delete(image_id)
+                output.say(f"removed {image_id}")
             except ImageNotFound as error:
                 warn(error.message, error.shell_hint)
                 missing += 1
@@ -92,7 +93,7 @@ def _pairs(row: ImageRow) -> dict[str, str]:
         "bytes": None if row.byte_size is None else output.byte_size(row.byte_size),
         "sha256": row.sha256,
         "features": output.states(row.features),
-        "added": None if row.added_at is None else row.added_at.isoformat(timespec="seconds"),
+        "added": None if row.added_at is None else output.moment(row.added_at),
         "file": None if row.path is None else row.path + (" (gone)" if row.missing else ""),
         "taken": row.taken_at,
         "camera": row.camera,
@@ -112,6 +113,8 @@ def tags(
         found = client.tags(image)
     if as_json:
         output.show_json({"tags": found})
+    elif not found and output.on_terminal():
+        output.say("no label fits")
     else:
         output.show_table(["label", "score "], [[tag.label, f"{tag.score:.2f}"] for tag in found])
 

@@ -20,7 +20,7 @@ FAILURES_PAGE = 100
 TABLE_COUNTS = ("entries", "imported", "unchanged", "left_out")
 
 Words = Annotated[
-    list[str] | None, typer.Argument(metavar="ID | stop ID", help="A job's id; without it, all jobs are listed.")
+    list[str] | None, typer.Argument(metavar="list | ID | stop ID", help="A job's id; without it, all jobs are listed.")
 ]
 
 
@@ -34,7 +34,7 @@ def jobs(
     """List the batch jobs, show one with its failed files, or stop one."""
     with connect(context, server, api_key) as client:
         match words or []:
-            case []:
+            case [] | ["list"]:
                 _list(client, as_json)
             case ["stop"]:
                 raise InvalidField("jobs stop needs a job's id", "see `lookalike jobs` for the ids")
@@ -43,7 +43,7 @@ def jobs(
             case [job_id]:
                 _show(client, job_id, as_json)
             case _:
-                raise InvalidField("jobs takes nothing, ID, or stop ID", "see `lookalike jobs --help`")
+                raise InvalidField("jobs takes nothing, list, ID, or stop ID", "see `lookalike jobs --help`")
 
 
 def is_import(job: Job) -> bool:
@@ -125,9 +125,11 @@ def _remarks(job: Job) -> list[str]:
 def show_failures(client: Client, job: Job, limit: int | None = None) -> None:
     """A table of the files that the job could not take, or the images. limit: None shows all."""
     failures = list(islice(_failures(client, job.id), limit))
+    where = "image" if is_backfill(job) else "where" if is_import(job) else "file"
     output.show_table(
-        ["image" if is_backfill(job) else "where" if is_import(job) else "file", "code", "reason"],
+        [where, "code", "reason"],
         [[failure.path, failure.code, failure.reason] for failure in failures],
+        long=(where, "reason"),
     )
     if len(failures) < job.failed:
         output.say(f"... and {job.failed - len(failures)} more: lookalike jobs {job.id}")
@@ -146,11 +148,32 @@ def _list(client: Client, as_json: bool) -> None:
     if as_json:
         output.show_json(found)
         return
+    if not found and output.on_terminal():
+        output.say("no job has run yet: lookalike index PATH")
+        return
+    headings = ["id", "kind", "state", "files ", "failed ", "submitted", "what", "reason"]
     rows = [
-        [job.id, job.kind, job.state, _progress(job), str(job.failed), job.submitted_at.isoformat(" ", "seconds")]
+        [
+            job.id,
+            job.kind,
+            job.state,
+            _progress(job),
+            str(job.failed),
+            output.moment(job.submitted_at),
+            _subject(job),
+            job.message,
+        ]
         for job in found
     ]
-    output.show_table(["id", "kind", "state", "files ", "failed ", "submitted"], rows)
+    if output.on_terminal():  # the id begins with the kind
+        headings, *rows = [[line[0], *line[2:]] for line in (headings, *rows)]
+    output.show_table(headings, rows, long=("what", "reason"))
+
+
+def _subject(job: Job) -> str:
+    """What the job is of: the paths, or what a backfill fills in."""
+    paths = job.arguments.get("paths")
+    return ", ".join(map(str, paths)) if paths else str(job.arguments.get("feature") or "everything")
 
 
 def _show(client: Client, job_id: str, as_json: bool) -> None:
@@ -165,8 +188,8 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
             "state": job.state,
             "message": job.message,
             **_counts(job),
-            "submitted": job.submitted_at.isoformat(" ", "seconds"),
-            "updated": job.updated_at.isoformat(" ", "seconds"),
+            "submitted": output.moment(job.submitted_at),
+            "updated": output.moment(job.updated_at),
             **{name: _argument(value) for name, value in job.arguments.items()},
         }
     )
@@ -220,6 +243,7 @@ def show_import(job: Job) -> None:
         output.show_table(
             ["feature", "entries ", "imported ", "unchanged ", "left out ", "table"],
             [[table["feature"], *(str(table[name]) for name in TABLE_COUNTS), table["path"]] for table in tables],
+            long=("table",),
         )
     for told in (*tables, *report.get("keypoints", ())):
         if told["reason"]:
@@ -232,6 +256,7 @@ def show_import(job: Job) -> None:
         output.show_table(
             ["does not fit", "number ", "for example"],
             [[defect["code"], str(defect["count"]), defect["examples"][0]] for defect in report["defects"]],
+            long=("for example",),
         )
 
 

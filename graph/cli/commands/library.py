@@ -58,18 +58,20 @@ def _list(roots: tuple[LibraryRoot, ...], *, as_json: bool) -> None:
         output.say("no folder was indexed yet: lookalike index PATH")
         return
     output.show_table(
-        ["folder", "pictures ", "missing ", "state", "passed over", "last looked at"],
+        ["folder", "pictures ", "missing ", "kept out ", "state", "passed over", "last looked at"],
         [
             [
                 root.path,
                 str(root.pictures),
                 str(root.missing),
+                str(root.kept_out),
                 _state(root),
                 _passed_over(root.passed_over),
-                "never" if root.last_scan_at is None else root.last_scan_at.isoformat(" ", "seconds"),
+                "never" if root.last_scan_at is None else output.moment(root.last_scan_at),
             ]
             for root in roots
         ],
+        long=("folder", "passed over"),
     )
 
 

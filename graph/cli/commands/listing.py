@@ -44,7 +44,12 @@ def list_pictures(
     if not found and output.on_terminal():
         output.say("nothing found")
         return
-    output.show_table(["id", "taken at", "size ", "format", "bytes ", "path"], [_cells(row) for row in found[:n]])
+    output.show_table_with_paths(
+        ["id", "taken at", "size ", "format", "bytes "],
+        [_cells(row) for row in found[:n]],
+        [row.path for row in found[:n]],
+        long=("id",),
+    )
     if len(found) > n and output.on_terminal():
         output.say(f"there are more: see them with -n {10 * n}")
 
@@ -52,4 +57,4 @@ def list_pictures(
 def _cells(row: ImageRow) -> list[str]:
     size = "" if row.byte_size is None else output.byte_size(row.byte_size)
     taken_at = (row.taken_at or "").replace("T", " ")
-    return [row.id, taken_at, f"{row.width}x{row.height}", row.format, size, row.path or ""]
+    return [row.id, taken_at, f"{row.width}x{row.height}", row.format, size]

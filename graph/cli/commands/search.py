@@ -33,13 +33,16 @@ TextNot = Annotated[
 StoredId = Annotated[str | None, typer.Option("--id", metavar="ID", help="Stored picture to search with.")]
 Count = Annotated[int, typer.Option("-k", min=1, metavar="N", help="How many results.")]
 Features = Annotated[
-    str | None, typer.Option("--features", metavar="NAMES", help="Features to ask, as in phash,local; otherwise all.")
+    list[str] | None,
+    typer.Option("--features", metavar="NAMES", help="Features to ask, as in phash,local; otherwise all."),
 ]
 Weights = Annotated[
-    str | None, typer.Option("--weights", metavar="NAME=N", help="How much each feature counts, as in phash=2,color=1.")
+    list[str] | None,
+    typer.Option("--weights", metavar="NAME=N", help="How much each feature counts, as in phash=2,color=1."),
 ]
 MaxDistance = Annotated[
-    str | None, typer.Option("--max-distance", metavar="NAME=N", help="Leave out what is farther, as in phash=64.")
+    list[str] | None,
+    typer.Option("--max-distance", metavar="NAME=N", help="Leave out what is farther, as in phash=64."),
 ]
 Filter = Annotated[
     str | None,
@@ -109,7 +112,7 @@ def _show(answer: SearchAnswer) -> None:
     if any(said):
         headings.append("shows")
         rows = [[*row, words] for row, words in zip(rows, said, strict=True)]
-    output.show_table_with_paths(headings, rows, [result.path for result in answer.results])
+    output.show_table_with_paths(headings, rows, [result.path for result in answer.results], long=("id", "shows"))
     _say_where(answer.results)
 
 

@@ -64,7 +64,7 @@ def _show_features(features: tuple[FeatureReport, ...], stats: ServiceStats) -> 
     ]
     headings = ["part", "role", "state", "kind", "dim ", "index", "replicas ", "pending images ", "reason"]
     _separate()
-    output.show_table(headings, rows)
+    output.show_table(headings, rows, long=("reason",))
 
 
 def _reason(report: FeatureReport) -> str:
@@ -102,7 +102,7 @@ def verify(
             [str(check.shard), str(check.images), str(check.checked_rows), "; ".join(check.problems) or "none"]
             for check in verification.shards
         ]
-        output.show_table(["shard ", "images ", "rows checked ", "problems"], rows)
+        output.show_table(["shard ", "images ", "rows checked ", "problems"], rows, long=("problems",))
     if not verification.ok:
         fail("the store and the indexes do not agree", "restart the service, which rebuilds its indexes from the store")
 
@@ -124,4 +124,5 @@ def train(
         [str(shard.shard), str(shard.rows), str(shard.lists), f"{shard.took_s:.1f}", shard.reason]
         for shard in training.shards
     ]
-    output.show_table(["shard ", "rows ", "lists ", "seconds ", "not trained because"], rows)
+    headings = ["shard ", "rows ", "lists ", "seconds ", "not trained because"]
+    output.show_table(headings, rows, long=headings[-1:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +14,7 @@ import typer
 from graph.cli.commands.follow import leave_or_follow
 from graph.cli.commands.jobs import show_import, summary
 from graph.cli.terminal import output
+from graph.cli.terminal.asking import agreed
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.terminal.reporting import fail
 from lookalike_client.loopback import is_loopback
@@ -126,9 +126,7 @@ def _ask_to_prune(client: Client, job: Job) -> None:
     if len(gone) > SHOWN:
         output.say(f"  ... and {len(gone) - SHOWN} more")
     what = output.counted(len(gone), "picture")
-    if not sys.stdin.isatty():
-        raise InvalidField(f"--prune would remove {what}, and nobody is here to answer", "add --yes")
-    if not typer.confirm(f"Remove {what} from the collection?"):
+    if not agreed(f"remove {what} from the collection", "--prune"):
         output.say("nothing was removed")
         return
     for row in gone:

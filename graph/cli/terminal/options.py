@@ -10,21 +10,25 @@ from typing import Any
 from storage.errors import InvalidField
 
 
-def names(text: str | None) -> list[str] | None:
-    """ "phash, local" -> ["phash", "local"]."""
-    if text is None:
+def names(parts: Sequence[str] | None) -> list[str] | None:
+    """["phash, local", "color"] -> ["phash", "local", "color"]."""
+    if not parts:
         return None
-    found = [name.strip() for name in text.split(",") if name.strip()]
+    found = _split(parts)
     if not found:
         raise InvalidField("--features names no feature", "write it like --features phash,color")
     return found
 
 
-def numbers(option: str, text: str | None) -> dict[str, float] | None:
-    """ "phash=2,color=0.5" -> {"phash": 2.0, "color": 0.5}."""
-    if text is None:
+def numbers(option: str, parts: Sequence[str] | None) -> dict[str, float] | None:
+    """["phash=2,color=0.5", "local=1"] -> {"phash": 2.0, "color": 0.5, "local": 1.0}."""
+    if not parts:
         return None
-    return dict(_number(option, part.strip()) for part in text.split(",") if part.strip())
+    return dict(_number(option, part) for part in _split(parts))
+
+
+def _split(parts: Sequence[str]) -> list[str]:
+    return [word.strip() for part in parts for word in part.split(",") if word.strip()]
 
 
 def _number(option: str, part: str) -> tuple[str, float]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 BORDER = 3  # cells between two columns of a table
 LEAST_PATH = 30  # cells
-INDENT = 6  # of paths below a table
+INDENT = 4  # cells, of what stands below a row
 
 
 def on_terminal() -> bool:
@@ -40,11 +40,16 @@ def show_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=_plain))
 
 
-def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A column whose heading ends in a space is aligned to the right."""
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, long: Collection[str] = ()) -> None:
+    """A column whose heading ends in a space is aligned to the right. long: headings of columns whose cells may be
+    long; where a terminal is too narrow for the table, they stand below their row, each in lines of its own.
+    """
     if not on_terminal():
         for line in ([heading.strip() for heading in headings], *rows):
             print("\t".join(printable(cell) for cell in line))
+        return
+    if long and _table_width(headings, rows) > console().width:
+        _show_stacked(headings, rows, long)
         return
     from rich.table import Table
     from rich.text import Text
@@ -57,32 +62,53 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console().print(table)
 
 
-def show_table_with_paths(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], paths: Sequence[str | None], heading: str = "path"
-) -> None:
-    """A table and the paths of its rows where there are any: the last column, with as much of each as there is room
-    for. Where a terminal has hardly any, they stand below the table, each with the first cell of its row.
-    """
-    if not any(paths):
-        show_table(headings, rows)
-        return
-    shown, below = [path or "" for path in paths], False
-    if on_terminal():
-        from rich.cells import cell_len
+def _table_width(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Cells that a table takes in which nothing is folded."""
+    from rich.cells import cell_len
 
-        lines = [[printable(cell) for cell in line] for line in (headings, *rows)]
-        table = sum(BORDER + max(map(cell_len, column)) for column in zip(*lines, strict=True))
-        width = console().width
-        room = width - table - BORDER - 1
-        below = room < LEAST_PATH
-        shown = [shortened(printable(path), width - INDENT if below else room) for path in shown]
-    if below:
-        show_table(headings, rows)
-        for row, path in zip(rows, shown, strict=True):
-            if path:
-                say(f"{row[0]:>{INDENT - 2}}  {path}")
+    lines = [[printable(cell) for cell in line] for line in (headings, *rows)]
+    return sum(BORDER + max(map(cell_len, column)) for column in zip(*lines, strict=True)) + 1
+
+
+def _show_stacked(headings: Sequence[str], rows: Sequence[Sequence[str]], long: Collection[str]) -> None:
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    short = [column for column, heading in enumerate(headings) if heading not in long]
+    widths = [max(len(printable(line[column])) for line in (headings, *rows)) for column in short]
+    page = console()
+    for number, line in enumerate((headings, *rows)):
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for column, width in zip(short, widths, strict=True):
+            grid.add_column(min_width=width, justify="right" if headings[column].endswith(" ") else "left")
+        style = "" if number else "bold"
+        grid.add_row(*(Text(printable(line[column]).strip(), style) for column in short))
+        page.print(grid)
+        for column, cell in enumerate(line):
+            if column not in short and cell:
+                page.print(Padding(Text(printable(cell), style, overflow="fold"), (0, 0, 0, INDENT)))
+
+
+def show_table_with_paths(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    paths: Sequence[str | None],
+    *,
+    long: Collection[str] = (),
+) -> None:
+    """A table and the paths of its rows: the last column. A terminal gets it where there are any paths, with as much
+    of each as there is room for. long: as of `show_table`.
+    """
+    if on_terminal() and not any(paths):
+        show_table(headings, rows, long=long)
         return
-    show_table([*headings, heading], [[*row, path] for row, path in zip(rows, shown, strict=True)])
+    shown = [path or "" for path in paths]
+    if on_terminal():
+        width = console().width
+        room = width - _table_width(headings, rows) - BORDER
+        shown = [shortened(printable(path), room if room >= LEAST_PATH else width - INDENT) for path in shown]
+    show_table([*headings, "path"], [[*row, path] for row, path in zip(rows, shown, strict=True)], long=[*long, "path"])
 
 
 def shortened(path: str, room: int) -> str:
@@ -129,7 +155,7 @@ def _plain(value: Any) -> Any:
         # What the service says under another name than the class is there under both.
         return {name: getattr(value, field.name) for field in fields(value) for name in (field.name, json_name(field))}
     if isinstance(value, datetime):
-        return value.isoformat()
+        return _utc(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -159,6 +185,16 @@ def bytes_text(count: int) -> str:
 def byte_size(count: int) -> str:
     """Of so many bytes: readable for people, the number itself for programs."""
     return bytes_text(count) if on_terminal() else str(count)
+
+
+def moment(at: datetime) -> str:
+    """Short for people, ``2024-05-01 12:00Z``; as in JSON for programs."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%MZ}" if on_terminal() else _utc(at)
+
+
+def _utc(at: datetime) -> str:
+    """As the service writes it: ``2024-05-01T12:00:00.000Z``."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def figure(value: object) -> str:

@@ -66,7 +66,7 @@ def test_duplicates_are_shown_moved_and_put_back(
     assert "would move 3 files, " in rehearsed.stdout
     assert not aside.exists()
 
-    moved = shared_service.run("duplicates", "--move", str(aside), "--json")
+    moved = shared_service.run("duplicates", "--move", str(aside), "--yes", "--json")
     assert moved.returncode == 0, moved.stderr
     assert {one["id"] for one in json.loads(moved.stdout)["moved"]} == COPIES
     assert ids(client) == {"dup/again.jpg", *ALONE}

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from deployments.extractors.registry import EXTRACTORS
 from graph.cli.main import app
+from graph.cli.terminal import options
+from storage.filters.text_form import parse_filter
 from tests.unit.graph.cli.conftest import Run
 
 COMMANDS = [
@@ -23,6 +31,34 @@ def test_every_command_explains_itself_with_an_example(run: Run, command: str) -
     if command not in LOCAL:
         assert "LOOKALIKE_SERVER" in result.stdout
         assert "LOOKALIKE_API_KEY" in result.stdout
+
+
+EXAMPLES = sorted(
+    line.strip()
+    for command in ["", *COMMANDS]
+    for line in CliRunner().invoke(app, [*command.split(), "--help"]).stdout.partition("Example:")[2].splitlines()
+    if line.strip()
+)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_one_that_the_command_takes(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo.jpg", "bridge.jpg"):
+        (tmp_path / name).touch()
+    program, *words = shlex.split(example)
+    assert program == "lookalike"
+    command: Any = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    given = command.make_context(command.name, words).params  # raises for what it does not take
+    parse_filter(given.get("filter") or "width >= 1")
+    named = {*(options.names(given.get("features")) or ()), *(options.parameters(given.get("param") or ()) or {})}
+    for option in ("weights", "max_distance"):
+        named |= set(options.numbers(option, given.get(option)) or ())
+    assert named <= set(EXTRACTORS.offered)
 
 
 def test_no_command_is_left_untested() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from tests.suites.client_suite import Service, failure, reply
 from tests.unit.graph.cli.conftest import Run
 from tests.unit.graph.moving.duplicate_files import Index, group, write
 
+SOMEBODY_IS_THERE = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
 EMPTY: dict[str, Any] = {"groups": [], "next_cursor": None, "looked_at": 9, "undecided": 0}
 
 
@@ -78,7 +80,7 @@ def test_moves_the_duplicates_and_puts_them_back(run: Run, files: list[Path], tm
     assert rehearsed.stdout.splitlines()[-1] == f"would move 2 files, 1.3 kB, to {aside}"
     assert not aside.exists()
     assert all(path.exists() for path in files)
-    moved = run(index, "duplicates", "--move", str(aside))
+    moved = run(index, "duplicates", "--move", str(aside), "--yes")
     assert moved.stdout == rehearsed.stdout.replace("would move", "moved")
     assert (keep.exists(), *(path.exists() for path in duplicates)) == (True, False, False)
     assert (index.deleted, moved.exit_code) == (["a.jpg", "b.jpg"], 0)
@@ -92,10 +94,42 @@ def test_moves_the_duplicates_and_puts_them_back(run: Run, files: list[Path], tm
     assert run(None, "duplicates", "--undo", str(aside)).stdout == "put back 0 files\n"
 
 
+def test_on_a_pipe_nothing_is_moved_without_yes(run: Run, files: list[Path], tmp_path: Path) -> None:
+    index = Index(group(*files))
+    for options in ([], ["--json"]):
+        refused = run(index, "duplicates", "--move", str(tmp_path / "aside"), *options)
+        assert refused.exit_code == 2
+        assert refused.stderr.startswith(f"lookalike: --move would move 2 files to {tmp_path / 'aside'}, ")
+        assert refused.stderr.endswith("nobody is here to answer; add --yes\n")
+    assert (index.deleted, all(path.exists() for path in files)) == ([], True)
+    assert run(Index(group(files[0])), "duplicates", "--move", str(tmp_path / "aside")).exit_code == 0
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_person_is_shown_what_would_be_moved_and_asked(
+    run: Run, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool
+) -> None:
+    questions: list[str] = []
+
+    def confirm(question: str, err: bool) -> bool:
+        questions.append(question)
+        return answer
+
+    monkeypatch.setattr("graph.cli.terminal.asking.sys", SOMEBODY_IS_THERE)
+    monkeypatch.setattr("typer.confirm", confirm)
+    aside = tmp_path / "aside"
+    result = run(Index(group(*files)), "duplicates", "--move", str(aside))
+    assert questions == [f"Move 2 files to {aside}, and take them out of the index?"]
+    assert f"would move 2 files, 1.3 kB, to {aside}" in result.stdout
+    last = f"moved 2 files, 1.3 kB, to {aside}" if answer else "nothing was moved"
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, last)
+    assert [path.exists() for path in files] == [True, not answer, not answer]
+
+
 def test_lists_the_files_that_stay_and_why(run: Run, files: list[Path], tmp_path: Path) -> None:
     found = group(*files, None)
     files[1].unlink()
-    result = run(Index(found), "duplicates", "--move", str(tmp_path / "aside"), "--json")
+    result = run(Index(found), "duplicates", "--move", str(tmp_path / "aside"), "--yes", "--json")
     said = json.loads(result.stdout)
     assert [Path(one["source"]).name for one in said["moved"]] == ["b.jpg"]
     assert [(Path(one["path"]).name, one["reason"].rpartition(" ")[2]) for one in said["not_moved"]] == [
@@ -109,20 +143,20 @@ def test_lists_the_files_that_stay_and_why(run: Run, files: list[Path], tmp_path
 
 def test_goes_on_where_a_killed_command_ended(run: Run, files: list[Path], tmp_path: Path) -> None:
     aside, index = str(tmp_path / "aside"), Index(group(*files))
-    assert run(index, "duplicates", "--move", aside).exit_code == 0
+    assert run(index, "duplicates", "--move", aside, "--yes").exit_code == 0
     journal = Path(aside) / NAME
     lines = [line for line in journal.read_text().splitlines() if line]
     journal.write_text("\n".join(lines[:-1]))  # the last word was that b.jpg had left the index
     index = Index(group(*files[:1]))
     move = json.loads(lines[3])["move"]
     index.rows["b.jpg"] = replace(index.rows["keep.jpg"], id="b.jpg", path=move["source"], sha256=move["sha256"])
-    run(index, "duplicates", "--move", aside)
+    run(index, "duplicates", "--move", aside, "--yes")
     assert index.deleted == ["b.jpg"]
 
 
 def test_undoing_fails_where_a_file_is_in_the_way(run: Run, files: list[Path], tmp_path: Path) -> None:
     aside = str(tmp_path / "aside")
-    run(Index(group(*files)), "duplicates", "--move", aside)
+    run(Index(group(*files)), "duplicates", "--move", aside, "--yes")
     files[1].write_bytes(b"new here")
     result = run(None, "duplicates", "--undo", aside)
     assert result.exit_code == 1
@@ -143,6 +177,8 @@ def test_a_folder_that_is_indexed_is_refused(run: Run, files: list[Path], tmp_pa
     "arguments",
     [
         ["--dry-run"],
+        ["--yes"],
+        ["--undo", "x", "--yes"],
         ["--undo", "x", "--move", "y"],
         ["--undo", "x", "--dry-run"],
         ["--undo", "x", "--json"],

@@ -217,10 +217,8 @@ class TestPruning:
         assert "2 pictures removed, whose files are gone" in result.stdout
 
     def test_just_what_was_shown_is_removed(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            "graph.cli.commands.submit.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
-        )
-        monkeypatch.setattr("typer.confirm", lambda question: question.startswith("Remove 2 pictures"))
+        monkeypatch.setattr("graph.cli.terminal.asking.sys", SOMEBODY_IS_THERE)
+        monkeypatch.setattr("typer.confirm", lambda question, err: question.startswith("Remove 2 pictures"))
         result, requests = self.prune(run, ("a.jpg", "b.jpg"))
         assert [line for line in result.stdout.splitlines() if line.startswith("  ")] == ["  /p/a.jpg", "  /p/b.jpg"]
         [asked] = [one for one in requests if one.url.path == "/v1/images"]
@@ -230,10 +228,8 @@ class TestPruning:
         assert removed == [("/v1/images/a.jpg", "false"), ("/v1/images/b.jpg", "false")]
 
     def test_who_says_no_is_told_that_nothing_was_removed(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            "graph.cli.commands.submit.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
-        )
-        monkeypatch.setattr("typer.confirm", lambda question: False)
+        monkeypatch.setattr("graph.cli.terminal.asking.sys", SOMEBODY_IS_THERE)
+        monkeypatch.setattr("typer.confirm", lambda question, err: False)
         result, requests = self.prune(run, ("a.jpg",))
         assert result.stdout.splitlines()[-1] == "nothing was removed"
         assert not [one for one in requests if one.method == "DELETE"]

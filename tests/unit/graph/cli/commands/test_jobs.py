@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import httpx
+import pytest
 
 from tests.suites.client_suite import JOB, Service, failure, reply
 from tests.unit.graph.cli.conftest import Run
@@ -19,11 +20,30 @@ def one_job(request: httpx.Request) -> httpx.Response:
 
 
 def test_lists_all_jobs(run: Run) -> None:
-    lines = run(Service(reply({"jobs": [JOB]})), "jobs").stdout.splitlines()
-    assert lines == [
-        "id\tkind\tstate\tfiles\tfailed\tsubmitted",
-        "job-1\tindex\trunning\t4/10\t1\t2024-05-01 12:00:00+00:00",
-    ]
+    for words in (["jobs"], ["jobs", "list"]):
+        assert run(Service(reply({"jobs": [JOB]})), *words).stdout.splitlines() == [
+            "id\tkind\tstate\tfiles\tfailed\tsubmitted\twhat\treason",
+            "job-1\tindex\trunning\t4/10\t1\t2024-05-01T12:00:00.000Z\t/photos\t",
+        ]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_job_on_a_narrow_terminal_keeps_its_id_whole_and_shows_paths_and_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    job = JOB | {"id": "backfill-20240501-120000-abcdef", "state": "succeeded", "done": 1050, "total": 1050}
+    job |= {"arguments": {"paths": ["/home/somebody/Pictures"]}, "message": "word " * 30}
+    lines = run(Service(reply({"jobs": [job]})), "jobs").stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert any(line.startswith("backfill-20240501-120000-abcdef  succeeded  1050/1050") for line in lines)
+    assert "    /home/somebody/Pictures" in [line.rstrip() for line in lines]
+    assert " ".join(lines).count("word") == 30
+
+
+@pytest.mark.usefixtures("terminal")
+def test_no_job_at_all_says_how_to_start_one(run: Run) -> None:
+    assert run(Service(reply({"jobs": []})), "jobs").stdout == "no job has run yet: lookalike index PATH\n"
 
 
 def test_shows_one_job_with_every_failed_file(run: Run) -> None:

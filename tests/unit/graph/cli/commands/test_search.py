@@ -18,7 +18,7 @@ def answer(result: dict[str, Any]) -> dict[str, Any]:
 
 def test_results_are_lines_of_columns(run: Run) -> None:
     result = run(Service(reply(WHOLE)), "search", "--id", "x")
-    assert result.stdout == "rank\tid\tscore\tphash\tsize\n1\ta/b.jpg\t0.9300\t4\t640x480\n"
+    assert result.stdout == "rank\tid\tscore\tphash\tsize\tpath\n1\ta/b.jpg\t0.9300\t4\t640x480\t\n"
     assert (result.exit_code, result.stderr) == (0, "")
 
 
@@ -46,6 +46,38 @@ def test_an_image_is_sent_with_all_that_was_asked(run: Run, tmp_path: Path) -> N
         assert f'name="{name}"\r\n\r\n{value}\r\n' in form
 
 
+def test_options_that_are_given_several_times_all_count(run: Run) -> None:
+    service = Service(reply(WHOLE))
+    twice = {
+        "--features": ("phash", "color,local"),
+        "--weights": ("phash=2", "color=3"),
+        "--max-distance": ("phash=64", "color=1"),
+        "--param": ("phash.mirror=false", "local.min_inliers=8"),
+    }
+    given = [word for option, values in twice.items() for value in values for word in (option, value)]
+    assert run(service, "search", "--id", "x", *given).exit_code == 0
+    assert service.body == {
+        "id": "x",
+        "k": 10,
+        "features": ["phash", "color", "local"],
+        "weights": {"phash": 2, "color": 3},
+        "max_distance": {"phash": 64, "color": 1},
+        "params": {"phash": {"mirror": False}, "local": {"min_inliers": 8}},
+    }
+
+
+@pytest.mark.usefixtures("terminal")
+def test_an_id_is_never_broken_over_many_lines(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    long_id = "2019/summer at the sea/" + "a" * 100 + ".jpg"
+    matches = {name: {"distance": 0.1234, "rank": 1} for name in ("phash", "color", "global", "image_text")}
+    found = answer({"id": long_id, "path": PATH, "matches": matches})
+    lines = run(Service(reply(found)), "search", "--id", "x").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    begin = next(number for number, line in enumerate(lines) if line.startswith("    2019/summer"))
+    assert "".join("".join(lines[begin : begin + 3]).split()) == "".join(long_id.split())
+
+
 def test_sentences_to_keep_away_from_are_sent(run: Run) -> None:
     service = Service(reply(WHOLE))
     run(service, "search", "--text", "a bridge", "--text-not", "at night", "--text-not", "rain")
@@ -58,7 +90,7 @@ SHOWN = [{"annotations": ANNOTATIONS}, {"annotations": {"tags": ANNOTATIONS["tag
 def test_what_pictures_show_is_a_column_where_any_result_says_it(run: Run) -> None:
     results = [ANSWER["results"][0] | shown for shown in SHOWN]  # type: ignore[index]
     lines = run(Service(reply(WHOLE | {"results": results})), "search", "--id", "x").stdout.splitlines()
-    assert [line.split("\t")[-1] for line in lines] == [
+    assert [line.split("\t")[-2] for line in lines] == [
         "shows",
         "an airliner over the sea",
         "airliner 0.93, wing 0.41, airliner 0.93",
@@ -91,7 +123,7 @@ def test_inliers_stand_where_there_is_no_distance(run: Run) -> None:
     found = answer({"matches": {"local": {"inliers": 83, "rank": 1}}})
     found["features"] = {"phash": {"status": "ok"}, "local": {"status": "ok"}}
     result = run(Service(reply(found)), "search", "--id", "x")
-    assert result.stdout.splitlines()[1].split("\t") == ["1", "a/b.jpg", "0.9300", "", "83", "640x480"]
+    assert result.stdout.splitlines()[1].split("\t") == ["1", "a/b.jpg", "0.9300", "", "83", "640x480", ""]
 
 
 CROP = {  # the query shows 198 400 of the 307 200 pixels of 640 x 480
@@ -161,8 +193,8 @@ def test_the_path_is_the_last_column(run: Run) -> None:
     [
         (200, f"│ {PATH} │"),
         (85, "anna/…mmer at the sea/a/b.jpg │"),
-        (70, f"\n   1  {PATH}\n"),
-        (50, "\n   1  /home/anna/Pic…019/summer at the sea/a/b.jpg\n"),
+        (70, f"\n    {PATH}"),
+        (50, "\n    /home/anna/Pict…2019/summer at the sea/a/b.jpg"),
     ],
 )
 def test_a_terminal_gets_as_much_of_the_path_as_it_has_room_for(

@@ -4,12 +4,12 @@ from graph.cli.terminal import options
 
 
 def test_feature_names_are_separated_by_commas() -> None:
-    assert options.names("phash, local,") == ["phash", "local"]
+    assert options.names(["phash, local,", "color"]) == ["phash", "local", "color"]
     assert options.names(None) is None
 
 
 def test_numbers_are_given_by_name() -> None:
-    assert options.numbers("--weights", "phash=2, color=0.5") == {"phash": 2.0, "color": 0.5}
+    assert options.numbers("--weights", ["phash=2, color=0.5", "local=1"]) == {"phash": 2.0, "color": 0.5, "local": 1.0}
 
 
 def test_parameters_are_json_where_they_can_be() -> None:
