@@ -35,6 +35,7 @@ RECORD_TIMEOUT_S = 10.0
 SILENT_AFTER_S = 2.0  # one that said something since is at work: Ray need not be asked, through processes of its own
 NO_AGENT = "No available agent"  # in what Ray says while it has nobody to start a job with
 AGENT_PATIENCE_S = 15.0  # from when on it is not asked again: a request has half a minute
+CUT_SHORT = "it ended before it was done; run it again to go on from there"
 LOST_AFTER_S = 20.0  # a job that Ray does not know, and that said nothing for so long, is gone
 
 
@@ -140,11 +141,11 @@ class RayJobs:
         if not record.is_at_work or time.time() - record.updated_at < SILENT_AFTER_S:
             return record
         status = await asyncio.to_thread(self._ray_status, record.id)
-        state = ended_state(record, status, time.time())
-        if state is None:
+        end = end_of(record, status, time.time())
+        if end is None:
             return record
-        message = record.message or "it ended before it was done; run it again to go on from there"
-        ended = replace(record, state=state, updated_at=time.time(), message=message)
+        state, message = end
+        ended = replace(record, state=state, updated_at=time.time(), message=record.message or message)
         await self._put(ended)
         return ended
 
@@ -187,10 +188,14 @@ class RayJobs:
             return None
 
 
-def ended_state(record: JobRecord, status: JobStatus | None, now: float) -> str | None:
-    """The state to write for an unfinished record, or None while the job may still be at work."""
+def end_of(record: JobRecord, status: JobStatus | None, now: float) -> tuple[str, str] | None:
+    """The state and the message to write for an unfinished record, or None while the job may still be at work."""
+    if status is None and now - record.updated_at <= LOST_AFTER_S:
+        return None
+    if status is None and record.arguments.get("watch"):
+        return "stopped", "it was stopped with the service, which goes on watching under another id"
     if status is None:
-        return "failed" if now - record.updated_at > LOST_AFTER_S else None
-    if status == JobStatus.STOPPED:
-        return "stopped"
-    return "failed" if status.is_terminal() else None
+        return "failed", "it was stopped with the service; run it again to go on from there"
+    if not status.is_terminal():
+        return None
+    return "stopped" if status == JobStatus.STOPPED else "failed", CUT_SHORT

@@ -40,21 +40,21 @@ BARE: /[^\s()\[\],"'=!<>~]+/
 %ignore /\s+/
 """
 _BARE = re.compile(r"""[^\s()\[\],"'=!<>~]+""")
-_MEANINGS = {
+_MEANINGS = {  # what is written as it stands is in quotes
     "FIELD": "a field",
-    "_NOT": "not",
-    "LPAR": "(",
-    "RPAR": ")",
-    "LSQB": "[",
-    "RSQB": "]",
-    "COMMA": ",",
+    "_NOT": '"not"',
+    "LPAR": '"("',
+    "RPAR": '")"',
+    "LSQB": '"["',
+    "RSQB": '"]"',
+    "COMMA": '","',
     "OPERATOR": "an operator",
-    "IN": "in",
-    "EXISTS": "exists",
+    "IN": '"in"',
+    "EXISTS": '"exists"',
     "BARE": "a value",
     "QUOTED": "a value",
-    "_AND": "and",
-    "_OR": "or",
+    "_AND": '"and"',
+    "_OR": '"or"',
     "$END": "the end",
 }
 

@@ -56,7 +56,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "deployments/annotators deployments/extractors storage/cluster storage/index "
             "storage/shard storage/upkeep"
         ),
-        "graph/cli/terminal": "",
+        "graph/cli/terminal": "storage/filters",
         "graph/jobs/running": (
             "graph/config deployments/extractors storage/cluster storage/encoding storage/operations "
             "storage/shard"
@@ -77,7 +77,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/ports deployments/extractor deployments/pictures storage/encoding storage/filters "
             "storage/operations storage/shard"
         ),
-        "graph/http/forms": "graph/ambience_data graph/config graph/requests storage/filters",
+        "graph/http/forms": "graph/ambience_data graph/config graph/jobs/scanning graph/requests storage/filters",
         "graph/http/replies": "graph/duplicates graph/requests",
         "graph/search": (
             "graph/ports graph/requests deployments/extractor deployments/pictures storage/filters storage/index "

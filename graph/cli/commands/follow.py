@@ -58,7 +58,7 @@ def leave_or_follow(
     else:
         show_outcome(client, job, all_failures=all_failures)
     if watches and job.state == "stopped":
-        output.say("watched no longer")
+        output.say(f"watched no longer by this job: {job.message}" if job.message else "watched no longer")
         return None
     if job.state != "succeeded":
         fail(
@@ -70,6 +70,11 @@ def leave_or_follow(
         fail(f"{', '.join(away)} cannot be reached", "check the path; if it is on a drive, mount that")
     if job.kind == "index" and not job.total:
         where = ", ".join(map(str, job.arguments["paths"]))
+        if job.report.get("excluded"):
+            fail(
+                f"no picture file is left in {where}: {job.report['excluded']} excluded",
+                "see --exclude, .lookalikeignore",
+            )
         fail(f"no picture file was found in {where}", "check the path; docs/getting-started.md lists what is read")
     return job
 
@@ -140,18 +145,24 @@ def _counts(job: Job) -> str:
         return f"{job.added} filled in  {job.failed} failed"
     if is_import(job):
         return f"{job.added} new  {job.replaced} added to  {job.unchanged} unchanged  {job.failed} do not fit"
-    return f"{job.added} new  {job.unchanged} unchanged  {job.failed} failed"
+    replaced = f"{job.replaced} replaced  " if job.replaced else ""
+    return f"{job.added} new  {replaced}{job.unchanged} unchanged  {job.failed} failed"
 
 
 def _progress() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
+
+    def text(field: str) -> TextColumn:
+        return TextColumn(f"{{task.{field}}}", markup=False, table_column=Column(no_wrap=True))
 
     return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}", markup=False),
-        TextColumn("{task.fields[counts]}", markup=False),
-        TextColumn("{task.fields[left]}", markup=False),
+        text("description"),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),  # what is left of the line
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        text("fields[rate]"),
+        text("fields[counts]"),
+        text("fields[left]"),
         console=output.console(stderr=True),
+        expand=True,
     )

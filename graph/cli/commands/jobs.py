@@ -106,6 +106,8 @@ def _remarks(job: Job) -> list[str]:
         lines.append(f"{sum(endings.values()) + others} passed over: {', '.join(kinds)}")
     if report.get("hidden_files"):
         lines.append(f"{output.counted(report['hidden_files'], 'hidden file')} passed over")
+    if report.get("linked_files"):
+        lines.append(f"{output.counted(report['linked_files'], 'link')} to files that are counted already")
     if report.get("excluded"):
         lines.append(f"{report['excluded']} excluded")
     if report.get("kept_out"):

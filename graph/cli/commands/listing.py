@@ -9,6 +9,7 @@ import typer
 
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.terminal.filters import with_real_paths
 
 if TYPE_CHECKING:
     from lookalike_client import ImageRow
@@ -36,7 +37,7 @@ def list_pictures(
 ) -> None:
     """List stored pictures, those of a filter, in the order of a field."""
     with connect(context, server, api_key) as client:
-        rows = client.images(min(n + 1, PAGE_SIZE), filter=filter, sort=sort, order=order)
+        rows = client.images(min(n + 1, PAGE_SIZE), filter=with_real_paths(filter, server), sort=sort, order=order)
         found = list(islice(rows, n + 1))
     if as_json:
         output.show_json({"images": found[:n]})

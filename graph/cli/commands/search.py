@@ -10,6 +10,7 @@ import typer
 
 from graph.cli.terminal import options, output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.terminal.filters import with_real_paths
 from graph.cli.terminal.placement import placement, sentence
 from graph.cli.terminal.reporting import warn
 from storage.errors import InvalidField
@@ -88,7 +89,7 @@ def search(
             weights=options.numbers("--weights", weights),
             max_distance=options.numbers("--max-distance", max_distance),
             params=options.parameters(param or []),
-            filter=filter,
+            filter=with_real_paths(filter, server),
             distinct=distinct,
         )
     if as_json:

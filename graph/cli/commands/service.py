@@ -11,6 +11,7 @@ import typer
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.terminal.reporting import fail, warn
+from graph.cli.terminal.waiting import waiting_for
 
 if TYPE_CHECKING:
     from lookalike_client import FeatureReport, Job, Readiness, ServiceStats
@@ -20,7 +21,8 @@ def status(
     context: typer.Context, as_json: Json = False, server: Server = DEFAULT_SERVER, api_key: ApiKey = None
 ) -> None:
     """Show the service: its extractors and annotators, shards, counts, and sizes on disk and in memory."""
-    with connect(context, server, api_key) as client:
+    figures = "the figures of every shard"
+    with connect(context, server, api_key) as client, waiting_for(figures, "a shard that stays silent is left out"):
         readiness, features, stats = client.ready(), client.features(), client.stats()
         running = [job for job in client.jobs() if not job.finished]
     if as_json:
@@ -93,7 +95,8 @@ def verify(
     context: typer.Context, as_json: Json = False, server: Server = DEFAULT_SERVER, api_key: ApiKey = None
 ) -> None:
     """Compare every shard's store with its indexes, row by row. Fails where they differ."""
-    with connect(context, server, api_key) as client:
+    until = "a large collection takes minutes, and a shard that stays silent fails it within limits.verify_timeout_s"
+    with connect(context, server, api_key) as client, waiting_for("every shard to compare its rows", until):
         verification = client.verify()
     if as_json:
         output.show_json(verification)
@@ -115,7 +118,8 @@ def train(
     api_key: ApiKey = None,
 ) -> None:
     """Train the index of a local feature in every shard. Searches and writes go on meanwhile."""
-    with connect(context, server, api_key) as client:
+    until = "that takes minutes, and a shard that stays silent fails it within limits.train_timeout_s"
+    with connect(context, server, api_key) as client, waiting_for(f"every shard to train {feature}", until):
         training = client.train(feature)
     if as_json:
         output.show_json(training)

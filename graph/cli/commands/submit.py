@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 import typer
 
@@ -15,9 +14,8 @@ from graph.cli.commands.follow import leave_or_follow
 from graph.cli.commands.jobs import show_import, summary
 from graph.cli.terminal import output
 from graph.cli.terminal.asking import agreed
-from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect, is_here
 from graph.cli.terminal.reporting import fail
-from lookalike_client.loopback import is_loopback
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -181,10 +179,10 @@ def _show_imported(job: Job) -> None:
 
 def _path(path: str, server: str, *, follow_links: bool = False) -> str:
     """As the service has to know it. One on this machine sees the same files, so they are checked here."""
-    is_here = is_loopback(urlsplit(server).hostname or "")
-    if is_here and not os.path.exists(path):
+    here = is_here(server)
+    if here and not os.path.exists(path):
         raise InvalidField(f"there is no file or folder {path!r}", "check the path")
-    return os.path.realpath(path) if is_here and follow_links else os.path.abspath(path)
+    return os.path.realpath(path) if here and follow_links else os.path.abspath(path)
 
 
 def _path_or_url(source: str, server: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
+
+from lookalike_client.loopback import is_loopback
 
 if TYPE_CHECKING:
     from lookalike_client import Client
@@ -31,6 +34,11 @@ def connect(context: typer.Context, server: str, api_key: str | None) -> Client:
 
     # Whoever waits at a terminal is told at once that the service is not there, rather than a few seconds later.
     return Client(server, api_key, transport=context.obj, retries=COMMAND_RETRIES)
+
+
+def is_here(server: str) -> bool:
+    """Whether the service runs on this machine, and sees the same files."""
+    return is_loopback(urlsplit(server).hostname or "")
 
 
 def example(*lines: str) -> str:

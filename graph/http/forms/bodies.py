@@ -29,6 +29,7 @@ from graph.http.forms.fields import (
 )
 from graph.http.forms.filters import filter_of
 from graph.http.forms.multipart import Form, read_form, text_of
+from graph.jobs.scanning.exclusion import check_patterns
 from graph.requests.messages import AddRequest, SearchRequest, check_image_id
 from storage.errors import BodyTooLarge, InvalidField, InvalidRequest, UnsupportedImage
 
@@ -126,6 +127,7 @@ async def job_fields(request: Request, settings: AppSettings) -> JobFields:
     match fields:
         case IndexFields():
             _check_paths(fields.paths, settings.limits.max_job_paths)
+            check_patterns(fields.exclude)
             if fields.prune and fields.watch:
                 raise InvalidField("prune: it goes without watch", "index once with prune, then watch")
         case BackfillFields():

@@ -167,7 +167,7 @@ class IndexFields(Fields):
         default="skip", description="what to do with an id that is taken by another picture"
     )
     watch: bool = Field(default=False, description="stay, and follow what changes")
-    exclude: Annotated[list[Sentence], BeforeValidator(_listed)] = Field(
+    exclude: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default_factory=list, max_length=100, description="what to leave out: patterns as in a .gitignore file"
     )
     prune: bool = Field(default=False, description="remove the images whose files are gone; not with watch")

@@ -12,13 +12,28 @@ from storage.errors import InvalidField
 IGNORE_FILE = ".lookalikeignore"
 
 
+def check_patterns(given: Sequence[str]) -> None:
+    """Raises `InvalidField` for one that excludes nothing: empty, a comment, or broken, as ``[`` is, which a
+    ``.gitignore`` passes over in silence.
+    """
+    for pattern in given:
+        try:
+            spec = GitIgnoreSpec.from_lines([pattern])
+        except ValueError:
+            spec = GitIgnoreSpec([])
+        if not any(one.include is not None for one in spec.patterns):
+            raise InvalidField(
+                f"exclude: {pattern!r} is no pattern that excludes anything", "write it as in a .gitignore, like *.gif"
+            )
+
+
 class Patterns:
     """Of one walk through a folder, from the top down."""
 
     def __init__(self, root: str, given: Sequence[str]) -> None:
         """Raises `InvalidField` for a pattern that is none."""
         self._specs: list[tuple[str, GitIgnoreSpec]] = []
-        self._add(root, given, "--exclude")
+        self._add(root, given, "exclude")
 
     def enter(self, folder: str, names: Sequence[str]) -> None:
         """Takes in the patterns of the folder itself. names: of its files."""

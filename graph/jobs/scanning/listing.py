@@ -12,7 +12,7 @@ from typing import Any
 
 from deployments.pictures.formats import HEAD_BYTES, picture_format
 from deployments.pictures.raw import INSTALL, RAW_SUFFIXES, reads_raw
-from graph.jobs.scanning.exclusion import Patterns
+from graph.jobs.scanning.exclusion import IGNORE_FILE, Patterns
 from storage.errors import LookalikeError, UnreadableImage, UnsupportedImage
 from storage.types.jobs import JobFailure
 from storage.types.pictures import SourceFile
@@ -58,10 +58,12 @@ class LeftOut:
 
     passed_over: how many files are no pictures, by their ending in small letters. excluded: by a pattern. Hidden is
     what has a name that begins with a dot. Links to folders are not followed; links to files are.
+    linked_files: of these, those to a file that is listed anyway.
     """
 
     passed_over: Counter[str] = field(default_factory=Counter)
     excluded: int = 0
+    linked_files: int = 0
     hidden_files: int = 0
     hidden_folders: list[str] = field(default_factory=list)
     linked_folders: list[str] = field(default_factory=list)
@@ -78,6 +80,7 @@ class LeftOut:
             "remedies": {ending: INSTALL for ending in shown if ending in RAW_SUFFIXES},
             "excluded": self.excluded,
             "hidden_files": self.hidden_files,
+            "linked_files": self.linked_files,
             **{name: {"count": len(paths), "examples": paths[:EXAMPLES]} for name, paths in named.items()},
         }
 
@@ -114,6 +117,7 @@ def list_images(
     files: dict[str, ListedFile] = {}
     folders: dict[str, Counter[str]] = {}
     given: dict[str, str] = {}
+    names: set[str] = set()  # under which files were found
     for asked in paths:
         real = os.path.realpath(asked)
         given.setdefault(real, os.path.abspath(asked))
@@ -121,10 +125,13 @@ def list_images(
         is_named = os.path.isfile(real)
         for path in walk.named(given[real], real) if is_named else walk.below(real):
             file = _listed(path, os.path.dirname(path) if is_named else real, is_named, walk.failures)
-            if file is not None and file.source.path not in files:
+            if file is not None and file.source.path in files:
+                walk.left_out.linked_files += path not in names
+            elif file is not None:
                 files[file.source.path] = file
                 if len(files) % TOLD_EVERY == 0:
                     found(len(files))
+            names.add(path)
         if not is_named and os.path.isdir(real):
             folders[real] = walk.left_out.passed_over - before
     not_found = frozenset(path for path in given if not os.path.lexists(path))
@@ -231,8 +238,9 @@ def _looks_into(folder: str, left_out: LeftOut) -> bool:
 
 
 def _takes(path: str, left_out: LeftOut) -> bool:
-    if os.path.basename(path).startswith("."):
-        left_out.hidden_files += 1
+    name = os.path.basename(path)
+    if name.startswith("."):
+        left_out.hidden_files += name != IGNORE_FILE
         return False
     ending = os.path.splitext(path)[1].lower()
     if ending in IMAGE_SUFFIXES or (ending in RAW_SUFFIXES and reads_raw()) or (not ending and _holds_a_picture(path)):

@@ -393,3 +393,20 @@ def test_a_folder_with_nothing_but_hidden_files_is_away(folder: IndexedFolder) -
     (folder.photos / "usb" / "lost+found").mkdir()
     assert folder.index("usb").report["unreachable"] == [str(folder.photos / "usb")]
     assert not folder.rows()["a.jpg"].missing
+
+
+def test_a_link_to_a_file_that_is_counted_is_said(folder: IndexedFolder) -> None:
+    folder.write("m.jpg", 1)
+    (folder.photos / "a link.jpg").symlink_to(folder.photos / "m.jpg")
+    (folder.photos / "z link.jpg").symlink_to(folder.photos / "m.jpg")
+    done = folder.index()
+    assert (done.total, done.added, done.report["linked_files"]) == (1, 1, 2)
+    again = folder.index("", "m.jpg")
+    assert (again.total, again.unchanged, again.report["linked_files"]) == (1, 1, 2)
+
+
+def test_the_file_of_patterns_is_no_hidden_file(folder: IndexedFolder) -> None:
+    folder.write("a.jpg", 1)
+    (folder.photos / ".lookalikeignore").write_text("*.gif\n")
+    (folder.photos / ".hidden").touch()
+    assert folder.index().report["hidden_files"] == 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
+from ray.job_submission import JobStatus
 
 from graph.config.settings import AppSettings, app_settings
-from graph.jobs.ray_jobs import JobKind, RayJobs
+from graph.jobs.ray_jobs import LOST_AFTER_S, JobKind, RayJobs, end_of
 from graph.ports.ray_shard import RayShardPort
 from storage.errors import Misconfigured, Unavailable
 from storage.types.jobs import JobRecord
@@ -116,3 +117,25 @@ async def test_an_import_runs_the_module_of_its_name(monkeypatch: pytest.MonkeyP
 def test_a_share_that_ray_cannot_give_is_refused(gpus: float) -> None:
     with pytest.raises(Misconfigured, match="gpus"):
         app_settings({"batch": {"gpus": gpus}}, {})
+
+
+@pytest.mark.parametrize(
+    ("status", "silent_s", "watch", "state", "said"),
+    [
+        (None, LOST_AFTER_S + 1, True, "stopped", "stopped with the service, which goes on watching under another id"),
+        (None, LOST_AFTER_S + 1, False, "failed", "stopped with the service; run it again"),
+        (JobStatus.FAILED, 3.0, True, "failed", "it ended before it was done"),
+        (JobStatus.STOPPED, 3.0, True, "stopped", "it ended before it was done"),
+    ],
+)
+def test_a_job_that_could_not_write_its_end_is_told_how_it_ended(
+    status: JobStatus | None, silent_s: float, watch: bool, state: str, said: str
+) -> None:
+    end = end_of(JobRecord("j", "index", "running", 0.0, 100.0, {"watch": watch}), status, 100.0 + silent_s)
+    assert end is not None
+    assert (end[0], said in end[1]) == (state, True)
+
+
+@pytest.mark.parametrize(("status", "silent_s"), [(None, LOST_AFTER_S - 1), (JobStatus.RUNNING, 1000.0)])
+def test_a_job_that_may_be_at_work_has_not_ended(status: JobStatus | None, silent_s: float) -> None:
+    assert end_of(JobRecord("j", "index", "running", 0.0, 100.0, {}), status, 100.0 + silent_s) is None

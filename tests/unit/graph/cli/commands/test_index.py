@@ -85,6 +85,7 @@ def test_what_was_passed_over_is_said(run: Run) -> None:
         "passed_over": {".mp4": 8, ".cr2": 4, "": 1},
         "remedies": {".cr2": "pip install 'lookalike[raw]'"},
         "hidden_files": 1,
+        "linked_files": 2,
         "hidden_folders": {"count": 2, "examples": ["/p/.a", "/p/.b"]},
         "linked_folders": {"count": 21, "examples": ["/p/link"]},
     }
@@ -92,6 +93,7 @@ def test_what_was_passed_over_is_said(run: Run) -> None:
     assert result.stdout.splitlines()[1:] == [
         "13 passed over: 8 .mp4, 4 .cr2 (pip install 'lookalike[raw]'), 1 without an ending",
         "1 hidden file passed over",
+        "2 links to files that are counted already",
         "2 hidden folders not looked into: /p/.a, /p/.b",
         "21 linked folders not looked into: /p/link, ...",
     ]
@@ -105,6 +107,21 @@ def test_where_there_is_no_picture_at_all_the_command_fails(run: Run) -> None:
     assert "8 passed over: 8 .mp4" in result.stdout
     [line] = result.stderr.splitlines()
     assert line.startswith("lookalike: no picture file was found in /p")
+
+
+def test_where_everything_is_excluded_that_is_said(run: Run) -> None:
+    nothing = DONE | {"total": 0, "done": 0, "failed": 0, "report": {"excluded": 12}}
+    result = run(job_service(nothing), "index", ".")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("lookalike: no picture file is left in /p")
+    assert "12 excluded; see --exclude" in result.stderr
+
+
+def test_a_job_that_ended_with_the_service_says_that_it_goes_on(run: Run) -> None:
+    ended = DONE | {"state": "stopped", "failed": 0, "message": "it was stopped with the service"}
+    result = run(job_service(JOB, ended), "index", ".", "--watch")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "watched no longer by this job: it was stopped with the service"
 
 
 def test_bad_files_are_listed_and_are_no_failure(run: Run) -> None:
@@ -283,7 +300,8 @@ def test_a_long_absence_of_the_service_is_not(run: Run, clock: Callable[[float],
     assert run(job_service(JOB, httpx.ConnectError("Connection refused")), "index", ".").exit_code == 3
 
 
-def test_a_person_sees_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("columns", [160, 80])
+def test_a_person_sees_the_progress_in_one_line(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     from graph.cli.commands.follow import follow
     from lookalike_client import Client
 
@@ -293,12 +311,12 @@ def test_a_person_sees_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     with Client("http://127.0.0.1:8000", transport=httpx.MockTransport(job_service(JOB, DONE))) as client:
         assert follow(client, "job-1").finished
     assert "30/30" in screen.getvalue()
-    assert "5 new  2 unchanged  22 failed" in screen.getvalue()
+    assert "5 new  1 replaced  2 unchanged  22 failed" in screen.getvalue()
 
 
 def test_the_rate_is_that_of_work_and_not_of_waiting() -> None:

@@ -82,6 +82,14 @@ async def test_a_bad_job_is_422(client: httpx.AsyncClient, catalog: FakeCatalog,
     assert not catalog.jobs.submitted
 
 
+@pytest.mark.parametrize("pattern", ["", " ", "[", "!", "a[", "# all"])
+async def test_a_pattern_that_excludes_nothing_is_refused_by_itself(client: httpx.AsyncClient, pattern: str) -> None:
+    answer = await client.post("/v1/jobs", json={**JOB, "exclude": ["*.gif", pattern]})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"] == f"exclude: {pattern!r} is no pattern that excludes anything"
+    assert answer.json()["error"]["hint"] == "write it as in a .gitignore, like *.gif"
+
+
 async def test_a_job_is_json_only_so_that_no_plain_form_can_start_one(client: httpx.AsyncClient) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", ""):
         answer = await client.post(
