@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from graph.client.failures import from_answer
+from lookalike_client.failures import from_answer
 from graph.http.replies.errors import STATUS, status_of
 from graph.http.replies.openapi import ErrorAnswer
 from graph.requests.shards import image_not_found
