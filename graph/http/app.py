@@ -15,13 +15,16 @@ from starlette.responses import Response
 
 from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
+from graph.figures.figures import Figures
+from graph.figures.routers import RoutersFigures
 from graph.http.forms.image_paths import EncodedPaths
 from graph.http.guards.access import Access
 from graph.http.guards.limits import Admission, Limiting
-from graph.http.guards.observing import NoRequestMetrics, Observing, RequestMetrics
+from graph.http.guards.observing import Observing, RequestMetrics
 from graph.http.page import page_routes, static_files
 from graph.http.replies.errors import ErrorAnswers, http_exception_response, path_of
 from graph.http.replies.openapi import DESCRIPTION, TITLE, describe
+from graph.http.routes.figures import METRICS_PATH, figure_routes
 from graph.http.routes.images import image_routes
 from graph.http.routes.jobs import job_routes
 from graph.http.routes.library import library_routes
@@ -34,17 +37,20 @@ def create_http_app(
     settings: AppSettings,
     *,
     metrics: RequestMetrics | None = None,
+    figures: RoutersFigures | None = None,
     admission: Admission | None = None,
     sends_request_id: bool = True,
     version: str = "1",
 ) -> FastAPI:
     """The whole of HTTP version 1.
 
+    figures: of all routers, for ``/metrics``; of this one alone unless given. metrics: in the place of its own.
     admission: given by a caller that wants to watch its queue. sends_request_id: False under Ray Serve, which adds the
     header itself.
     """
     files = static_files()
     limits = settings.limits
+    figures = figures or RoutersFigures(Figures())
     admission = admission or Admission(limits.max_concurrent_requests, limits.max_queued_requests)
     original_routes, error_answers = _original_routes(catalog, settings)
     app = FastAPI(
@@ -57,7 +63,7 @@ def create_http_app(
         middleware=[
             Middleware(
                 Observing,
-                metrics=metrics or NoRequestMetrics(),
+                metrics=metrics or figures.figures,
                 sends_request_id=sends_request_id,
                 error_answers=error_answers,
             ),
@@ -73,6 +79,7 @@ def create_http_app(
         search_routes(catalog, settings),
         image_routes(catalog, settings),
         service_routes(catalog, settings),
+        figure_routes(catalog, figures),
         job_routes(catalog, settings),
         library_routes(catalog, settings),
         original_routes,
@@ -93,7 +100,7 @@ def _guards(settings: AppSettings, admission: Admission, open_paths: Sequence[st
             open_paths=open_paths,
             health_paths=HEALTH_PATHS,
         ),
-        Middleware(Limiting, limits=settings.limits, admission=admission, exempt_paths=HEALTH_PATHS),
+        Middleware(Limiting, limits=settings.limits, admission=admission, exempt_paths=[*HEALTH_PATHS, METRICS_PATH]),
     ]
 
 

@@ -27,6 +27,9 @@ class CatalogMetrics:
     def extractor_seconds(self, feature: str, seconds: float) -> None:
         """What a feature took of a search or of an added picture."""
 
+    def searched(self, feature: str, status: str) -> None:
+        """What came of a search by a feature: a status of `graph.requests.messages.PartReport`."""
+
     def shard_seconds(self, shard: int, seconds: float) -> None:
         """What a shard took of a search."""
 

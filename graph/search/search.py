@@ -62,8 +62,11 @@ class SearchRun(QueryRows):
             raise self._nothing_answered(asked)
         first, late = await self._ask_shards(queries)
         answers, missing = await self._expanded(queries, first, late)
+        results = self._merged(queries, answers)
+        for name in asked:
+            self.metrics.searched(name, self.reports[name].status)
         return SearchAnswer(
-            results=self._merged(queries, answers),
+            results=results,
             features={name: self.reports[name] for name in asked},
             partial=bool(missing) or any(self._is_a_gap(name, report) for name, report in self.reports.items()),
             missing_shards=tuple(missing),

@@ -24,6 +24,9 @@ from deployments.pictures.prepared import warm_up
 from graph.catalog.catalog import build_catalog
 from graph.config.fleet_plan import fleet_plan
 from graph.config.settings import DEFAULT_WEIGHTS, TEXT_EXTRACTOR, AppSettings, is_zero_shot
+from graph.figures.exposition import stored_families
+from graph.figures.figures import Figures
+from graph.figures.routers import Answer, Question, RoutersFigures
 from graph.http.app import create_http_app
 from graph.http.guards.limits import Admission
 from graph.jobs.ray_jobs import RayJobs
@@ -35,6 +38,7 @@ from graph.ports.zero_shot import ZeroShotPort
 from graph.requests.decoding import Decoding
 from graph.requests.timing import Timeouts
 from graph.serving.metrics import RayMetrics
+from graph.serving.other_routers import RayRouters
 from graph.upkeep.models import ModelKeeper
 from graph.upkeep.pending import PendingFeatures
 from storage.cluster.fleet import ShardFleet
@@ -45,6 +49,7 @@ logger = logging.getLogger(__name__)
 UPKEEP_INTERVAL_S = 5.0
 MODELS_INTERVAL_S = 2.0
 WATCH_INTERVAL_S = 10.0
+TELL_INTERVAL_S = 1.0  # shorter than a router that is scaled away goes on
 WATCH_LEASE = "watching folders"
 WRITE_RESERVE_S = 10.0  # of the time for a request, for the write of an added picture
 EXTRACTOR_BATCH = 16  # calls that travel together, where its options name no batch size
@@ -64,7 +69,9 @@ class Router:
         profiles = extractor_profiles(self._settings.extractors)
         plan = fleet_plan(self._settings, profiles)
         self._fleet = ShardFleet(plan)
-        self._metrics = RayMetrics()
+        self._metrics = Figures()
+        self._ray_metrics = RayMetrics()
+        self._routers = RoutersFigures(self._metrics, RayRouters("answer_figures"))
         shards = self._shards = [RayShardPort(index, self._fleet) for index in range(self._settings.shards)]
         self._holder = uuid.uuid4().hex
         replicas = self._replicas = ReplicaCounts(serve.get_replica_context().app_name)
@@ -101,18 +108,20 @@ class Router:
             timeout_s=self._settings.limits.write_timeout_s,
             interval_s=self._settings.backfill_interval_s,
         )
-        self._admission = Admission(
-            self._settings.limits.max_concurrent_requests, self._settings.limits.max_queued_requests
-        )
+        limits = self._settings.limits
+        self._admission = Admission(limits.max_concurrent_requests, limits.max_queued_requests)
+        self._metrics.watch("lookalike_queued_requests", lambda: self._admission.queued)
+        self._metrics.watch("lookalike_active_requests", lambda: self._admission.active)
+        self._metrics.watch("lookalike_uploads_in_flight", lambda: self._admission.uploads)
 
     def __serve_build_asgi_app__(self) -> Any:
         """Called by Serve on the replica's event loop, which the upkeep then runs on."""
-        work = (self._keep_shards(), self._fill_pending(), self._keep_models(), self._keep_watching())
+        work = (self._keep_shards(), self._fill_pending(), self._keep_models(), self._keep_watching(), self._tell())
         self._upkeep = list(map(asyncio.create_task, work))  # kept, or they would be collected under way
         return create_http_app(
             lambda: self._catalog,
             self._settings,
-            metrics=self._metrics,
+            figures=self._routers,
             admission=self._admission,
             sends_request_id=False,
         )
@@ -127,14 +136,26 @@ class Router:
             logger.exception("the shards cannot be started; each call tries again")
         while True:
             try:
-                self._metrics.flush(self._admission.queued)
+                self._ray_metrics.hand_over(self._metrics.families())
                 await self._replicas.refresh()
-                self._metrics.service(await self._catalog.service.stats())
+                self._ray_metrics.hand_over(stored_families(await self._catalog.service.stats()))
             except LookalikeError as failure:
                 logger.warning("no statistics: %s", failure)
             except Exception:
                 logger.exception("the upkeep of the shards failed; it goes on")
             await asyncio.sleep(UPKEEP_INTERVAL_S)
+
+    async def answer_figures(self, question: Question) -> Answer:
+        """To another router."""
+        return self._routers.answer(question)
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_INTERVAL_S)
+            try:
+                await self._routers.tell()
+            except Exception:
+                logger.exception("the other routers were not told of the figures; it is tried again")
 
     async def _keep_models(self) -> None:
         while self._models.has_work:

@@ -77,6 +77,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/ports deployments/extractor deployments/pictures storage/encoding storage/filters "
             "storage/operations storage/shard"
         ),
+        "graph/figures": "graph/requests",
         "graph/http/forms": "graph/ambience_data graph/config graph/jobs/scanning graph/requests storage/filters",
         "graph/http/replies": "graph/duplicates graph/requests",
         "graph/search": (
@@ -93,7 +94,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/catalog graph/config graph/http/forms graph/http/replies graph/requests graph/same_picture"
         ),
         "graph/http/routes": (
-            "graph/catalog graph/config graph/http/forms graph/http/guards graph/http/replies "
+            "graph/catalog graph/config graph/figures graph/http/forms graph/http/guards graph/http/replies "
             "graph/same_picture"
         ),
         "graph/jobs/scanning": (
@@ -104,8 +105,8 @@ ROOMS: dict[str, frozenset[str]] = {
             "deployments/extractors deployments/pictures storage/cluster storage/encoding storage/shard"
         ),
         "graph/http": (
-            "graph/catalog graph/config graph/http/ambience graph/http/forms graph/http/guards graph/http/replies "
-            "graph/http/routes"
+            "graph/catalog graph/config graph/figures graph/http/ambience graph/http/forms graph/http/guards "
+            "graph/http/replies graph/http/routes"
         ),
         "graph/jobs/filling": (
             "graph/catalog graph/config graph/jobs/indexing graph/jobs/running graph/requests "
@@ -117,8 +118,9 @@ ROOMS: dict[str, frozenset[str]] = {
             "storage/operations storage/shard"
         ),
         "graph/serving": (
-            "graph/catalog graph/config graph/http graph/http/guards graph/jobs graph/ports graph/requests "
-            "graph/upkeep deployments/annotators deployments/extractors deployments/pictures storage/cluster"
+            "graph/catalog graph/config graph/figures graph/http graph/http/guards graph/jobs graph/ports "
+            "graph/requests graph/upkeep deployments/annotators deployments/extractors deployments/pictures "
+            "storage/cluster"
         ),
         "graph/app": "graph/config graph/serving deployments/extractors deployments/replica storage/shard",
         "graph/cli/commands": (

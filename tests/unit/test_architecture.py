@@ -34,6 +34,7 @@ RAY_FILES = {
     "graph/ports/replica_calls.py",
     "graph/ports/ray_shard.py",
     "graph/serving/metrics.py",
+    "graph/serving/other_routers.py",
     "graph/serving/application.py",
     "graph/serving/ray_head.py",
     "graph/cli/commands/serve.py",

@@ -23,6 +23,12 @@ class Admission:
         self._max_queued = max_queued
         self.active = 0
         self.queued = 0
+        self.paces: set[Pace] = set()  # of the active ones
+
+    @property
+    def uploads(self) -> int:
+        """Requests whose bodies are coming in."""
+        return sum(pace.stage == "body" for pace in self.paces)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -111,7 +117,11 @@ class Limiting:
         try:
             async with clock, self._admission.place():
                 pace.admitted(has_body)
-                await self._app(scope, pace.receive, send)
+                self._admission.paces.add(pace)
+                try:
+                    await self._app(scope, pace.receive, send)
+                finally:
+                    self._admission.paces.discard(pace)
         except TimeoutError as late:
             if isinstance(late, LookalikeError):
                 raise

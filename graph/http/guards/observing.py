@@ -27,13 +27,6 @@ class RequestMetrics(Protocol):
         """route: ``"GET /v1/images/{id}"`` or ``"unmatched"``. status: 499 where the client went away."""
 
 
-class NoRequestMetrics:
-    """Drops every figure."""
-
-    def observe(self, route: str, status: int, seconds: float, body_bytes: int) -> None:
-        return None
-
-
 class Observing:
     """sends_request_id: False under a server that adds ``X-Request-ID`` to answers itself, as Ray Serve does.
     error_answers: paths whose errors have another shape.

@@ -151,6 +151,11 @@ def binary(description: str, *media_types: str) -> Responses:
     return {200: {"description": description, "content": content}}
 
 
+def text(description: str, media_type: str) -> Responses:
+    """An answer of plain text."""
+    return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
+
+
 def form_body(model: type[BaseModel], *, image_required: bool = True) -> dict[str, Any]:
     """A multipart body with a picture and the model's fields."""
     schema = model.model_json_schema()

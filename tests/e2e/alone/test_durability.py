@@ -15,7 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from graph.client import Client
 from storage.errors import ImageNotFound, LookalikeError
@@ -29,6 +31,7 @@ WRITERS = 8
 SEARCHERS = 8
 VICTIMS = ("ray::ShardActor", "ray::ServeReplica:lookalike:phash", "ray::ServeReplica:lookalike:router")
 DELAY_S = 1.0
+STATS = {"method": "GET", "route": "/v1/stats", "status": "200"}
 JOB_PHOTOS = 120  # a job of them takes some 15 s on two cores
 
 
@@ -173,7 +176,9 @@ def check_everything(client: Client, ledger: Ledger) -> None:
 
 @dataclass
 class Killed:
-    """A service after the deaths, started again on the same data, its extractor `fake` and its jobs slower now."""
+    """A service after the deaths, started again on the same data: with two routers, its extractor `fake` and its jobs
+    slower now.
+    """
 
     running: RunningService
     ledger: Ledger
@@ -203,7 +208,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     with service(folder / "data") as running:
         kill_under_load(running, ledger)
         # Long enough for a test to come between: a call of the extractor, and with it four files of a job.
-        running.config = write_config(folder / "config.yaml", args={"extractors": {"fake": {"delay_s": DELAY_S}}})
+        running.config = write_config(
+            folder / "config.yaml",
+            args={"extractors": {"fake": {"delay_s": DELAY_S}}},
+            deployments={"router": {"num_replicas": 2}},
+        )
         running.start()
         yield Killed(running, ledger)
 
@@ -285,3 +294,39 @@ def test_stopping_a_job_and_running_it_again_gives_the_same_final_state(killed: 
         assert "0 new" in again.stdout + again.stderr
         assert client.verify().ok
         assert time.monotonic() - started < 120
+
+
+def counted(url: str) -> dict[str, float]:
+    """What a scrape says: answers to ``GET /v1/stats``, and routers that were asked."""
+    text = httpx.get(f"{url}/metrics", trust_env=False).raise_for_status().text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    requests = [one.value for one in samples if one.name == "lookalike_requests_total" and one.labels == STATS]
+    return {"requests": sum(requests), "routers": sum(one.value for one in samples if one.name == "lookalike_routers")}
+
+
+def test_a_scrape_counts_every_router_and_never_goes_back(killed: Killed) -> None:
+    url, title = killed.running.url, "ray::ServeReplica:lookalike:router"
+    wait_for(lambda: counted(url)["routers"] == 2, "both routers answer")
+    before = counted(url)["requests"]
+    with ThreadPoolExecutor(16) as threads, killed.client() as client:  # so many at once that both have some
+        list(threads.map(lambda _: client.stats(), range(200)))
+        assert [counted(url)["requests"] - before for _ in range(5)] == [200] * 5
+        kill_one(killed.running, title)
+        seen = [before + 200]
+        deadline = time.monotonic() + 60
+        while counted_again(url, seen) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert seen == sorted(seen)
+        list(threads.map(lambda _: client.stats(), range(100)))
+        assert counted_again(url, seen) == 2
+        assert seen[-1] == before + 300
+
+
+def counted_again(url: str, seen: list[float]) -> float:
+    """Adds to what was seen of requests. The routers that were asked; none while a request finds no router."""
+    try:
+        now = counted(url)
+    except httpx.HTTPError:
+        return 0
+    seen.append(now["requests"])
+    return now["routers"]

@@ -301,7 +301,8 @@ class FakeCatalog:
 
     async def stats(self) -> ServiceStats:
         await self._enter()
-        return ServiceStats(len(self.images), 4096, 1024, {"color": 3}, ({"shard": 0, "images": 1},), ())
+        shard = {"shard": 0, "images": 1, "disk_bytes": 4096, "features": {"color": {"memory_bytes": 1024}}}
+        return ServiceStats(len(self.images), 4096, 1024, {"color": 3}, (shard,), ())
 
     async def verify(self) -> list[VerifyReport]:
         await self._enter()

@@ -35,6 +35,7 @@ ROUTES = {
     ("get", "/v1/stats"),
     ("post", "/v1/verify"),
     ("post", "/v1/train"),
+    ("get", "/metrics"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("post", "/v1/jobs"),
