@@ -20,9 +20,11 @@
     |   |-- ExtractorUnavailable           cannot work as it is set up: a model is missing, say
     |   |-- ExtractorFailed                did not answer this time: loading, restarting, crashed
     |   `-- ShardUnavailable
+    |       `-- ShardBroken                    cannot be opened, however long one waits
     |-- Misconfigured (ValueError)       the configuration cannot be run
     |   `-- FingerprintMismatch            the data was written by another model or version
     |-- StorageFailure (RuntimeError)    the data cannot be read or written
+    |   |-- DiskFull                       nothing can be written until there is room
     |   |-- DataFolderInUse                another process owns the folder
     |   |-- LostOwnership                  another process took the folder over
     |   `-- CorruptData                    a stored value does not decode
@@ -134,6 +136,10 @@ class ShardUnavailable(Unavailable):
     code = "shard_unavailable"
 
 
+class ShardBroken(ShardUnavailable):
+    code = "shard_broken"
+
+
 class Misconfigured(LookalikeError, ValueError):
     code = "misconfigured"
 
@@ -144,6 +150,10 @@ class FingerprintMismatch(Misconfigured):
 
 class StorageFailure(LookalikeError, RuntimeError):
     code = "storage_failure"
+
+
+class DiskFull(StorageFailure):
+    code = "disk_full"
 
 
 class DataFolderInUse(StorageFailure):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import signal
 import socket
 import time
 from typing import Any
@@ -21,6 +22,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from graph.config.serve_file import ServeConfig
 from graph.serving.local_ray import LOOPBACK
+from graph.serving.stop_signals import SIGNALS
 from storage.cluster.fleet import ShardFleet
 from storage.cluster.plan import FleetPlan
 from storage.errors import Unavailable
@@ -30,6 +32,30 @@ READY_POLL_S = 0.05
 STATUS_EVERY = 20  # of the polls: asking Serve how it does costs its controller something
 END_TIMEOUT_S = 30.0
 PORT_CLOSED_TIMEOUT_S = 2.0
+
+
+def connect(address: str) -> None:
+    """Makes this process a driver of Ray, but one that ends as it wants and is quiet. Ray would end it with a trace on
+    SIGTERM, and print a paragraph for each process that dies, which its logs have.
+    """
+    worker: Any = ray._private.worker
+    worker.print_to_stdstream = ignored
+    utils: Any = ray._private.utils
+    utils.set_sigterm_handler = ignored
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        ray.init(address=address, namespace="lookalike", log_to_driver=False, logging_level=logging.WARNING)
+        for number in SIGNALS:  # in the place of those that Ray's C++ has put there
+            signal.signal(number, signal.getsignal(number))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignored(*_: Any, **__: Any) -> None: ...
+
+
+def disconnect() -> None:
+    ray.shutdown()
 
 
 def deploy(config: ServeConfig) -> None:
@@ -61,14 +87,18 @@ def serve_schema(config: ServeConfig) -> ServeDeploySchema:
     return ServeDeploySchema.model_validate(dict(config.document))
 
 
-def wait_until_ready(config: ServeConfig) -> None:
-    """Until the application runs and says that it can answer. Raises Unavailable with Serve's reason when it cannot."""
+def wait_until_ready(config: ServeConfig, shards: ShardFleet | None = None) -> None:
+    """Until the application runs and says that it can answer. Raises Unavailable with Serve's reason when it cannot, or
+    the ShardBroken of one of the shards.
+    """
     deadline = time.monotonic() + READY_TIMEOUT_S
     missing = "no answer yet"
     with httpx.Client(base_url=f"http://{reached_at(config)}:{config.port}", timeout=5.0, trust_env=False) as http:
         for attempt in itertools.count():
             if attempt % STATUS_EVERY == 0:
                 check_deployment(config)
+                if shards is not None:
+                    shards.check_opening()
             with contextlib.suppress(httpx.HTTPError):
                 answer = http.get("/readyz")
                 if answer.status_code == 200:

@@ -7,7 +7,6 @@ find taken, nor keep them on loopback, and whose processes the terminal's Ctrl-C
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -16,25 +15,38 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graph.serving.processes import adopt_orphans, die_with_parent, end_descendants
 from storage.errors import Unavailable
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
+END_AND_KEEP_LOGS = signal.SIGHUP  # to the head, which removes Ray's logs when SIGTERM ends it
 STARTED = "the node is up"  # a line that `graph.serving.ray_head` prints
-PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRay:
+    address: str
+    process: subprocess.Popen[bytes]
+
+    def has_ended(self) -> bool:
+        """By itself: a process died without which there is no Ray."""
+        return self.process.poll() is not None
 
 
 @contextlib.contextmanager
-def local_ray(log: Path, meanwhile: Callable[[], None]) -> Iterator[str]:
-    """The address of a cluster that lives as long as the block, or as this process. Raises Unavailable.
+def local_ray(log: Path, meanwhile: Callable[[], None]) -> Iterator[LocalRay]:
+    """A cluster that lives as long as the block, or as this process. Ray's logs are removed at the end, but after a
+    failure. Raises Unavailable.
 
     meanwhile: is called while Ray starts.
     """
+    adopt_orphans()
     port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -43,14 +55,18 @@ def local_ray(log: Path, meanwhile: Callable[[], None]) -> Iterator[str]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for us: the shards are closed before Ray
-            preexec_fn=die_with_parent(),
+            preexec_fn=die_with_parent(END_AND_KEEP_LOGS),
         )
     try:
         meanwhile()
         wait_until_started(process, log)
-        yield f"{LOOPBACK}:{port}"
+        yield LocalRay(f"{LOOPBACK}:{port}", process)
+    except Exception:
+        stop(process, by=END_AND_KEEP_LOGS)
+        raise
     finally:
         stop(process)
+        end_descendants()
 
 
 def start_command(options: Mapping[str, Any]) -> list[str]:
@@ -86,10 +102,10 @@ def wait_until_started(process: subprocess.Popen[bytes], log: Path) -> None:
     raise Unavailable(f"Ray did not start: {said[-1] if said else 'it said nothing'}", "see the logs in /tmp/ray")
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes], by: signal.Signals = signal.SIGTERM) -> None:
     """In order if it can be, else by force, with whatever it started."""
     if process.poll() is None:
-        process.terminate()
+        process.send_signal(by)
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -97,13 +113,6 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def die_with_parent() -> Callable[[], None] | None:
-    """For ``preexec_fn``: the kernel stops the child when this process dies, even by SIGKILL. None where it cannot."""
-    if sys.platform != "linux":
-        return None
-    return partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def object_store_bytes() -> int:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -17,12 +18,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ray._common.utils import get_default_ray_temp_dir
 from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
 from ray._private.node import Node
 from ray._private.parameter import RayParams
-from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET, SESSION_LATEST
 
-from graph.serving.local_ray import STARTED
+from graph.serving.local_ray import END_AND_KEEP_LOGS, STARTED
+from graph.serving.processes import adopt_orphans, end_descendants
 
 LOOK_INTERVAL_S = 1.0
 DEFAULT_TOKEN = Path("~/.ray/auth_token")
@@ -46,9 +49,24 @@ class HeadNode(Node):
 
 def run(options: Mapping[str, Any]) -> None:
     """Until SIGTERM, or until Ray itself ends. Then every process is killed at once: Ray's own end waits for actors,
-    and what has to be saved was closed before.
+    and what has to be saved was closed before. SIGTERM removes the files of Ray's session, too.
     """
+    adopt_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(END_AND_KEEP_LOGS, lambda *_: sys.exit("the logs are kept"))
+    try:
+        keep_node(options)
+    except SystemExit as end:
+        if end.code is None:
+            end_descendants()
+            remove_session()
+        raise
+    finally:
+        end_descendants()
+
+
+def keep_node(options: Mapping[str, Any]) -> None:
+    """Starts it, and returns when it has died."""
     logging.getLogger("ray").setLevel(logging.WARNING)
     keep_token_private()
     params = RayParams(**{**options, "node_name": options["node_ip_address"], "include_log_monitor": False})
@@ -60,6 +78,8 @@ def run(options: Mapping[str, Any]) -> None:
         while not node.has_died():
             time.sleep(LOOK_INTERVAL_S)
     finally:
+        for number in (signal.SIGTERM, END_AND_KEEP_LOGS):
+            signal.signal(number, signal.SIG_IGN)  # nothing may come between
         node.kill_all_processes(check_alive=False)
 
 
@@ -72,6 +92,16 @@ def keep_token_private() -> None:
     os.umask(before)
     with contextlib.suppress(OSError):  # there is none, or it is another user's
         DEFAULT_TOKEN.expanduser().chmod(0o600)
+
+
+def remove_session() -> None:
+    """Ray's folder of this process, which Ray names after it."""
+    folder = Path(get_default_ray_temp_dir())
+    for session in folder.glob(f"session_*_{os.getpid()}"):
+        shutil.rmtree(session, ignore_errors=True)
+    latest = folder / SESSION_LATEST
+    if latest.is_symlink() and not latest.exists():
+        latest.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import ray
 from storage.cluster.local_socket import SearchSocket
 from storage.encoding.mutation_messages import EncodedResults, decode_mutations, encode_results
 from storage.encoding.search_messages import decode_queries, encode_answers
-from storage.errors import LookalikeError, ShardUnavailable
+from storage.errors import DataFolderInUse, LookalikeError, ShardBroken, ShardUnavailable
 from storage.operations.duplicates import ForgetExpired
 from storage.operations.indexes import SaveIndexes, TrainWhatIsDue
 from storage.shard.operation import Operation
@@ -103,11 +103,12 @@ class ShardActor:
                 self._shard = Shard.open(self._plan, lock_timeout_s=LOCK_TIMEOUT_S, search_address=self._socket.address)
             except LookalikeError as failure:
                 message, *hints = failure.args
-                self._failure = ShardUnavailable(f"shard {self._plan.index} cannot be opened: {message}", *hints)
+                kind = ShardUnavailable if isinstance(failure, DataFolderInUse) else ShardBroken
+                self._failure = kind(f"shard {self._plan.index} cannot be opened: {message}", *hints)
                 logger.warning("%s", self._failure)
                 self._closing.wait(REOPEN_PAUSE_S)
             except Exception as failure:
-                self._failure = ShardUnavailable(
+                self._failure = ShardBroken(
                     f"shard {self._plan.index} cannot be opened: {failure}", "see the log of its actor"
                 )
                 logger.exception("shard %d cannot be opened", self._plan.index)

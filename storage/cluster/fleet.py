@@ -17,16 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 import lookalike_client.errors
 import storage
 from storage.cluster.actor import shard_actor_class
 from storage.cluster.plan import FleetPlan
+from storage.errors import ShardBroken
+from storage.operations.reports import SearchAddress
 
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "lookalike"
 CLOSE_TIMEOUT_S = 30.0
+OPENING_TIMEOUT_S = 0.2
 
 
 class ShardFleet:
@@ -69,6 +73,20 @@ class ShardFleet:
             num_cpus=0,
             **({} if selector is None else {"label_selector": dict(selector)}),
         ).remote(self._plan.shard(index))
+
+    def check_opening(self) -> None:
+        """Raises the `ShardBroken` of a shard that says that it cannot be opened; does not wait for one that opens."""
+        question = SearchAddress()  # any that costs nothing
+        asked = [
+            self.handle(index).ask.options(concurrency_group=question.group).remote(question)
+            for index in range(self._plan.shard_count)
+        ]
+        answered, _ = ray.wait(asked, num_returns=len(asked), timeout=OPENING_TIMEOUT_S)
+        for reference in answered:
+            with contextlib.suppress(RayError):  # it is starting again
+                answer = ray.get(reference)
+                if isinstance(answer, ShardBroken):
+                    raise answer
 
     def close(self) -> None:
         """Closes every shard cleanly: indexes saved, folders free. For the end of a service."""

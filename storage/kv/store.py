@@ -18,7 +18,7 @@ from typing import TypeVar
 import lmdb
 from lmdb import verify as lmdb_verify
 
-from storage.errors import CorruptData, StorageFailure
+from storage.errors import CorruptData, DiskFull, StorageFailure
 from storage.files import sync_path
 from storage.kv.read_gate import ReadGate
 
@@ -232,6 +232,9 @@ def _our_errors(directory: Path) -> Iterator[None]:
         yield
     except (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.VersionMismatchError) as failure:
         raise CorruptData(f"{directory}: {failure}") from failure
+    except lmdb.DiskError as failure:
+        hint = "give it free space and try again; nothing that was acknowledged is lost"
+        raise DiskFull(f"the disk that holds {directory} is full", hint) from failure
     except lmdb.Error as failure:
         hint = "look at the free space and the permissions of the disk"
         raise StorageFailure(f"{directory} cannot be used: {failure}", hint) from failure

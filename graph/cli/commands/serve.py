@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import signal
 import socket
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
+from graph.cli.terminal.reporting import FAILED, warn
 from graph.serving.environment import prepare_ray_environment
-from graph.serving.local_ray import free_port, local_ray
+from graph.serving.local_ray import LocalRay, free_port, local_ray
+from graph.serving.stop_signals import Stopped, StopSignals
 from storage.errors import Misconfigured
 
 if TYPE_CHECKING:
     from graph.config.serve_file import ServeConfig
     from storage.cluster.plan import FleetPlan
 
+RAY_FOLDER = "/tmp/ray"  # of Ray's choice
 DATA_FOLDER_TIMEOUT_S = 2.0
+LOOK_INTERVAL_S = 0.5
+
+
+class RayDied(Exception):
+    """A process without which there is no Ray."""
 
 
 def serve_command(*, config: Path | None, data: Path | None, host: str | None, port: int | None) -> None:
-    """Blocks until SIGINT or SIGTERM. Raises a LookalikeError, in one line for the shell, when it cannot start."""
+    """Blocks until SIGINT, SIGTERM or SIGHUP, at whatever moment it comes. Raises a LookalikeError, in one line for the
+    shell, when it cannot start or Ray has gone.
+    """
+    with StopSignals() as signals:
+        try:
+            run_until(signals, config=config, data=data, host=host, port=port)
+        except Stopped:
+            say("stopping")
+        except RayDied:
+            warn("Ray has died, and the service with it", f"start it again; Ray's logs are in {RAY_FOLDER}")
+            os._exit(FAILED)
+        # At once: the end of Python is one of Ray, too, which has ended, and another signal may come meanwhile.
+        os._exit(0)
+
+
+def run_until(
+    signals: StopSignals, *, config: Path | None, data: Path | None, host: str | None, port: int | None
+) -> None:
     from deployments.annotators.registry import annotator_configs
     from deployments.extractors.registry import extractor_configs
     from graph.config.serve_file import default_config, load_config_file
@@ -39,14 +60,14 @@ def serve_command(*, config: Path | None, data: Path | None, host: str | None, p
     check_bind(loaded.host, loaded.app.api_keys)
     check_port(loaded.host, loaded.port)
     plan = checked_plan(loaded)
-    with FolderLock(Path(plan.data_dir), timeout_s=DATA_FOLDER_TIMEOUT_S):
-        stop = threading.Event()
-        set_by_signals(stop)
-        with running_service(loaded, plan):
-            set_by_signals(stop)  # Ray has put handlers of its own in their place
-            say_where(loaded)
-            stop.wait()
-            print("stopping", flush=True)
+    lock = FolderLock(Path(plan.data_dir), timeout_s=DATA_FOLDER_TIMEOUT_S)
+    with lock, running_service(loaded, plan) as ray_here:
+        signals.start_is_over()
+        say_where(loaded)
+        while not signals.wait(LOOK_INTERVAL_S):
+            if ray_here is not None and ray_here.has_ended():
+                raise RayDied
+        say("stopping")
 
 
 def check_port(host: str, port: int) -> None:
@@ -76,39 +97,34 @@ def checked_plan(config: ServeConfig) -> FleetPlan:
     return plan
 
 
-def set_by_signals(stop: threading.Event) -> None:
-    """By Ctrl-C and by SIGTERM."""
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGINT, on_signal)
-    signal.signal(signal.SIGTERM, on_signal)
-
-
 @contextlib.contextmanager
-def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[None]:
-    """Ray and the application, until the block ends; then the shards are closed in order and everything stops."""
+def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[LocalRay | None]:
+    """Ray and the application, until the block ends; then the shards are closed in order and everything stops. Yields
+    the Ray that was started for it, None where one was joined.
+    """
+    joined = os.environ.get("RAY_ADDRESS")
     with contextlib.ExitStack() as stack:
         # Short, because the path of a socket in it has at most 107 bytes.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-", ignore_cleanup_errors=True)))
-        joined = os.environ.get("RAY_ADDRESS")
         prepare_ray_environment(folder, free_port, alone=not joined)
-        print(f"joining Ray at {joined}" if joined else "starting Ray", flush=True)
-        address = joined or stack.enter_context(local_ray(folder / "ray.log", meanwhile=load_application))
-        import ray
-
+        say(f"joining Ray at {joined}" if joined else "starting Ray")
+        ray_here = None if joined else stack.enter_context(local_ray(folder / "ray.log", meanwhile=load_application))
         from graph.serving import application
+        from storage.cluster.fleet import ShardFleet
 
-        ray.init(address=address, namespace="lookalike", log_to_driver=False, logging_level=logging.WARNING)
-        stack.callback(ray.shutdown)
-        stack.callback(application.stop, config, plan, ray_ends_too=not joined)
-        if joined:
+        if ray_here is None:
+            application.connect(str(joined))
+            stack.callback(application.disconnect)
+            stack.callback(application.stop, config, plan, ray_ends_too=False)
             application.deploy(config)
         else:
+            application.connect(ray_here.address)
+            stack.callback(lambda: None if ray_here.has_ended() else application.disconnect())
             application.deploy_alone(config, plan)
-        application.wait_until_ready(config)
-        yield
+        application.wait_until_ready(config, ShardFleet(plan))
+        yield ray_here
+        if ray_here is not None:  # after a failure there is nothing that a shard would have to save
+            application.stop(config, plan, ray_ends_too=True)
 
 
 def load_application() -> None:
@@ -116,18 +132,24 @@ def load_application() -> None:
     import graph.serving.application  # noqa: F401
 
 
+def say(line: str) -> None:
+    """To a terminal that may have been closed."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
+
+
 def say_where(config: ServeConfig) -> None:
     """The addresses, for people."""
     from ray._private.services import get_webui_url_from_internal_kv
 
     dashboard = get_webui_url_from_internal_kv()  # the driver's own idea of it is from before the dashboard was up
-    print(f"Lookalike is ready: http://{config.host}:{config.port}/  (API docs at /docs)")
+    say(f"Lookalike is ready: http://{config.host}:{config.port}/  (API docs at /docs)")
     if dashboard:
-        print(f"Ray dashboard:      http://{dashboard}/")
+        say(f"Ray dashboard:      http://{dashboard}/")
     if dashboard and (token := where_the_token_is()):
-        print(f"                    it asks once for the token in {token}")
-    print(f"Data:               {config.app.data_dir}")
-    print("Ctrl-C stops it. Index photos from another shell: lookalike index ~/Pictures", flush=True)
+        say(f"                    it asks once for the token in {token}")
+    say(f"Data:               {config.app.data_dir}")
+    say("Ctrl-C stops it. Index photos from another shell: lookalike index ~/Pictures")
 
 
 def where_the_token_is() -> str:

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from graph.cli.terminal.output import one_line
-from storage.errors import InvalidRequest, LookalikeError, ServiceUnreachable, UnreadableImage
+from storage.errors import InvalidRequest, LookalikeError, ServiceUnreachable, StorageFailure, UnreadableImage
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -59,7 +59,7 @@ def _report(error: Exception) -> int:
     """Write the error's line; returns the exit code."""
     match error:
         case LookalikeError():
-            warn(error.message, error.shell_hint)
+            warn(error.message, _hint(error))
             return _exit_code(error)
         case typer.TyperException():
             context = getattr(error, "ctx", None)
@@ -80,6 +80,12 @@ def _report(error: Exception) -> int:
         case _:
             warn(f"unexpected {type(error).__name__}: {error}", f"set {DEBUG_VARIABLE}=1 to see where, and report it")
             return FAILED
+
+
+def _hint(error: LookalikeError) -> str:
+    """With the request's id where the service could not keep what it was given: its log has more under it."""
+    of_request = isinstance(error, StorageFailure) and error.request_id
+    return f"{error.shell_hint} (request {error.request_id})" if of_request else error.shell_hint
 
 
 def _exit_code(error: LookalikeError) -> int:

@@ -38,9 +38,11 @@ STATUS: Mapping[type[errors.LookalikeError], int] = {
     errors.ExtractorUnavailable: 503,
     errors.ExtractorFailed: 503,
     errors.ShardUnavailable: 503,
+    errors.ShardBroken: 503,
     errors.Misconfigured: 500,
     errors.FingerprintMismatch: 503,
     errors.StorageFailure: 500,
+    errors.DiskFull: 507,
     errors.DataFolderInUse: 503,
     errors.LostOwnership: 503,
     errors.CorruptData: 500,
@@ -64,7 +66,7 @@ def error_response(scope: Scope, error: BaseException) -> Response:
     status, request_id = status_of(error), scope[REQUEST_ID]
     headers = {}
     if status == 500 or not isinstance(error, errors.LookalikeError):
-        hint = "the service's log has the details under this request id"
+        hint = f"the service's log has the details under request {request_id}"
         return error_answer(500, "internal", "something went wrong inside the service", hint, request_id)
     if status in (429, 503):
         headers["retry-after"] = str(RETRY_AFTER_S)

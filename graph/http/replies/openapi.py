@@ -29,6 +29,7 @@ REASONS = {
     422: "a field is unknown or out of range",
     503: "busy, or a part is down; see Retry-After",
     504: "the answer took too long",
+    507: "the disk is full",
 }
 EVERYWHERE = (401, 403, 422, 503, 504)
 

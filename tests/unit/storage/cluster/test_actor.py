@@ -15,7 +15,7 @@ from storage.duplicates import fact_cache as remembered
 from storage.duplicates.messages import NearQuery, NearQuestions
 from storage.duplicates.picture_facts import NearMemory
 from storage.encoding.mutation_messages import decode_results, encode_mutations
-from storage.errors import InvalidField, ShardUnavailable, UnknownFeature
+from storage.errors import InvalidField, ShardBroken, ShardUnavailable, UnknownFeature
 from storage.operations.duplicates import Near, Walk
 from storage.operations.pending import PendingPictures
 from storage.operations.pictures import Original, Page
@@ -106,8 +106,20 @@ def test_while_it_is_not_open_every_call_says_so(plan: ShardPlan, monkeypatch: p
         lambda: waiting.ask(Page(None, 9)),
         lambda: waiting.lease("fill", "a", 60),
     )
-    assert all(isinstance(call(), ShardUnavailable) for call in calls)
+    assert all(type(call()) is ShardUnavailable for call in calls), "it may still open"
     owner.close()
     wait_for(lambda: waiting.ask(Page(None, 9)) == [], "it opens once the folder is free")
     waiting.close()
     assert all("closed" in str(call()) for call in calls)
+
+
+def test_a_shard_that_is_damaged_says_at_once_that_waiting_does_not_help(plan: ShardPlan) -> None:
+    open_shard(Path(plan.directory)).close()
+    for file in Path(plan.directory).rglob("data.mdb"):
+        file.write_bytes(b"no store" * 4096)
+    damaged: Any = ShardActor(plan)
+    wait_for(lambda: isinstance(damaged.ask(Page(None, 9)), ShardBroken), "it says so")
+    said = damaged.ask(Page(None, 9))
+    assert "shard 0 cannot be opened" in said.message
+    assert said.hint
+    damaged.close()

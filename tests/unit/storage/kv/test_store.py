@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import lmdb
 import pytest
 
-from storage.errors import CorruptData, StorageFailure
+from storage.errors import CorruptData, DiskFull, StorageFailure
 from storage.kv.store import LmdbStore, WriteTransaction, check_file
 from tests.suites.key_value_store_suite import KeyValueStoreSuite, get, put
 
@@ -153,3 +154,19 @@ def test_tables_that_were_dropped_stay_so_and_their_places_are_used_again(
     assert get(store, "t8", "x") is None
     store.close()
     check_file(tmp_path)
+
+
+def test_a_full_disk_is_named_with_what_to_do(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path / "store", ["a"])
+    store.write(lambda transaction: transaction.put("a", b"before", b"1"))
+
+    def no_room(transaction: Any) -> NoReturn:
+        raise lmdb.DiskError("mdb_txn_commit: No space left on device")  # what a commit raises there
+
+    with pytest.raises(DiskFull, match=r"the disk that holds .* is full") as failure:
+        store.write(no_room)
+    assert str(tmp_path / "store") in failure.value.message
+    assert "free space" in failure.value.hint
+    with store.read() as transaction:
+        assert transaction.get("a", b"before") == b"1"
+    store.close()

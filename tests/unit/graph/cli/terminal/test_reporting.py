@@ -40,6 +40,12 @@ def test_what_to_do_is_said_in_words_of_the_shell(run: Run) -> None:
     assert run(Service(reply({"error": error}, 404)), "rm", "x").stderr == "lookalike: no x; see `lookalike list`\n"
 
 
+def test_a_full_disk_is_said_with_the_request_that_met_it(run: Run) -> None:
+    result = run(Service(failure("disk_full", 507)), "show", "x")
+    assert result.exit_code == 1
+    assert result.stderr == "lookalike: what: disk_full; what to do (request r-7)\n"
+
+
 def test_a_service_that_does_not_answer_is_exit_code_3(run: Run) -> None:
     result = run(Service(httpx.ConnectError("Connection refused")), "status", "--server", "http://photos:8000")
     assert result.exit_code == 3

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from lookalike_client.failures import from_answer
 from graph.http.replies.errors import STATUS, status_of
 from graph.http.replies.openapi import ErrorAnswer
 from graph.requests.shards import image_not_found
+from lookalike_client.failures import from_answer
 from storage import errors
 from tests.unit.graph.http.conftest import MakeClient
 from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog
@@ -64,6 +64,7 @@ async def test_a_500_shows_the_request_id_alone_and_the_log_has_the_rest(
     assert answer.status_code == 500
     assert "secret" not in answer.text
     request_id = answer.json()["error"]["request_id"]
+    assert request_id in answer.json()["error"]["hint"], "which is what shells and pages print"
     [record] = [record for record in caplog.records if request_id in record.getMessage()]
     assert record.exc_info is not None
     assert record.exc_info[1] is failure
