@@ -63,21 +63,23 @@ class ByImage(AmbienceFields):
 
 
 class ById(AmbienceFields):
-    image_id: ImageNumber = Field(description="of a stored picture")
+    image_id: ImageNumber = Field(description="of a stored picture", examples=[12])
 
     def subject(self) -> dict[str, Any]:
         return {"id": str(self.image_id)}
 
 
 class ByText(AmbienceFields):
-    text: Annotated[str, Field(min_length=1)] = Field(description="a sentence")
+    text: Annotated[str, Field(min_length=1)] = Field(description="a sentence", examples=["a bridge"])
 
     def subject(self) -> dict[str, Any]:
         return {"text": self.text}
 
 
 class Nearest(AmbienceFields):
-    k: Count = Field(default=None, description="results wanted, at most limits.max_results; or distance_threshold")
+    k: Count = Field(
+        default=None, description="results wanted, at most limits.max_results; or distance_threshold", examples=[20]
+    )
     distance_threshold: Number = Field(default=None, description="all that are no farther away than this; or k")
 
     @model_validator(mode="after")
@@ -101,7 +103,9 @@ class NearestVectors(Nearest):
 
 
 class MostKeypoints(AmbienceFields):
-    k: Count = Field(default=None, description="results wanted, at most limits.max_results; all of them unless said")
+    k: Count = Field(
+        default=None, description="results wanted, at most limits.max_results; all of them unless said", examples=[20]
+    )
     knn_min_matches: CountOrZero = Field(
         default=None, description="keypoints that must agree, at least 4 and at most 1000 of them; 8 unless said"
     )
@@ -154,7 +158,7 @@ class CalculateFields(ByImage, ById):
 
 
 class DeleteFields(AmbienceFields):
-    image_id: ImageNumberOrBlank = Field(default=None, description="of a stored picture; or file_name")
+    image_id: ImageNumberOrBlank = Field(default=None, description="of a stored picture; or file_name", examples=[12])
     file_name: str | None = Field(default=None, description="of a stored picture; counts where both are given")
 
     @model_validator(mode="after")
@@ -165,7 +169,7 @@ class DeleteFields(AmbienceFields):
 
 
 class DeleteAllFields(AmbienceFields):
-    image_id: ImageNumber = Field(description="of a stored picture")
+    image_id: ImageNumber = Field(description="of a stored picture", examples=[12])
 
 
 class ReverseSearchFields(ByImage):

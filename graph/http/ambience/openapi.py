@@ -6,9 +6,18 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from graph.http.replies.openapi import ErrorDetail, Responses, Schema, documented
+from graph.http.replies.openapi import (
+    ErrorDetail,
+    Responses,
+    Schema,
+    documented,
+    examples_of,
+    request_body,
+    without_null,
+)
 
 TAG = "ambience"
+JSON, FORM = "application/json", "multipart/form-data"
 ID_TAKEN: Responses = {
     500: {"description": "the id is taken", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
@@ -64,6 +73,7 @@ def answers(description: str, shape: Any = None, *statuses: int) -> Responses:
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """JSON, or a form with the same fields; a form alone where its field ``image`` is a file."""
-    kinds = ["multipart/form-data"] if "image" in model.model_fields else ["application/json", "multipart/form-data"]
     schema = model.model_json_schema()
-    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}}
+    form = {**schema, "properties": without_null(schema["properties"])}
+    kinds = {FORM: form} if "image" in model.model_fields else {JSON: schema, FORM: form}
+    return request_body({kind: {"schema": shape, **examples_of(shape)} for kind, shape in kinds.items()})

@@ -113,6 +113,7 @@ def _add_write_routes(router: APIRouter, service: Service, catalog: CatalogProvi
         service.calculate,
         summary=f"Add one feature of a picture: {service.feature}",
         responses={**answers("added; the body is empty", None, 415), **ID_TAKEN},
+        response_class=Response,
         openapi_extra=body_of(CalculateFields),
     )
     async def add(request: Request) -> Response:
@@ -125,6 +126,7 @@ def _add_write_routes(router: APIRouter, service: Service, catalog: CatalogProvi
         service.delete,
         summary=f"Delete one feature of a picture: {service.feature}",
         responses=answers("deleted, or not there; the body is empty", None, 404),
+        response_class=Response,
         openapi_extra=body_of(DeleteFields),
     )
     async def remove(request: Request) -> Response:

@@ -73,6 +73,12 @@ FILTER_DESCRIPTION = (
     "all that are not missing unless said"
 )
 
+METADATA: Any = Field(
+    default_factory=dict,
+    description="a JSON object, kept and given back with results",
+    examples=[{"title": "A bridge"}],
+)
+
 
 class Fields(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,6 +86,10 @@ class Fields(BaseModel):
 
 class SearchFields(Fields):
     """What to search with, beside the picture itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"id": "bridge.jpg", "k": 20}, {"text": "a bridge", "text_not": ["at night"]}]}
+    )
 
     id: str | None = Field(default=None, description="search with the stored features of this image")
     text: Sentence | None = Field(default=None, description="search with a sentence")
@@ -113,15 +123,17 @@ class SimilarFields(Fields):
 class AddFields(Fields):
     """What goes with a new picture."""
 
-    id: str | None = Field(default=None, description="1 to 256 characters; the SHA-256 of the bytes unless said")
-    metadata: JsonObject = Field(default_factory=dict, description="a JSON object, kept and given back with results")
+    id: str | None = Field(
+        default=None, description="1 to 256 characters; the SHA-256 of the bytes unless said", examples=["bridge.jpg"]
+    )
+    metadata: JsonObject = METADATA
     on_conflict: Literal["error", "skip", "replace"] = Field(
         default="error", description="what to do when the id is taken"
     )
 
 
 class ReplaceFields(Fields):
-    metadata: JsonObject = Field(default_factory=dict, description="a JSON object, kept and given back with results")
+    metadata: JsonObject = METADATA
 
 
 class PageFields(Fields):
@@ -146,20 +158,20 @@ class DeleteFields(Fields):
 class FolderFields(Fields):
     """A folder on the service's machine."""
 
-    path: FilePath = Field(description="of the folder")
+    path: FilePath = Field(description="of the folder", examples=["/photos"])
 
 
 class TrainFields(Fields):
     """Which index to train."""
 
-    feature: str = Field(min_length=1, description="the feature, such as local")
+    feature: str = Field(min_length=1, description="the feature, such as local", examples=["local"])
 
 
 class IndexFields(Fields):
     """A batch job that takes in files."""
 
     kind: Literal["index"] = Field(description="index: take in files and folders that the service can read")
-    paths: list[FilePath] = Field(min_length=1, description="files and folders")
+    paths: list[FilePath] = Field(min_length=1, description="files and folders", examples=[["/photos"]])
     id_from: Literal["path", "stem", "sha256", "int"] = Field(
         default="path", description="where an image's id comes from"
     )
@@ -189,7 +201,9 @@ class ImportFields(Fields):
     """A batch job that takes in the data folders of an original installation."""
 
     kind: Literal["import"] = Field(description="import: take in the data folders of the original services")
-    paths: list[FilePath] = Field(min_length=1, description="folders that hold their LMDBs, however deep")
+    paths: list[FilePath] = Field(
+        min_length=1, description="folders that hold their LMDBs, however deep", examples=[["/ambience/data"]]
+    )
     photos: FilePath | None = Field(
         default=None, description="folder of the photos, which give thumbnails, sizes and what the folders lack"
     )

@@ -8,8 +8,10 @@ that came unencoded are taken as part of the id where that is not ambiguous.
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import quote, unquote_to_bytes
 
+from fastapi import Path
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,6 +20,8 @@ from storage.errors import InvalidField
 
 PREFIX = "/v1/images/"
 AS_SENT = "/%:@!$&'()*+,;=-._~"  # quote() leaves these alone, so an encoded path stays as it is
+
+Id = Annotated[str, Path(description="the image's id; in the address a slash in it is written %2F")]
 
 
 class EncodedPaths:

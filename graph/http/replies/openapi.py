@@ -14,11 +14,21 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from graph.http.replies.errors import STATUS
 from lookalike_client import answers, job_answers
 
 TITLE = "Lookalike"
 DESCRIPTION = "Finds pictures: the same picture, an edited copy, a picture with the same colours."
+TAGS = {
+    "search": "Pictures like another one, or as words say.",
+    "images": "The stored pictures, one by one and page by page.",
+    "service": "What the service says of itself, its upkeep, and labels for pictures.",
+    "jobs": "Work on many pictures, which runs beside the service.",
+    "library": "The folders that the collection follows.",
+    "ambience": "The routes of the original services, for clients that were written for them.",
+}
 REASONS = {
+    304: "the one that If-None-Match names",
     400: "the request is malformed",
     401: "no API key, or a wrong one",
     403: "a page of another site sent it, or the Host is not allowed",
@@ -32,6 +42,9 @@ REASONS = {
     507: "the disk is full",
 }
 EVERYWHERE = (401, 403, 422, 503, 504)
+EXAMPLE_FILE = "photo.jpg"  # stands for a picture's bytes in the example of a form
+
+RETRY_AFTER = {"Retry-After": {"description": "seconds to wait before the next try", "schema": {"type": "integer"}}}
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -122,6 +135,7 @@ Verified = _schema("Verified", answers.Verification)
 _schema("ShardTrained", answers.ShardTraining)
 Trained = _schema("Trained", answers.Training)
 Ready = _schema("Ready", answers.Readiness)
+NotReady = create_model("NotReady", __base__=(ErrorAnswer, Ready))
 
 _schema("LibraryRoot", job_answers.LibraryRoot)
 LibraryRoots = _list_of("LibraryRoots", "roots", tuple[job_answers.LibraryRoot, ...])
@@ -142,8 +156,16 @@ def documented(shown: Mapping[int, tuple[str, Any]], *statuses: int, error: type
         for status, (reason, model) in shown.items()
     }
     for status in sorted({*EVERYWHERE, *statuses} - responses.keys()):
-        responses[status] = {"description": REASONS[status], "model": error}
+        responses[status] = _refusal(status, error) if status >= 400 else {"description": REASONS[status]}
     return responses
+
+
+def _refusal(status: int, error: type[BaseModel]) -> dict[str, Any]:
+    code = next(kind.code for kind, kinds_status in STATUS.items() if kinds_status == status)
+    detail = {"code": code, "message": REASONS[status], "hint": "", "request_id": "0f9c2b7e"}
+    example = {"error": detail, **({"detail": REASONS[status]} if "detail" in error.model_fields else {})}
+    refusal = {"description": REASONS[status], "model": error, "content": {"application/json": {"example": example}}}
+    return refusal | ({"headers": RETRY_AFTER} if status == 503 else {})
 
 
 def binary(description: str, *media_types: str) -> Responses:
@@ -163,18 +185,48 @@ def form_body(model: type[BaseModel], *, image_required: bool = True) -> dict[st
     image = {"type": "string", "format": "binary", "description": "the picture's file"}
     form: dict[str, Any] = {
         "type": "object",
-        "properties": {"image": image, **schema["properties"]},
+        "properties": {"image": image, **without_null(schema["properties"])},
         "additionalProperties": False,
     }
     if image_required:
         form["required"] = ["image"]
-    return {"multipart/form-data": {"schema": form}}
+    return {"multipart/form-data": {"schema": form, **examples_of(form)}}
 
 
 def json_body(*models: type[BaseModel]) -> dict[str, Any]:
     """A JSON body with the fields of one of the models."""
     schemas = [model.model_json_schema() for model in models]
-    return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}}
+    body = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+    return {"application/json": {"schema": body, **examples_of(*schemas)}}
+
+
+def without_null(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as forms and query strings have them: these cannot say null."""
+    return {name: _without_null(shape) for name, shape in properties.items()}
+
+
+def _without_null(shape: dict[str, Any]) -> dict[str, Any]:
+    choices = [one for one in shape.get("anyOf", ()) if one != {"type": "null"}]
+    rest = {name: value for name, value in shape.items() if name != "anyOf"}
+    return {**choices[0], **rest} if len(choices) == 1 else {**rest, **({"anyOf": choices} if choices else {})}
+
+
+def examples_of(*schemas: dict[str, Any]) -> dict[str, Any]:
+    """Bodies that work: those that the schema gives, which are taken out of it, else one of its fields' examples."""
+    bodies = [body for schema in schemas for body in schema.pop("examples", None) or [_example_of_fields(schema)]]
+    return {"examples": {body.get("kind") or ", ".join(body): {"value": body} for body in bodies}}
+
+
+def _example_of_fields(schema: Mapping[str, Any]) -> dict[str, Any]:
+    body = {}
+    for name, shape in schema["properties"].items():
+        if shape.get("format") == "binary":
+            body[name] = EXAMPLE_FILE
+        elif "const" in shape:
+            body[name] = shape["const"]
+        elif "examples" in shape:
+            body[name] = shape["examples"][0]
+    return body
 
 
 def request_body(*contents: dict[str, Any]) -> dict[str, Any]:
@@ -188,17 +240,17 @@ def request_body(*contents: dict[str, Any]) -> dict[str, Any]:
 
 def query_parameters(model: type[BaseModel]) -> dict[str, Any]:
     """Query parameters that a route parses by hand."""
-    schema = model.model_json_schema()
+    properties = without_null(model.model_json_schema()["properties"])
     return {
         "parameters": [
             {
                 "name": name,
                 "in": "query",
-                "required": False,
+                "required": model.model_fields[name].is_required(),
                 "schema": shape,
                 "description": shape.get("description", ""),
             }
-            for name, shape in schema["properties"].items()
+            for name, shape in properties.items()
         ]
     }
 
@@ -207,9 +259,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
     """The document of ``/openapi.json``, made once."""
     if app.openapi_schema is None:
         document = get_openapi(title=TITLE, version=app.version, description=DESCRIPTION, routes=app.routes)
+        document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
         document.setdefault("components", {})["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "an API key, where the service has any",
+            },
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same"},
         }
         document["security"] = [{"bearer": []}, {"header": []}, {}]
         app.openapi_schema = document

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,7 +24,7 @@ from graph.http.forms.fields import (
     query_fields,
 )
 from graph.http.forms.filters import list_request
-from graph.http.forms.image_paths import image_id
+from graph.http.forms.image_paths import Id, image_id
 from graph.http.replies.answers import added, duplicate_page, image_page, image_row, json_response
 from graph.http.replies.openapi import (
     AddedImage,
@@ -39,8 +38,6 @@ from graph.http.replies.openapi import (
     request_body,
 )
 from graph.same_picture import MOST_THRESHOLD_BITS, SAME_PICTURE_BITS
-
-Id = Annotated[str, Path(description="percent-encoded: a slash in an id is %2F")]
 
 MEDIA_TYPES = {
     "jpeg": "image/jpeg",
@@ -158,7 +155,8 @@ def _add_byte_routes(router: APIRouter, catalog: CatalogProvider) -> None:
     @router.get(
         "/v1/images/{id:path}/thumbnail",
         summary="A small JPEG, long side at most 256",
-        responses={**documented({}, 404), **binary("the thumbnail", "image/jpeg")},
+        responses={**documented({}, 304, 404), **binary("the thumbnail", "image/jpeg")},
+        response_class=Response,
     )
     async def thumbnail(request: Request, id: Id) -> Response:
         jpeg = await catalog().pictures.thumbnail(image_id(request))
@@ -167,7 +165,8 @@ def _add_byte_routes(router: APIRouter, catalog: CatalogProvider) -> None:
     @router.get(
         "/v1/images/{id:path}/file",
         summary="The original file, where the service can read it",
-        responses={**documented({}, 404), **binary("the file", *MEDIA_TYPES.values(), "application/octet-stream")},
+        responses={**documented({}, 304, 404), **binary("the file", *MEDIA_TYPES.values(), "application/octet-stream")},
+        response_class=Response,
     )
     async def file(request: Request, id: Id) -> Response:
         wanted = image_id(request)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,7 +13,7 @@ from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.bodies import search_of, search_request
 from graph.http.forms.fields import SearchFields, SimilarFields, query_fields
-from graph.http.forms.image_paths import image_id
+from graph.http.forms.image_paths import Id, image_id
 from graph.http.replies.answers import json_response, search_answer
 from graph.http.replies.openapi import (
     SearchResults,
@@ -66,9 +65,7 @@ def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
         responses=documented({200: ("the results", SearchResults)}, 404),
         openapi_extra=query_parameters(SimilarFields),
     )
-    async def similar(
-        request: Request, id: Annotated[str, Path(description="percent-encoded: a slash in an id is %2F")]
-    ) -> Response:
+    async def similar(request: Request, id: Id) -> Response:
         asked = query_fields(request, SimilarFields, repeatable=frozenset({"features"}))
         fields = SearchFields(id=image_id(request), features=asked.features, k=asked.k, filter=asked.filter)
         return json_response(search_answer(await catalog().searches.search(search_of(fields, settings))))

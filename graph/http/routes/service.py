@@ -20,6 +20,7 @@ from graph.http.replies.openapi import (
     Alive,
     Caption,
     FeatureList,
+    NotReady,
     Ready,
     Stats,
     Tags,
@@ -50,7 +51,11 @@ def _add_health_routes(router: APIRouter, catalog: CatalogProvider) -> None:
     async def healthz() -> Response:
         return json_response({"status": "ok"})
 
-    @router.get("/readyz", summary="Able to answer", responses=documented({200: ("ready", Ready)}))
+    @router.get(
+        "/readyz",
+        summary="Able to answer",
+        responses=documented({200: ("ready", Ready), 503: ("what is missing", NotReady)}),
+    )
     async def readyz(request: Request) -> Response:
         try:
             readiness = await catalog().service.readiness()

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from graph.config.settings import app_settings
 from graph.http.app import create_http_app
 from graph.http.guards.observing import RequestMetrics
+from tests.unit.graph.http.documented import checking
 from tests.unit.graph.http.fake_catalog import FakeCatalog
 
 BASE_URL = "http://127.0.0.1:8000"
@@ -68,7 +69,12 @@ async def make_client(applications: Applications, catalog: FakeCatalog) -> Async
                 app = applications.get(args or {})
             else:
                 app = applications.make(args or {}, metrics=metrics, sends_request_id=sends_request_id)
-            client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=base_url, headers=headers)
+            client = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app=app),
+                base_url=base_url,
+                headers=headers,
+                event_hooks={"response": [checking(app)]},
+            )
             stack.push_async_callback(client.aclose)
             return client
 

@@ -16,6 +16,7 @@ from tests.unit.graph.http.ambience.original_algorithms import packaged_photos
 from tests.unit.graph.http.ambience.original_client import OriginalClient
 from tests.unit.graph.http.ambience.scripted_catalog import ScriptedCatalog
 from tests.unit.graph.http.conftest import BASE_URL, Applications, MakeClient
+from tests.unit.graph.http.documented import checking
 from tests.unit.graph.local_catalog import LocalService, local_service
 
 EVERYTHING: dict[str, Any] = {
@@ -49,7 +50,11 @@ class ServedApp:
 
     def client(self, catalog: Catalog) -> httpx.AsyncClient:
         self.catalog = catalog
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app=self._app), base_url=BASE_URL)
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self._app),
+            base_url=BASE_URL,
+            event_hooks={"response": [checking(self._app)]},
+        )
 
 
 @pytest.fixture(scope="session")
