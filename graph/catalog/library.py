@@ -32,7 +32,8 @@ class Library:
 
     async def roots(self) -> list[LibraryRoot]:
         """Each with counts as they are now. Raises ShardUnavailable."""
-        return [await self._described(root) for root in await self._known()]
+        jobs = [job for job in await self._jobs.jobs() if job.arguments.get("watch")]
+        return [await self._described(root, jobs) for root in await self._known()]
 
     async def forget(self, path: str) -> None:
         """Its pictures stay. Raises NotFound."""
@@ -117,17 +118,33 @@ class Library:
             )
         return root
 
-    async def _described(self, root: Root) -> LibraryRoot:
+    async def _described(self, root: Root, jobs: Iterable[JobRecord]) -> LibraryRoot:
+        is_there = await asyncio.to_thread(is_reachable, root.path)
+        last_look = _last_look(root, jobs) if is_there else root.last_scan_at
         counts: Counter[FileState] = Counter()
         for of_shard in await self._shards.ask_all(CountBelow(root.path)):
             counts.update(of_shard)
         return LibraryRoot(
             path=root.path,
-            reachable=await asyncio.to_thread(is_reachable, root.path),
+            reachable=is_there,
             pictures=counts["stored"] + counts["missing"],
             missing=counts["missing"],
             kept_out=counts["removed"],
             passed_over=root.passed_over,
             watched=root.watched,
-            last_scan_at=None if root.last_scan_at is None else datetime.fromtimestamp(root.last_scan_at, UTC),
+            last_scan_at=None if last_look is None else datetime.fromtimestamp(last_look, UTC),
         )
+
+
+def _last_look(root: Root, jobs: Iterable[JobRecord]) -> float | None:
+    """jobs: that watch. Once one has been through its folders, each sign of life says that it still looks at them."""
+    if root.last_scan_at is None:
+        return None
+    looks = (
+        job.updated_at
+        for job in jobs
+        if job.state in ("running", "stopped")
+        and root.path in job.arguments["paths"]
+        and job.submitted_at <= root.last_scan_at
+    )
+    return max((root.last_scan_at, *looks))

@@ -22,13 +22,14 @@ class PutJob(Operation[None], group="write"):
 
 @dataclass(frozen=True, slots=True)
 class AddJobFailures(Operation[None], group="write"):
-    """One entry a path: adding one again replaces it."""
+    """One entry a path: adding one again replaces it. settled: paths that had one, and are to have none but these."""
 
     job_id: str
     failures: tuple[JobFailure, ...]
+    settled: tuple[str, ...] = ()
 
     def run(self, shard: OpenShard) -> None:
-        shard.live.write(lambda transaction: jobs.add_failures(transaction, self.job_id, self.failures))
+        shard.live.write(lambda transaction: jobs.add_failures(transaction, self.job_id, self.failures, self.settled))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,12 @@ def put_job(transaction: WriteTransaction, job: JobRecord) -> None:
     transaction.put(JOBS, text_key(job.id), encode_job(job))
 
 
-def add_failures(transaction: WriteTransaction, job_id: str, failures: Sequence[JobFailure]) -> None:
-    """One entry a path: telling the same failure twice keeps one."""
+def add_failures(
+    transaction: WriteTransaction, job_id: str, failures: Sequence[JobFailure], settled: Sequence[str] = ()
+) -> None:
+    """One entry a path: telling the same failure twice keeps one. settled: paths whose entry is taken out first."""
+    for path in settled:
+        transaction.delete(JOB_FAILURES, _job_prefix(job_id) + text_key(path))
     for failure in failures:
         transaction.put(JOB_FAILURES, _job_prefix(job_id) + text_key(failure.path), encode_job(failure))
 

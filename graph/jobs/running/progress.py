@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,9 @@ class JobProgress:
         self._shards = shards
         self._failures: list[JobFailure] = []
         self._codes: Counter[str] = Counter()
+        self._watches = bool(record.arguments.get("watch"))
+        self._failing: dict[str, str] = {}  # of a job that watches: codes by path, until they are tried again
+        self._settled: list[str] = []
         self._written = 0.0
 
     def found(self, files: int) -> None:
@@ -84,9 +87,23 @@ class JobProgress:
         self._add(done=len(failures))
         self.noted(failures)
 
+    @property
+    def failing(self) -> frozenset[str]:
+        """Of a job that watches: paths of files that could not be taken when they were last tried."""
+        return frozenset(self._failing)
+
+    def tried_again(self, paths: Collection[str]) -> None:
+        """Of those that are failing: they count as failed no longer, until they fail again."""
+        self._failures = [failure for failure in self._failures if failure.path not in paths]
+        self._codes = +(self._codes - Counter(self._failing.pop(path) for path in paths))
+        self._settled += paths
+        self._add(failed=-len(paths))
+
     def noted(self, failures: Sequence[JobFailure]) -> None:
         """What did not fit beside the pictures that are counted."""
         self._failures += failures
+        if self._watches:
+            self._failing |= {failure.path: failure.code for failure in failures}
         self._codes.update(failure.code for failure in failures)
         self._add(failed=len(failures))
 
@@ -99,9 +116,10 @@ class JobProgress:
         self.write()
 
     def write(self) -> None:
-        if self._failures:
-            self._shards.ask_patiently(0, AddJobFailures(self.record.id, tuple(self._failures)))
-            self._failures = []
+        if self._failures or self._settled:
+            failures, settled = tuple(self._failures), tuple(self._settled)
+            self._shards.ask_patiently(0, AddJobFailures(self.record.id, failures, settled))
+            self._failures, self._settled = [], []
         report = {**self.record.report, "failed_by_code": dict(self._codes)} if self._codes else self.record.report
         self.record = replace(self.record, updated_at=time.time(), report=report)
         self._shards.ask_patiently(0, PutJob(self.record))

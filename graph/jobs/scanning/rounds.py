@@ -123,7 +123,8 @@ class Rounds:
             skipped += [file for _, file in found.changed]
         else:
             work += [(own.id, file.source) for own, file in found.changed]
-        self._count(listing, found, work, [*listing.failures, *failures, *unreachable], skipped)
+        again = _tried_again(self._progress.failing, changed)
+        self._count(listing, found, work, [*listing.failures, *failures, *unreachable], skipped, again)
         return Round(self._number, listing, found, work, changed is None)
 
     def _tell(self, found: Comparison) -> None:
@@ -149,19 +150,26 @@ class Rounds:
         work: Work,
         failures: Sequence[JobFailure],
         skipped: Sequence[ListedFile],
+        again: frozenset[str],
     ) -> None:
-        """Files, not events: one that is looked at again, or under another name, is counted once."""
+        """Files, not events: one that is looked at again, or under another name, is counted once.
+
+        again: files that failed before, which are counted as what they are now; not at all where they are gone.
+        """
         listed = {file.source.path for file in listing.files}
-        told = [failure for failure in failures if failure.path in listed or failure.path not in self._seen]
+        gone = again - listed - {failure.path for failure in failures}
+        told = [one for one in failures if one.path in listed or one.path in again or one.path not in self._seen]
         to_do = {source.path for _, source in work} | {failure.path for failure in told}
         fresh = (listed | to_do) - self._seen
         open_before = self._open & listed
         renamed = {known.path for known, _ in found.moved} & (self._seen - listed)
-        self._seen = (self._seen - renamed) | fresh
+        self._seen = (self._seen - renamed - gone) | fresh
         self._say()
+        self._progress.tried_again(again)
+        ready = len((fresh | open_before) - to_do) - len(to_do - fresh - open_before)
         self._progress.start(
             len(self._seen),
-            done=len((fresh | open_before) - to_do) - len(to_do - fresh - open_before) - len(renamed),
+            done=ready - len(renamed) - len(gone),
             unchanged=sum(file.source.path in fresh for file in found.unchanged),
             skipped=sum(file.source.path in fresh for file in skipped),
             failures=told,
@@ -194,6 +202,13 @@ class Rounds:
 
     def _say(self) -> None:
         self._progress.say({**self._report, **self._counts})
+
+
+def _tried_again(failing: frozenset[str], changed: frozenset[str] | None) -> frozenset[str]:
+    """Of files that could not be taken those at, or below, one of the paths; all of them for None."""
+    if changed is None:
+        return failing
+    return frozenset(path for path in failing if not changed.isdisjoint((path, *map(str, Path(path).parents))))
 
 
 def _former_ids(found: Comparison) -> dict[str, str]:

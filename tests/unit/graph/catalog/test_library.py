@@ -14,6 +14,7 @@ from graph.catalog.library import Library
 from graph.requests.shards import Shards
 from storage.errors import NotFound
 from storage.operations.roots import NoteScans, Roots
+from storage.types.jobs import JobRecord
 from storage.types.library import Root
 from storage.types.mutations import DeleteImage
 from storage.types.pictures import SourceFile
@@ -76,6 +77,31 @@ async def test_a_folder_is_described_as_it_is_now(service: LocalService, library
     assert (root.pictures, root.missing, root.kept_out, root.passed_over) == (2, 0, 1, {".mp4": 8})
     assert root.last_scan_at is not None
     assert root.last_scan_at.timestamp() == 1.5
+
+
+@pytest.mark.parametrize(
+    ("state", "submitted_at", "looked_at"),
+    [("running", 100.0, 900.0), ("stopped", 100.0, 900.0), ("failed", 100.0, 500.0), ("running", 600.0, 500.0)],
+    ids=["watching", "stopped", "failed", "not yet through it"],
+)
+async def test_a_folder_was_last_looked_at_when_its_watcher_was_last_seen(
+    service: LocalService,
+    library: Library,
+    jobs: WatchJobs,
+    tmp_path: Path,
+    state: str,
+    submitted_at: float,
+    looked_at: float,
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    path = str(tmp_path)
+    await noted(service, Root(path, last_scan_at=500.0, watched=True), Root("/away", last_scan_at=500.0, watched=True))
+    told = {"paths": [path, "/away"], "watch": True}
+    jobs.records["job"] = JobRecord("job", "index", state, submitted_at, 900.0, told)
+    away, there = await library.roots()
+    assert away.last_scan_at is not None
+    assert there.last_scan_at is not None
+    assert (away.last_scan_at.timestamp(), there.last_scan_at.timestamp()) == (500.0, looked_at)
 
 
 async def test_a_folder_is_watched_as_it_was_indexed_and_once(

@@ -297,6 +297,31 @@ def test_only_what_changed_is_looked_at_between_whole_rounds(folder: IndexedFold
     assert folder.library().keys() == {"in/9.jpg", "in/1.jpg", "in/3.jpg", "new/x.jpg"}
 
 
+def test_what_could_not_be_taken_is_counted_as_it_is_now_while_a_folder_is_watched(folder: IndexedFolder) -> None:
+    folder.write("good.jpg", 1)
+    for name in ("mended.jpg", "gone.jpg", "still.jpg"):
+        (folder.photos / name).write_bytes(b"these are words")
+    job = folder.job(watch=True)
+    changed: list[set[str] | None] = [None, {"mended.jpg"}, {"gone.jpg"}, {"still.jpg"}, None]
+    changes = (one and frozenset(str(folder.photos / name) for name in one) for one in changed)
+    counts = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graph.jobs.scanning.rounds.changes", lambda paths, tick: changes)
+        for one in job._rounds:
+            assert job._index(one) == []
+            job._rounds.finish(one)
+            record = job.progress.record
+            assert record.done == record.total
+            assert len(folder.failures(record)) == record.failed == sum(record.report["failed_by_code"].values())
+            counts.append((record.total, record.added, record.failed))
+            if one.number == 1:
+                folder.write("mended.jpg", 2)
+            if one.number == 2:
+                (folder.photos / "gone.jpg").unlink()
+    assert counts == [(4, 1, 3), (4, 2, 2), (3, 2, 1), (3, 2, 1), (3, 2, 1)]
+    assert [failure.path for failure in folder.failures(record)] == [str(folder.photos / "still.jpg")]
+
+
 def test_roots_are_noted_with_what_they_passed_over(folder: IndexedFolder) -> None:
     folder.write("a.jpg", 1)
     (folder.photos / "b.mp4").write_bytes(b"")
