@@ -12,6 +12,8 @@ Errors are those of `lookalike_client.errors`, as the service raised them; one t
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lookalike_client import errors
+
 if TYPE_CHECKING:
     from lookalike_client.answers import (
         AddedImage,
@@ -68,6 +70,7 @@ __all__ = [
     "Training",
     "Verification",
     "WordMatch",
+    "errors",
 ]
 
 if not TYPE_CHECKING:

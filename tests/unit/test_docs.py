@@ -18,6 +18,7 @@ from deployments.extractors.registry import extractor_configs
 from graph.cli.main import app
 from graph.config.settings import API_KEYS_VARIABLE, AppSettings, Limits, SnapshotSettings
 from graph.http.app import create_http_app
+from lookalike_client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -65,6 +66,11 @@ def test_every_route_is_documented() -> None:
     assert routes
     page = text("docs/http.md").replace("{id:path}", "{id}")
     assert not {route for route in routes if f"`{route}`" not in page}
+
+
+def test_every_method_of_the_client_is_documented() -> None:
+    page = text("docs/client.md")
+    assert not [name for name in dir(Client) if not name.startswith("_") and f"`{name}`" not in page]
 
 
 @pytest.mark.parametrize("model", [AppSettings, Limits, SnapshotSettings])
@@ -135,6 +141,9 @@ def test_every_command_that_a_page_shows_exists(page: str) -> None:
             assert arguments[0] in COMMANDS, line
             known = options_of(COMMANDS[arguments[0]])
             assert not {word for word in arguments if word.startswith("--")} - known, line
+        elif program == "pip":
+            assert arguments[0] == "install", line
+            assert (ROOT / arguments[1] / "pyproject.toml").is_file(), line
         else:
             assert program == "curl", line
 

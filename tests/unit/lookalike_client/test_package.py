@@ -125,7 +125,8 @@ def test_who_wants_the_errors_alone_waits_neither_for_httpx_nor_for_the_answers(
 
 
 def test_every_name_is_there_and_no_other() -> None:
-    assert [name for name in lookalike_client.__all__ if getattr(lookalike_client, name).__name__ != name] == []
+    found = {name: getattr(lookalike_client, name).__name__ for name in lookalike_client.__all__}
+    assert found == {name: name for name in found} | {"errors": "lookalike_client.errors"}
     with pytest.raises(AttributeError, match="Clint"):
         getattr(lookalike_client, "Clint")  # noqa: B009
 
