@@ -16,6 +16,7 @@ from graph.http.app import create_http_app
 from graph.http.replies.openapi import EXAMPLE_FILE, TAGS
 from graph.http.routes.service import HEALTH_PATHS
 from graph.requests.messages import PartReport, SearchAnswer, SearchRequest
+from lookalike_client.matches import Match
 from tests.unit.graph.http.conftest import Applications, MakeClient
 from tests.unit.graph.http.documented import check_documented
 from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog
@@ -35,7 +36,7 @@ class WholeCatalog(FakeCatalog):
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
         found = await super().search(request)
-        matches = {name: {"distance": 0.5, "inliers": 83, "rank": 1} for name in EVERYTHING["extractors"]}
+        matches = {name: Match({"distance": 0.5, "inliers": 83, "rank": 1}) for name in EVERYTHING["extractors"]}
         reports = {name: PartReport("ok", 2.1) for name in matches}
         return SearchAnswer((replace(found.results[0], matches=matches),), reports, False, (), 18.4)
 
