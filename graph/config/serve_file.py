@@ -136,8 +136,11 @@ def _check_parts(
     for block, parts in (("extractors", settings.extractors), ("annotators", settings.annotators)):
         for name, options in parts.items():
             where = (*args, block, name)
+            if (section := section_of(name)) not in (None, block):
+                raise source.fault(where, f"{name!r} is none of the {block}", f"list it under args.{section}")
             if name not in configs:
-                raise source.fault(where, f"unknown name {name!r} in args.{block}", did_you_mean(name, configs))
+                known = [one for one in configs if section_of(one) == block]
+                raise source.fault(where, f"unknown name {name!r} in args.{block}", did_you_mean(name, known))
             try:
                 configs[name].model_validate(dict(options))
             except ValidationError as error:

@@ -102,6 +102,7 @@ def test_a_file_without_http_options_listens_on_loopback(tmp_path: Path) -> None
             "x.yaml:12: unknown key 'max_result' in args.limits (did you mean 'max_results'?)",
         ),
         ("phash: {}", "phsh: {}", "x.yaml:10: unknown name 'phsh' in args.extractors (did you mean 'phash'?)"),
+        ("phash: {}", "tags: {}", "x.yaml:10: 'tags' is none of the extractors (list it under args.annotators)"),
         (
             "phash: {}",
             "phash: {mirored: no}",
