@@ -169,7 +169,7 @@ def _list(client: Client, as_json: bool) -> None:
     ]
     if output.on_terminal():  # the id begins with the kind
         headings, *rows = [[line[0], *line[2:]] for line in (headings, *rows)]
-    output.show_table(headings, rows, long=("what", "reason"))
+    output.show_table(headings, rows, long=("id", "what", "reason"))
 
 
 def _subject(job: Job) -> str:

@@ -71,23 +71,31 @@ def _table_width(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
 
 
 def _show_stacked(headings: Sequence[str], rows: Sequence[Sequence[str]], long: Collection[str]) -> None:
+    """A long cell that begins its row stands above the others, and everything else is indented below it."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
+    page, leads = console(), headings[0] in long
     short = [column for column, heading in enumerate(headings) if heading not in long]
-    widths = [max(len(printable(line[column])) for line in (headings, *rows)) for column in short]
-    page = console()
+    widths = [max(len(printable(line[column]).strip()) for line in (headings, *rows)) for column in short]
+    others = [column for column, heading in enumerate(headings) if heading in long and any(row[column] for row in rows)]
+
+    def show(what: Text | Table, indent: int) -> None:
+        page.print(Padding(what, (0, 0, 0, indent), expand=False))
+
     for number, line in enumerate((headings, *rows)):
+        style = "" if number else "bold"
         grid = Table.grid(padding=(0, 2, 0, 0))
         for column, width in zip(short, widths, strict=True):
             grid.add_column(min_width=width, justify="right" if headings[column].endswith(" ") else "left")
-        style = "" if number else "bold"
         grid.add_row(*(Text(printable(line[column]).strip(), style) for column in short))
-        page.print(grid)
-        for column, cell in enumerate(line):
-            if column not in short and cell:
-                page.print(Padding(Text(printable(cell), style, overflow="fold"), (0, 0, 0, INDENT)))
+        cells = [(column, Text(printable(line[column]), style, overflow="fold")) for column in others if line[column]]
+        if leads:
+            show(cells.pop(0)[1], 0)
+        show(grid, INDENT if leads else 0)
+        for _, cell in cells:
+            show(cell, INDENT)
 
 
 def show_table_with_paths(
