@@ -22,6 +22,7 @@ HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 BORDER = 3  # cells between two columns of a table
+GAP = 2  # likewise, of one without lines
 LEAST_PATH = 30  # cells
 INDENT = 4  # cells, of what stands below a row
 
@@ -42,7 +43,8 @@ def show_json(value: Any) -> None:
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, long: Collection[str] = ()) -> None:
     """A column whose heading ends in a space is aligned to the right. long: headings of columns whose cells may be
-    long; where a terminal is too narrow for the table, they stand below their row, each in lines of its own.
+    long; where a terminal is too narrow for the table, as many of them as need be, from the last on, stand below their
+    row, each in lines of its own.
     """
     if not on_terminal():
         for line in ([heading.strip() for heading in headings], *rows):
@@ -71,27 +73,31 @@ def _table_width(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
 
 
 def _show_stacked(headings: Sequence[str], rows: Sequence[Sequence[str]], long: Collection[str]) -> None:
-    """A long cell that begins its row stands above the others, and everything else is indented below it."""
+    """Where the cell that begins a row is taken out of it, it stands above, and all the others are indented."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    page, leads = console(), headings[0] in long
-    short = [column for column, heading in enumerate(headings) if heading not in long]
+    page = console()
+    short = list(range(len(headings)))
     widths = [max(len(printable(line[column]).strip()) for line in (headings, *rows)) for column in short]
-    others = [column for column, heading in enumerate(headings) if heading in long and any(row[column] for row in rows)]
+    for column in [column for column in reversed(short) if headings[column] in long]:
+        if sum(widths[one] + GAP for one in short) - GAP > page.width:
+            short.remove(column)
+    leads = 0 not in short
+    others = [column for column in range(len(headings)) if column not in short and any(row[column] for row in rows)]
 
     def show(what: Text | Table, indent: int) -> None:
         page.print(Padding(what, (0, 0, 0, indent), expand=False))
 
     for number, line in enumerate((headings, *rows)):
         style = "" if number else "bold"
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        for column, width in zip(short, widths, strict=True):
-            grid.add_column(min_width=width, justify="right" if headings[column].endswith(" ") else "left")
+        grid = Table.grid(padding=(0, GAP, 0, 0))
+        for column in short:
+            grid.add_column(min_width=widths[column], justify="right" if headings[column].endswith(" ") else "left")
         grid.add_row(*(Text(printable(line[column]).strip(), style) for column in short))
         cells = [(column, Text(printable(line[column]), style, overflow="fold")) for column in others if line[column]]
-        if leads:
+        if leads and cells and cells[0][0] == 0:
             show(cells.pop(0)[1], 0)
         show(grid, INDENT if leads else 0)
         for _, cell in cells:

@@ -38,10 +38,13 @@ def test_a_job_on_a_narrow_terminal_keeps_its_id_whole_and_shows_paths_and_reaso
     assert all(len(line) <= 80 for line in lines)
     assert [line.rstrip() for line in lines[4:7]] == [
         "backfill-20240501-120000-abcdef",
-        "    succeeded  100000/100000        1  2024-05-01 12:00Z",
+        "    succeeded  100000/100000       1  2024-05-01 12:00Z",
         "    /home/somebody/Pictures",
     ]
     assert " ".join(lines).count("word") == 30
+    few = job | {"done": 42, "total": 42}
+    lines = run(Service(reply({"jobs": [few]})), "jobs").stdout.splitlines()
+    assert lines[3].startswith("backfill-20240501-120000-abcdef  succeeded  42/42       1  2024-05-01 12:00Z")
 
 
 @pytest.mark.usefixtures("terminal")
