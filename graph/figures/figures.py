@@ -24,9 +24,10 @@ WHILE_AT_WORK = {  # by name: figures that are read when somebody asks, see `Fig
 
 
 class Figures(CatalogMetrics):
-    """Of one process. They begin at zero."""
+    """Of one process. They begin at zero. changes: grows whenever one does."""
 
     def __init__(self) -> None:
+        self.changes = 0
         self._registry = CollectorRegistry(auto_describe=False)
         self._requests = self._counter("requests", "HTTP requests answered", "method", "route", "status")
         self._received = self._counter("received_bytes", "Bytes of request bodies", "method", "route")
@@ -52,6 +53,7 @@ class Figures(CatalogMetrics):
 
     def observe(self, route: str, status: int, seconds: float, body_bytes: int) -> None:
         """A request, as `graph.http.guards.observing.RequestMetrics` has it."""
+        self.changes += 1
         labels = method_and_route(route)
         self._requests.labels(*labels, str(status)).inc()
         self._request_s.labels(*labels).observe(seconds)
@@ -59,15 +61,19 @@ class Figures(CatalogMetrics):
             self._received.labels(*labels).inc(body_bytes)
 
     def searched(self, feature: str, status: str) -> None:
+        self.changes += 1
         self._searches.labels(feature, status).inc()
 
     def extractor_seconds(self, feature: str, seconds: float) -> None:
+        self.changes += 1
         self._extractor_s.labels(feature).observe(seconds)
 
     def shard_seconds(self, shard: int, seconds: float) -> None:
+        self.changes += 1
         self._shard_s.labels(str(shard)).observe(seconds)
 
     def image_bytes(self, count: int) -> None:
+        self.changes += 1
         self._decoded.inc(count)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -81,8 +81,7 @@ class RoutersFigures:
 
     async def tell(self) -> None:
         """Tells the others what is new, so that it is not lost with this router."""
-        self._look()
-        if self._rows[self._name].version > self._told:
+        if self.figures.changes > self._told:
             await self._exchange()
 
     def answer(self, question: Question) -> Answer:
@@ -93,13 +92,13 @@ class RoutersFigures:
         return Answer(later, gauges)
 
     async def _exchange(self) -> tuple[Sequence[Answer], Samples]:
-        gauges = self._look()
+        changes, gauges = self.figures.changes, self._look()
         own = self._rows[self._name]
         known = {name: row.version for name, row in self._rows.items()}
         answers = await self._others.ask(Question(self._name, own, known))
         for answer in answers:
             self._take(answer.rows)
-        self._told = max(self._told, own.version)
+        self._told = max(self._told, changes)
         return answers, gauges
 
     def _look(self) -> Samples:

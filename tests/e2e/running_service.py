@@ -81,6 +81,15 @@ class RunningService:
 
     def start(self) -> None:
         """Returns when the service says that it can answer."""
+        self.begin()
+        assert self.process is not None
+        with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as http:
+            wait_for(lambda: self._ready_or_dead(http), f"{self.config} on {self.data} is ready", START_TIMEOUT_S)
+        if self.process.poll() is not None:
+            raise AssertionError(f"the service ended with {self.process.returncode}:\n{self.log[-3000:]}")
+
+    def begin(self) -> None:
+        """Starts it, and waits for nothing."""
         command = [str(LOOKALIKE), "serve", str(self.config), "--data", str(self.data), "--port", str(self.port)]
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.data.with_suffix(".log").open("ab") as log:
@@ -92,10 +101,6 @@ class RunningService:
                 start_new_session=True,
                 env={**os.environ, **self.environment},
             )
-        with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as http:
-            wait_for(lambda: self._ready_or_dead(http), f"{' '.join(command)} is ready", START_TIMEOUT_S)
-        if self.process.poll() is not None:
-            raise AssertionError(f"the service ended with {self.process.returncode}:\n{self.log[-3000:]}")
 
     def stop(self, by: signal.Signals = signal.SIGINT) -> int:
         """By Ctrl-C where nothing else is said; the exit status."""

@@ -330,3 +330,28 @@ def counted_again(url: str, seen: list[float]) -> float:
         return 0
     seen.append(now["requests"])
     return now["routers"]
+
+
+def test_a_service_whose_ray_dies_says_so_and_ends_with_all_of_its_processes(killed: Killed) -> None:
+    service = killed.running
+    assert service.process is not None
+    kill_one(service, "raylet/raylet")
+    assert service.process.wait(30) == 1
+    assert service.log.splitlines()[-1].startswith("lookalike: Ray has died, and the service with it; ")
+    wait_for(lambda: not service.processes(), "no process is left behind, HAProxy neither", 10)
+    said = [line for line in service.log.splitlines() if "worker died" in line or "SYSTEM_ERROR" in line]
+    assert not said, "what Ray says of dead processes stays in its logs"
+
+
+def test_a_damaged_shard_ends_the_start_with_its_reason(killed: Killed) -> None:
+    """On the data of the service whose Ray died."""
+    service = killed.running
+    for store in service.data.glob("*/data.mdb"):
+        store.write_bytes(b"no store" * 4096)
+    service.begin()
+    assert service.process is not None
+    assert service.process.wait(120) == 1
+    line = service.log.splitlines()[-1]
+    assert "lookalike: shard " in line
+    assert "cannot be opened" in line
+    wait_for(lambda: not service.processes(), "no process is left behind", 10)
