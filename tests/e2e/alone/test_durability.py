@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from graph.client import Client
 from storage.errors import ImageNotFound, LookalikeError
-from tests.e2e.running_service import RunningService, service, wait_for
+from tests.e2e.running_service import START_TIMEOUT_S, RunningService, service, wait_for
 from tests.e2e.service_config import write_config
 from tests.unit.graph.local_catalog import photo
 
@@ -346,11 +346,11 @@ def test_a_service_whose_ray_dies_says_so_and_ends_with_all_of_its_processes(kil
 def test_a_damaged_shard_ends_the_start_with_its_reason(killed: Killed) -> None:
     """On the data of the service whose Ray died."""
     service = killed.running
-    for store in service.data.glob("*/data.mdb"):
+    for store in service.data.rglob("data.mdb"):
         store.write_bytes(b"no store" * 4096)
     service.begin()
     assert service.process is not None
-    assert service.process.wait(120) == 1
+    assert service.process.wait(START_TIMEOUT_S) == 1
     line = service.log.splitlines()[-1]
     assert "lookalike: shard " in line
     assert "cannot be opened" in line
