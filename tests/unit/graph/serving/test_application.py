@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from storage.errors import Unavailable
+from storage.errors import ShardBroken, Unavailable
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve's own
@@ -67,6 +68,19 @@ def test_a_deployment_that_failed_is_told_with_serves_last_line(monkeypatch: pyt
     serve_says(monkeypatch, "DEPLOY_FAILED", "Traceback\n  ...\nMisconfigured: no such folder\n\n")
     with pytest.raises(Unavailable, match="cannot be deployed: Misconfigured: no such folder"):
         application.wait_until_ready(config(1))
+
+
+def test_a_shard_that_cannot_be_opened_is_told_at_once_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_says(monkeypatch, "DEPLOYING")
+    shards: Any = SimpleNamespace(check_opening=broken)
+    started = time.monotonic()
+    with pytest.raises(ShardBroken, match="shard 1 cannot be opened: no store"):
+        application.wait_until_ready(config(1), shards)
+    assert time.monotonic() - started < application.READY_TIMEOUT_S / 2
+
+
+def broken() -> NoReturn:
+    raise ShardBroken("shard 1 cannot be opened: no store", "index anew")
 
 
 def test_a_closed_port_is_waited_for() -> None:
