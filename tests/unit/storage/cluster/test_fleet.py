@@ -55,9 +55,7 @@ def test_a_file_that_moves_to_another_room_changes_the_version(code: Path, plan:
     assert fleet_version(plan, code) != before
 
 
-def fleet_that_says(
-    plan: FleetPlan, monkeypatch: pytest.MonkeyPatch, answer: Any, *, answers: bool = True
-) -> ShardFleet:
+def fleet_that_says(plan: FleetPlan, patched: pytest.MonkeyPatch, answer: Any, *, answers: bool = True) -> ShardFleet:
     """Its one actor gives this answer to every question, or none yet."""
     fleet = ShardFleet(plan)
     ask = SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda _: answer))
