@@ -63,7 +63,9 @@ class Session:
 
     def whole_s(self, call: Call[Any]) -> float:
         """How long a call may take, with everything that is repeated."""
-        return self.deadline_s or call.timeout_s or self.timeout_s
+        if self.deadline_s is not None:
+            return self.deadline_s
+        return call.timeout_s or self.timeout_s
 
     def attempts(self, call: Call[Answer]) -> Attempts[Answer]:
         return Attempts(self, call)

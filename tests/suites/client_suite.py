@@ -484,6 +484,9 @@ class ClientSuite:
             await self.call(client.within(3), "get", "x")
         assert (len(service.requests), service.request.extensions["timeout"]["read"]) == (1, 3)
         with pytest.raises(Busy):
+            await self.call(client.within(0), "get", "x")
+        assert service.request.extensions["timeout"]["read"] < 0.01
+        with pytest.raises(Busy):
             await self.call(client, "get", "x")
         assert len(service.requests) > 5
 
