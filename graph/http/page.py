@@ -16,6 +16,7 @@ from starlette.responses import Response
 from graph.http.replies.answers import json_response
 
 HERE = Path(__file__).parent
+FOLDERS = (("/page", "page"), ("/docs", "docs_page"), ("/docs/swagger-ui", "docs_page/swagger-ui"))
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -50,7 +51,7 @@ def static_files(folder: Path = HERE) -> dict[str, StaticFile]:
     """By path: ``/``, ``/docs`` and the files that those two load."""
     files = {
         f"{prefix}/{path.name}": _read(path)
-        for prefix, source in (("/page", "page"), ("/docs", "docs_page"))
+        for prefix, source in FOLDERS
         for path in sorted((folder / source).glob("*"))
         if path.suffix in MEDIA_TYPES
     }

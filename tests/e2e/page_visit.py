@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,23 @@ class Visit:
     def note_dialog(self, dialog: Dialog) -> None:
         self.problems.append(f"dialog: {dialog.message}")
         dialog.dismiss()
+
+
+@contextmanager
+def visiting(browser: Any, url: str) -> Iterator[Visit]:
+    """A fresh tab. Whatever a test does, nothing may go to another origin and nothing may go wrong in the page."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    visit = Visit(page, url)
+    context.on("request", visit.note_request)
+    page.on("console", visit.note_message)
+    page.on("pageerror", visit.note_error)
+    page.on("dialog", visit.note_dialog)
+    yield visit
+    context.close()
+    assert visit.foreign == []
+    assert visit.problems == []
 
 
 def found(image_id: str, **matches: Any) -> dict[str, Any]:

@@ -1,99 +1,40 @@
-// Renders openapi.json as one form a route. Everything that comes from the service is shown as text.
+// Swagger UI over openapi.json, in light or dark as the system is.
 
 const ROOT = new URL("..", import.meta.url);
-const METHODS = ["get", "post", "put", "delete"];
+const FORM = "multipart/form-data";
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const followSystem = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", followSystem);
+followSystem();
+
+/** The document as Swagger UI needs it: requests go below the page's own address, whatever a proxy put before it. */
+function prepared(description) {
+  const operations = Object.values(description.paths).flatMap(Object.values);
+  for (const { requestBody } of operations) fillForm(requestBody?.content[FORM]);
+  return { ...description, servers: [{ url: ROOT.href.replace(/\/$/, "") }] };
 }
 
-function fieldsOf(operation) {
-  const parameters = (operation.parameters ?? []).map((one) => ({ ...one, note: one.description, kind: one.in }));
-  const form = operation.requestBody?.content["multipart/form-data"]?.schema;
-  const parts = Object.entries(form?.properties ?? {}).map(([name, schema]) => ({
-    name, schema, note: schema.description, kind: "form", required: form.required?.includes(name),
-  }));
-  const json = operation.requestBody?.content["application/json"];
-  const body = json && !form ? [{ name: "body", note: "JSON", kind: "json", required: true, schema: json.schema }] : [];
-  return [...parameters, ...parts, ...body];
-}
-
-function inputFor(field) {
-  if (field.kind === "json") return element("textarea", { value: exampleOf(field.schema) });
-  const isFile = field.schema?.format === "binary";
-  return element("input", { type: isFile ? "file" : "text", placeholder: String(field.schema?.default ?? "") });
-}
-
-function exampleOf(schema) {
-  const shown = Object.entries(schema.properties).map(([name, one]) => [name, one.default ?? one.const ?? (one.type === "array" ? [""] : "")]);
-  return JSON.stringify(Object.fromEntries(shown), null, 2);
-}
-
-function requestOf(method, path, filled) {
-  const query = new URLSearchParams();
-  const form = new FormData();
-  const headers = new Headers();
-  const key = document.getElementById("key").value;
-  if (key) headers.set("X-API-Key", key);
-  let address = path.slice(1);
-  let body;
-  for (const { field, input } of filled) {
-    const value = input.type === "file" ? input.files[0] : input.value;
-    if (field.kind === "path") address = address.replace(`{${field.name}}`, encodeURIComponent(value));
-    else if (!value) continue;
-    else if (field.kind === "query") query.set(field.name, value);
-    else if (field.kind === "form") { form.append(field.name, value); body = form; }
-    else { body = value; headers.set("Content-Type", "application/json"); }
-  }
-  const url = new URL(address, ROOT);
-  url.search = query;
-  return new Request(url, { method: method.toUpperCase(), headers, body });
-}
-
-async function show(request, output) {
-  output.replaceChildren("...");
-  try {
-    const response = await fetch(request);
-    const heading = `${response.status} ${response.statusText}  ${new URL(request.url).pathname}`;
-    const kind = response.headers.get("Content-Type") ?? "";
-    if (kind.startsWith("image/")) {
-      const picture = element("img", { src: URL.createObjectURL(await response.blob()), alt: "the answer" });
-      output.replaceChildren(element("pre", {}, heading), picture);
-      return;
-    }
-    const text = await response.text();
-    const pretty = kind.includes("json") && text ? JSON.stringify(JSON.parse(text), null, 2) : text;
-    output.replaceChildren(element("pre", {}, `${heading}\n\n${pretty}`));
-  } catch (error) {
-    output.replaceChildren(element("pre", {}, `no answer: ${error.message}`));
+/** Begin a form with its example, and the other fields empty: Swagger UI would fill in and send every one of them. */
+function fillForm(form) {
+  const example = Object.values(form?.examples ?? {})[0]?.value ?? {};
+  for (const [name, field] of Object.entries(form?.schema.properties ?? {})) {
+    field.example = example[name] ?? (field.type === "array" ? [] : "");
   }
 }
 
-function routeOf(method, path, operation) {
-  const filled = fieldsOf(operation).map((field) => ({ field, input: inputFor(field) }));
-  const labels = filled.map(({ field, input }) =>
-    element("label", {}, `${field.name}${field.required ? " (required)" : ""} `, element("small", {}, field.note ?? ""), input));
-  const answers = Object.entries(operation.responses).map(([status, one]) =>
-    element("tr", {}, element("td", {}, status), element("td", {}, one.description)));
-  const output = element("div");
-  const form = element("form", {}, ...labels, element("button", {}, "Send"));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    show(requestOf(method, path, filled), output);
-  });
-  const title = element("summary", {}, element("b", {}, method.toUpperCase()), element("code", {}, path), `  ${operation.summary ?? ""}`);
-  return element("details", {}, title, form, output, element("table", {}, ...answers));
-}
+const adapted = () => ({
+  statePlugins: { spec: { wrapActions: { updateJsonSpec: (update) => (description) => update(prepared(description)) } } },
+  components: { ParameterIncludeEmpty: () => null }, // what is left empty is not sent, and none asks for more
+});
 
-const description = await (await fetch(new URL("openapi.json", ROOT))).json();
-const groups = new Map();
-for (const [path, operations] of Object.entries(description.paths)) {
-  for (const method of METHODS.filter((one) => one in operations)) {
-    const tag = operations[method].tags?.[0] ?? "other";
-    if (!groups.has(tag)) groups.set(tag, element("section", {}, element("h2", {}, tag)));
-    groups.get(tag).append(routeOf(method, path, operations[method]));
-  }
-}
-document.getElementById("routes").append(...groups.values());
+SwaggerUIBundle({
+  dom_id: "#routes",
+  url: new URL("openapi.json", ROOT).href,
+  plugins: [adapted],
+  validatorUrl: null, // would be asked on another site
+  deepLinking: true,
+  tryItOutEnabled: true,
+  displayRequestDuration: true,
+  defaultModelsExpandDepth: -1,
+});

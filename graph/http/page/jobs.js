@@ -35,14 +35,21 @@ function drawRow(job) {
   const row = rows.get(job.id) ?? newRow(job);
   const active = ACTIVE.has(job.state);
   const idle = isIdle(job);
-  const doing = idle ? `Watching ${job.arguments.paths.join(", ")}` : (DOING[job.kind] ?? job.kind);
-  row.title.textContent = active ? doing : `${doing}: ${(ENDED[job.state] ?? job.state).toLowerCase()}`;
+  row.title.textContent = titleOf(job);
   row.numbers.replaceChildren(...prose(numbersOf(job)));
   row.bar.hidden = row.percent.hidden = !active || idle;
   row.dismiss.hidden = active;
   row.stop.hidden = !active || job.arguments?.watch !== true;
   row.node.dataset.state = job.state;
   drawBar(row, job);
+}
+
+function titleOf(job) {
+  const { kind, state, arguments: told } = job;
+  const folders = told?.watch ? told.paths.join(", ") : "";
+  if (folders && state === "stopped") return `Watched no longer: ${folders}`;
+  const doing = isIdle(job) ? `Watching ${folders}` : `${DOING[kind] ?? kind}${folders && ` in ${folders}`}`;
+  return ACTIVE.has(state) ? doing : `${doing}: ${(ENDED[state] ?? state).toLowerCase()}`;
 }
 
 function drawBar({ bar, percent }, { total, done }) {
@@ -88,7 +95,8 @@ function newRow(job) {
 function numbersOf(job) {
   if (job.state === "queued") return "Waiting to start";
   const parts = job.kind === "backfill" ? countsOfBackfill(job) : countsOfIndexing(job);
-  return [...parts, job.state === "failed" && job.message ? job.message : null].filter(Boolean).join(" · ");
+  const looked = isIdle(job) ? `last looked at ${new Date(job.updated_at).toLocaleTimeString("en")}` : null;
+  return [...parts, looked, job.state === "failed" && job.message ? job.message : null].filter(Boolean).join(" · ");
 }
 
 function countsOfIndexing({ id, total, done, added, replaced, unchanged, failed, report }) {

@@ -11,14 +11,11 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.page_visit import (
-    CHROMIUM,
-    CHROMIUM_FLAGS,
     DROP_OR_PASTE,
     HOSTILE,
     IDS,
@@ -30,6 +27,7 @@ from tests.e2e.page_visit import (
     refuse_without,
     remove_pictures,
     search_answer,
+    visiting,
 )
 from tests.e2e.running_service import ROOT
 
@@ -54,31 +52,10 @@ def service_url(
     remove_pictures(address)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no Chromium: install Debian's package `chromium`")
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def visit(browser: Any, service_url: str) -> Iterator[Visit]:
-    """A fresh tab. Whatever a test does, nothing may go to another origin and nothing may go wrong in the page."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    visit = Visit(page, service_url)
-    context.on("request", visit.note_request)
-    page.on("console", visit.note_message)
-    page.on("pageerror", visit.note_error)
-    page.on("dialog", visit.note_dialog)
-    yield visit
-    context.close()
-    assert visit.foreign == []
-    assert visit.problems == []
+    with visiting(browser, service_url) as visit:
+        yield visit
 
 
 def test_page_loads_with_the_collection_and_nothing_from_elsewhere(visit: Visit) -> None:
@@ -375,6 +352,7 @@ def test_indexing_is_seen_from_start_to_end(visit: Visit) -> None:
 def test_a_watched_folder_is_said_and_can_be_stopped(visit: Visit) -> None:
     told = {"paths": ["/photos/2019"], "watch": True}
     job = {"id": "job-1", "kind": "index", "state": "running", "total": 5, "done": 5, "failed": 0, "arguments": told}
+    job["updated_at"] = "2026-01-31T12:00:07.000Z"
     job["report"] = {"moved": 2, "missing": {"count": 1, "examples": ["/photos/2019/a.jpg"]}}
     stopped: list[str] = []
 
@@ -387,10 +365,12 @@ def test_a_watched_folder_is_said_and_can_be_stopped(visit: Visit) -> None:
     visit.open()
     jobs = visit.page.locator("#jobs")
     expect(jobs).to_contain_text("Watching /photos/2019")
-    expect(jobs).to_contain_text("5 of 5 files · 2 moved · 1 whose file is gone")
+    expect(jobs).to_contain_text("5 of 5 files · 2 moved · 1 whose file is gone · last looked at")
+    expect(jobs).to_contain_text(":00:07")
     expect(jobs.get_by_role("progressbar")).to_be_hidden()
     jobs.get_by_role("button", name="Stop watching").click()
-    expect(jobs).to_contain_text("Indexing photos: stopped")
+    expect(jobs).to_contain_text("Watched no longer: /photos/2019")
+    expect(jobs).not_to_contain_text("last looked at")
     assert stopped == ["POST"]
 
 
