@@ -51,6 +51,8 @@ MEMORY = {
     # Pictures come and go by the megabyte: glibc would give each back to the kernel and ask for it again, page by page.
     "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    # Each arena keeps what was once freed in it, and glibc makes eight for a core.
+    "MALLOC_ARENA_MAX": str(max(4, os.cpu_count() or 1)),
 }
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
