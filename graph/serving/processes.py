@@ -37,7 +37,7 @@ def adopt_orphans() -> None:
 
 
 def end_descendants() -> None:
-    """Kills every process below this one, and those that they start meanwhile.."""
+    """Kills every process below this one, and those that they start meanwhile."""
     deadline = time.monotonic() + END_TIMEOUT_S
     while (running := descendants()) and time.monotonic() < deadline:
         for process_id in running:

@@ -12,11 +12,20 @@ import httpx
 import pytest
 from ray._common.utils import get_default_ray_temp_dir
 
+from lookalike_client import Client
 from tests.e2e.running_service import START_TIMEOUT_S, RunningService, wait_for
+from tests.unit.graph.local_catalog import photo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SOON_S = 20.0  # on a machine that has more to do; alone it takes three
+
+
+def many_photos(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for seed in range(count):
+        (folder / f"{seed}.jpg").write_bytes(photo(seed, (800, 600)))
+    return folder
 
 
 @pytest.fixture
@@ -61,9 +70,20 @@ def answers(service: RunningService) -> bool:
         return False
 
 
-def test_two_that_start_at_once_come_up_and_go_without_a_trace(two: list[RunningService]) -> None:
+def begin_a_job(service: RunningService, photos: Path) -> None:
+    with Client(service.url) as client:
+        job = client.submit_index([str(photos)])
+        wait_for(lambda: client.job(job).added > 0, "the job is at work")
+
+
+def test_two_that_start_at_once_come_up_and_go_without_a_trace_while_they_index(
+    two: list[RunningService], tmp_path: Path
+) -> None:
     for service in two:
         wait_for(partial(answers, service), "both come up", START_TIMEOUT_S)
+    photos = many_photos(tmp_path / "photos", 400)
+    for service in two:
+        begin_a_job(service, photos)
     heads = [head_of(service) for service in two]
     assert all(sessions(head) for head in heads)
     folders = set[str]().union(*map(own_folders, two))
