@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 import ray
+from ray._private import ray_constants
 from ray._raylet import Config  # type: ignore[attr-defined]
 
 from graph.serving.environment import ALONE, RAY
@@ -26,6 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patched, log.open("wb") as output:
         for name, value in {**RAY, **ALONE, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
             patched.setenv(name, value)
+        patched.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # read once, when Ray is imported
         process = subprocess.Popen(
             start_command({**head_options(port), **SIZE}),
             stdin=subprocess.DEVNULL,
