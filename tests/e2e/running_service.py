@@ -60,6 +60,11 @@ def processes(mark: str, title: str = "") -> list[int]:
     return found
 
 
+def hang_up_by_default() -> None:
+    """Whoever runs the tests may ignore SIGHUP, as `nohup` does, and children inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @dataclass
 class RunningService:
     """A started service. ``log`` is what it printed."""
@@ -99,6 +104,7 @@ class RunningService:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=hang_up_by_default,
                 env={**os.environ, **self.environment},
             )
 

@@ -19,6 +19,7 @@ from storage.errors import LookalikeError
 logger = logging.getLogger(__name__)
 
 METRICS_PATH = "/metrics"
+MEDIA_TYPE = CONTENT_TYPE.partition(";")[0]
 STORED_TIMEOUT_S = 2.0  # a scrape has ten seconds, unless Prometheus is told otherwise
 
 
@@ -29,7 +30,7 @@ def figure_routes(catalog: CatalogProvider, figures: RoutersFigures) -> APIRoute
         METRICS_PATH,
         summary="The service's own figures, for Prometheus",
         response_class=Response,
-        responses={**documented({}), **text("all figures, in Prometheus' text format", CONTENT_TYPE)},
+        responses={**documented({}), **text("all figures, in Prometheus' text format", MEDIA_TYPE)},
     )
     async def metrics() -> Response:
         counted, stored, jobs = await asyncio.gather(
