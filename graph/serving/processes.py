@@ -36,6 +36,13 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
+def bury_orphans() -> None:
+    """Takes note of every child that has ended, as the kernel wants somebody to, adopted ones among them."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def end_descendants() -> None:
     """Kills every process below this one, and those that they start meanwhile."""
     deadline = time.monotonic() + END_TIMEOUT_S

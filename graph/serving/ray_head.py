@@ -25,7 +25,7 @@ from ray._private.parameter import RayParams
 from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET, SESSION_LATEST
 
 from graph.serving.local_ray import END_AND_KEEP_LOGS, STARTED
-from graph.serving.processes import adopt_orphans, end_descendants
+from graph.serving.processes import adopt_orphans, bury_orphans, end_descendants
 
 LOOK_INTERVAL_S = 1.0
 DEFAULT_TOKEN = Path("~/.ray/auth_token")
@@ -77,6 +77,7 @@ def keep_node(options: Mapping[str, Any]) -> None:
             node.start_api_server(include_dashboard=True, raise_on_failure=False)
         while not node.has_died():
             time.sleep(LOOK_INTERVAL_S)
+            bury_orphans()
     finally:
         for number in (signal.SIGTERM, END_AND_KEEP_LOGS):
             signal.signal(number, signal.SIG_IGN)  # nothing may come between

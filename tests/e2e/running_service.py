@@ -60,9 +60,12 @@ def processes(mark: str, title: str = "") -> list[int]:
     return found
 
 
-def hang_up_by_default() -> None:
-    """Whoever runs the tests may ignore SIGHUP, as `nohup` does, and children inherit that."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def as_from_a_terminal() -> None:
+    """For ``preexec_fn``. Whoever runs the tests may ignore these, as `nohup` and shells do in the background, and
+    children inherit that.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass
@@ -104,7 +107,7 @@ class RunningService:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=hang_up_by_default,
+                preexec_fn=as_from_a_terminal,
                 env={**os.environ, **self.environment},
             )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from graph.client import Client
-from tests.e2e.running_service import LOOKALIKE, RunningService, wait_for
+from tests.e2e.running_service import LOOKALIKE, RunningService, as_from_a_terminal, wait_for
 from tests.unit.graph.local_catalog import photo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -31,7 +31,13 @@ class Terminal:
         self._screen, end = pty.openpty()
         environment = {**os.environ, **service.environment, "LOOKALIKE_SERVER": service.url, "COLUMNS": "80"}
         self.process = subprocess.Popen(
-            [str(LOOKALIKE), *arguments], stdin=end, stdout=end, stderr=end, env=environment, start_new_session=True
+            [str(LOOKALIKE), *arguments],
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=as_from_a_terminal,
         )
         os.close(end)
         self.text = ""
