@@ -41,6 +41,8 @@ def from_answer(response: httpx.Response) -> LookalikeError:
     """The error that the service raised, with ``status`` and ``request_id`` set."""
     body = _error_body(response)
     kind = errors_by_code().get(str(body.get("code"))) or ERRORS_BY_STATUS.get(response.status_code, LookalikeError)
+    if kind is NotFound and not body:  # of a proxy, while the service comes back: it says nothing of what is stored
+        kind = Unavailable
     request_id = body.get("request_id") or response.headers.get("x-request-id")
     message = body.get("message") or f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
     hint = body.get("hint") or ""

@@ -12,7 +12,7 @@ import httpx
 
 from lookalike_client import failures
 from lookalike_client.calls import Call
-from lookalike_client.errors import ExtractorUnavailable, FingerprintMismatch
+from lookalike_client.errors import ExtractorUnavailable, FingerprintMismatch, Unavailable
 
 Outcome = httpx.Response | httpx.HTTPError
 
@@ -27,9 +27,11 @@ def may_pass(call: Call[Any], outcome: Outcome) -> bool:
     if isinstance(outcome, httpx.HTTPError):
         passing = isinstance(outcome, httpx.TransportError) and not isinstance(outcome, OUR_OWN_FAULTS)
         return passing and (call.repeatable or isinstance(outcome, NOTHING_SENT))
-    if not call.repeatable or outcome.status_code in call.expected or outcome.status_code not in PASSING_STATUSES:
+    if not call.repeatable or outcome.is_success or outcome.status_code in call.expected:
         return False
-    return not isinstance(failures.from_answer(outcome), LASTING_ERRORS)
+    error = failures.from_answer(outcome)
+    is_passing = outcome.status_code in PASSING_STATUSES or isinstance(error, Unavailable)
+    return is_passing and not isinstance(error, LASTING_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,13 +182,17 @@ def asked_ports(extractors: Mapping[str, ExtractorPort], names: Sequence[str]) -
     return [extractors[name] for name in names]
 
 
+def no_text_model() -> InvalidField:
+    return InvalidField("text: no model for sentences is configured in this service", GET_TEXT_MODEL)
+
+
 def searched_by_text(extractors: Mapping[str, ExtractorPort], asked: Sequence[str], *, are_named: bool) -> list[str]:
     """Which of the asked features a sentence alone is searched by. are_named: in the request; then all have to be.
     Raises `InvalidField`.
     """
     able = [name for name in asked if extractors[name].embeds_text]
     if not able and not are_named:
-        raise InvalidField("text: no model for sentences is configured in this service", GET_TEXT_MODEL)
+        raise no_text_model()
     if are_named and len(able) < len(asked):
         unable = ", ".join(name for name in asked if name not in able)
         raise InvalidField(

@@ -26,7 +26,7 @@ from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, Sea
 from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.paging import one_page
-from graph.search.query_rows import QueryRows, asked_ports, is_vector_feature, ms_since, searched_by_text
+from graph.search.query_rows import QueryRows, asked_ports, is_vector_feature, ms_since, no_text_model, searched_by_text
 from graph.search.ranking import AskedFeature, in_query_pixels, merge, ranked
 from graph.search.vector_query import VectorParams, expanded_query
 from storage.errors import (
@@ -89,7 +89,9 @@ class SearchRun(QueryRows):
                     f"say the fewest with params.{name}.min_inliers",
                 )
         asked = list(dict.fromkeys(request.features)) if request.features is not None else list(self.extractors)
-        if said and request.features is not None and not any(self.extractors[name].embeds_text for name in asked):
+        if said and not any(self.extractors[name].embeds_text for name in asked):
+            if request.features is None:
+                raise no_text_model()
             raise InvalidField(
                 f"{', '.join(asked)}: cannot be searched by text", "ask a feature that understands text as well"
             )

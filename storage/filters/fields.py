@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -76,13 +76,15 @@ def comparison(places: Places, field: str, op: str, values: Sequence[Any]) -> Co
     return Comparison(name, op, tuple(_checked(places.value, name, kind, value) for value in values), key)
 
 
-def field_of(where: str, field: str) -> tuple[str, tuple[str, ...]]:
-    """The field's name and the keys behind it. Raises `InvalidField` for one that there is not."""
+def field_of(where: str, field: str, offered: Collection[str] = FIELDS) -> tuple[str, tuple[str, ...]]:
+    """The field's name and the keys behind it. Raises `InvalidField` for one that there is not; offered: those that it
+    may have been meant for.
+    """
     if not re.fullmatch(FIELD_PATTERN, field):
         raise InvalidField(f"{where}: {field!r} is no name of a field", f"known: {', '.join(FIELDS)}")
     name, *key = (unquoted(part) for part in _PARTS.findall(field))
     if name not in FIELDS:
-        raise InvalidField(f"{where}: no field is called {name!r}", did_you_mean(name, FIELDS))
+        raise InvalidField(f"{where}: no field is called {name!r}", did_you_mean(name, offered))
     if key and name != "metadata":
         raise InvalidField(f"{where}: {name} has no parts", f"write {name}, or metadata.{'.'.join(key)}")
     if name == "metadata" and not key:

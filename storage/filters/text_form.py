@@ -55,7 +55,7 @@ _MEANINGS = {  # what is written as it stands is in quotes
     "QUOTED": "a value",
     "_AND": '"and"',
     "_OR": '"or"',
-    "$END": "the end",
+    "$END": "its end",
 }
 
 
@@ -148,9 +148,9 @@ def _refusal(text: str, error: UnexpectedInput) -> InvalidField:
     meant = list(dict.fromkeys(meaning for name, meaning in _MEANINGS.items() if name in wanted))
     at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     place = len(text.rstrip()) if at_end else error.pos_in_stream or 0
-    found = "it ends" if at_end else f"{_found(text, place, error)} is not expected"
+    found = "it ends here" if at_end else f"there is {_found(text, place, error)}"
     expected = ", ".join(meant[:-1]) + " or " + meant[-1] if len(meant) > 1 else "".join(meant)
-    return InvalidField(f"filter, column {place + 1}: {found} here, but {expected or 'the end'} may follow", EXAMPLE)
+    return InvalidField(f"filter, column {place + 1}: {found}; expected is {expected or 'its end'}", EXAMPLE)
 
 
 def _found(text: str, place: int, error: UnexpectedInput) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lookalike_client import Client, Job
 
 POLL_S = 0.3
+GO_ON = "start it and run the same command again: what is stored stays, and it goes on from there"
 PATIENCE_S = 15.0  # a service that restarts is back by then
 
 Display = Callable[["Job"], None]
@@ -86,8 +87,12 @@ def follow(client: Client, job_id: str) -> Job:
         while True:
             try:
                 job = client.job(job_id)
-            except (ServiceUnreachable, Unavailable, DeadlineExceeded):
-                if time.monotonic() - last_seen > PATIENCE_S:
+            except (ServiceUnreachable, Unavailable, DeadlineExceeded) as failure:
+                if time.monotonic() - last_seen <= PATIENCE_S:
+                    pass
+                elif isinstance(failure, ServiceUnreachable):
+                    raise ServiceUnreachable(f"{failure.message} while the job was at work", GO_ON) from failure
+                else:
                     raise
             else:
                 last_seen = time.monotonic()

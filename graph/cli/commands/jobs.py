@@ -188,11 +188,11 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
             "id": job.id,
             "kind": job.kind,
             "state": job.state,
-            "message": job.message,
+            **({"message": job.message} if job.message else {}),
             **_counts(job),
             "submitted": output.moment(job.submitted_at),
             "updated": output.moment(job.updated_at),
-            **{name: _argument(value) for name, value in job.arguments.items()},
+            **{name: _argument(value) for name, value in job.arguments.items() if value is not None},
         }
     )
     if is_import(job):
@@ -226,6 +226,8 @@ def _progress(job: Job) -> str:
 def _argument(value: object) -> str:
     if isinstance(value, dict):
         value = [f"{name}={one}" for name, one in value.items()]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

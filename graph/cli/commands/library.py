@@ -77,7 +77,7 @@ def _list(roots: tuple[LibraryRoot, ...], *, as_json: bool) -> None:
 
 def _state(root: LibraryRoot) -> str:
     if not root.reachable:
-        return "not reachable"
+        return "away or empty"
     return "watched" if root.watched else "reachable"
 
 

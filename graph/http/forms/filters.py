@@ -33,7 +33,7 @@ def filter_of(value: str | dict[str, Any] | None) -> Filter | None:
 
 def list_request(fields: PageFields) -> ListRequest:
     """Raises InvalidField."""
-    name, key = field_of("sort", fields.sort)
+    name, key = field_of("sort", fields.sort, SORTABLE)
     if name not in SORTABLE:
         raise InvalidField(f"sort: pictures cannot be sorted by {name}", f"sort by {', '.join(SORTABLE)}")
     sort = Sort(name, key, fields.order == "desc")

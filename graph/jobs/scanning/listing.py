@@ -126,7 +126,10 @@ def list_images(
         for path in walk.named(given[real], real) if is_named else walk.below(real):
             file = _listed(path, os.path.dirname(path) if is_named else real, is_named, walk.failures)
             if file is not None and file.source.path in files:
-                walk.left_out.linked_files += path not in names
+                if path not in names:
+                    walk.left_out.linked_files += 1
+                    if path == file.source.path:  # what came before was the link
+                        files[path] = file
             elif file is not None:
                 files[file.source.path] = file
                 if len(files) % TOLD_EVERY == 0:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from lookalike_client.errors import LookalikeError, errors_by_code
+from lookalike_client.errors import LookalikeError, Unavailable, errors_by_code
 from lookalike_client.failures import ERRORS_BY_STATUS, from_answer
 from storage import errors
 
@@ -25,7 +25,7 @@ def test_no_two_errors_share_a_code() -> None:
     assert len(errors_by_code()) == len(KINDS)
 
 
-@pytest.mark.parametrize("status", ERRORS_BY_STATUS)
+@pytest.mark.parametrize("status", ERRORS_BY_STATUS.keys() - {404})
 @pytest.mark.parametrize("content", [{"text": "<html>"}, {"json": {"error": "x"}}, {"json": []}, {"json": {}}])
 def test_an_answer_without_a_code_of_ours_goes_by_its_status(status: int, content: dict[str, object]) -> None:
     error = from_answer(answer(status, **content))
@@ -38,3 +38,9 @@ def test_a_code_from_a_newer_service_goes_by_its_status() -> None:
     error = from_answer(answer(404, json={"error": {"code": "album_not_found", "message": "no album"}}))
     assert type(error) is errors.NotFound
     assert error.message == "no album"
+
+
+def test_a_404_that_is_not_of_the_service_does_not_say_that_a_picture_is_not_there() -> None:
+    error = from_answer(answer(404, text="Path '/v1/images/a' not found."))
+    assert isinstance(error, Unavailable)
+    assert error.status == 404

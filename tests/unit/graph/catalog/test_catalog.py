@@ -256,6 +256,8 @@ async def test_a_search_that_cannot_be_answered_says_why(
 async def test_a_sentence_without_a_model_for_sentences_says_how_to_get_one(service: LocalService) -> None:
     with pytest.raises(InvalidField, match="no model for sentences is configured") as refused:
         await service.catalog.searches.search(SearchRequest(text="a red bridge"))
+    with pytest.raises(InvalidField, match="no model for sentences is configured"):  # it would be left out in silence
+        await service.catalog.searches.search(SearchRequest(image=photo(1), text="a red bridge"))
     for hint in (refused.value.hint, refused.value.shell_hint):
         assert "lookalike models pull configs/semantic.yaml" in hint
         assert "lookalike serve configs/semantic.yaml" in hint

@@ -38,7 +38,7 @@ def test_folders_are_listed_with_what_is_in_them(run: Run) -> None:
     assert lines[1].split("\t") == [
         "/photos", "1204", "2", "1", "watched", "8 .mp4, 4 .psd, 2 .txt", "2026-01-31T12:00:00.000Z"
     ]  # fmt: skip
-    assert lines[2].split("\t")[4::2] == ["not reachable", "never"]
+    assert lines[2].split("\t")[4::2] == ["away or empty", "never"]
 
 
 def test_json_is_what_the_service_says(run: Run) -> None:

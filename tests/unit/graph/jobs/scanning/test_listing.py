@@ -67,6 +67,14 @@ def test_links_to_folders_are_said_and_links_to_files_are_followed(tmp_path: Pat
     assert listing.left_out.linked_folders == [str(tmp_path / "in" / "linked")]
 
 
+def test_a_file_goes_before_a_link_to_it_that_was_found_first(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/trip/a.jpg", "photos/edits/x.jpg")
+    (tmp_path / "photos/edits/link.jpg").symlink_to(tmp_path / "photos/trip/a.jpg")
+    listing = list_images([str(tmp_path / "photos"), str(tmp_path / "photos/trip")])
+    assert sorted(file.name for file in listing.files) == ["edits/x.jpg", "trip/a.jpg"]
+    assert listing.left_out.linked_files == 1
+
+
 def test_the_record_of_a_job_has_counts_and_a_few_folders(tmp_path: Path) -> None:
     touch(tmp_path, "a.psd", *(f".{number:02d}/x.jpg" for number in range(EXAMPLES + 5)))
     told = list_images([str(tmp_path)]).left_out.as_json()
