@@ -4,9 +4,11 @@ comes after the first of them changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Self
 
@@ -39,6 +41,16 @@ class StopSignals:
             signal.signal(number, handler)
         os.close(self._wake)
         os.close(self._wakened)
+
+    @contextlib.contextmanager
+    def in_foreign_code(self) -> Iterator[None]:
+        """Code in C may turn what a signal raises into an error of its own: after a signal that is Stopped, too."""
+        try:
+            yield
+        except Exception as failure:
+            if self._asked:
+                raise Stopped from failure
+            raise
 
     def start_is_over(self) -> None:
         """From now on signals are waited for. Raises Stopped for one that came and was lost on the way."""

@@ -61,7 +61,7 @@ def run_until(
     check_port(loaded.host, loaded.port)
     plan = checked_plan(loaded)
     lock = FolderLock(Path(plan.data_dir), timeout_s=DATA_FOLDER_TIMEOUT_S)
-    with lock, running_service(loaded, plan) as ray_here:
+    with lock, running_service(loaded, plan, signals) as ray_here:
         signals.start_is_over()
         say_where(loaded)
         while not signals.wait(LOOK_INTERVAL_S):
@@ -98,7 +98,7 @@ def checked_plan(config: ServeConfig) -> FleetPlan:
 
 
 @contextlib.contextmanager
-def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[LocalRay | None]:
+def running_service(config: ServeConfig, plan: FleetPlan, signals: StopSignals) -> Iterator[LocalRay | None]:
     """Ray and the application, until the block ends; then the shards are closed in order and everything stops. Yields
     the Ray that was started for it, None where one was joined.
     """
@@ -112,16 +112,17 @@ def running_service(config: ServeConfig, plan: FleetPlan) -> Iterator[LocalRay |
         from graph.serving import application
         from storage.cluster.fleet import ShardFleet
 
-        if ray_here is None:
-            application.connect(str(joined))
-            stack.callback(application.disconnect)
-            stack.callback(application.stop, config, plan, ray_ends_too=False)
-            application.deploy(config)
-        else:
-            application.connect(ray_here.address)
-            stack.callback(lambda: None if ray_here.has_ended() else application.disconnect())
-            application.deploy_alone(config, plan)
-        application.wait_until_ready(config, ShardFleet(plan))
+        with signals.in_foreign_code():
+            if ray_here is None:
+                application.connect(str(joined))
+                stack.callback(application.disconnect)
+                stack.callback(application.stop, config, plan, ray_ends_too=False)
+                application.deploy(config)
+            else:
+                application.connect(ray_here.address)
+                stack.callback(lambda: None if ray_here.has_ended() else application.disconnect())
+                application.deploy_alone(config, plan)
+            application.wait_until_ready(config, ShardFleet(plan))
         yield ray_here
         if ray_here is not None:  # after a failure there is nothing that a shard would have to save
             application.stop(config, plan, ray_ends_too=True)

@@ -67,6 +67,16 @@ def test_a_signal_that_somebody_swallowed_at_the_start_is_not_lost() -> None:
             signals.start_is_over()
 
 
+def test_what_code_in_c_makes_of_a_signal_gives_the_start_up_too() -> None:
+    with StopSignals() as signals:
+        with pytest.raises(OSError, match="a failure"), signals.in_foreign_code():
+            raise OSError("without a signal it is a failure")
+        with contextlib.suppress(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped), signals.in_foreign_code():
+            raise SystemError("returned a result with an exception set")
+
+
 def test_handlers_are_put_back() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with StopSignals():
