@@ -1,20 +1,17 @@
-"""Pages of a search, and of pictures that are the same only the best.
-
-How several features rank together depends on how deep each was asked, so a deeper answer is not a longer one. The first
-page is what a search gives; all others follow from one answer as deep as there can be, without what the first page has.
-"""
+"""Pages of a search, and of pictures that are the same only the best."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Sequence
 from hashlib import blake2b
+from typing import Protocol
 
-from graph.requests.messages import SearchAnswer, SearchRequest, SearchResult
+from graph.requests.messages import SearchAnswer, SearchRequest
 from graph.requests.shards import Shards
+from graph.search.ranking import Candidate
 from storage.errors import InvalidField
 from storage.filters.text_form import filter_text
 from storage.operations.features import RowsOfEach
@@ -22,67 +19,67 @@ from storage.operations.pictures import Records
 from storage.shard.placement import shard_of
 
 HASH_FEATURE = "phash"
-DEEPER = 4  # times as many results, where too many of them are the same
+COMPARED_AT_ONCE = 100  # pictures
 MARKED_BYTES = 2048  # at either end of a picture's file; enough to tell requests apart
 
 
-async def one_page(
-    request: SearchRequest,
-    answer: Callable[[SearchRequest], Awaitable[SearchAnswer]],
-    shards: Shards,
-    *,
-    max_results: int,
-) -> SearchAnswer:
-    """answer: to a request without a cursor, whatever its ``k``. Raises `InvalidField` for another search's cursor."""
-    first, start = _place_of(request)
-    if request.cursor is None:
-        return await _first_page(request, answer, shards, max_results)
-    whole = replace(request, k=max_results, cursor=None, distinct=False)
-    head, found = await asyncio.gather(
-        _first_page(replace(request, k=first, cursor=None), answer, shards, max_results), answer(whole)
-    )
-    shown = {result.id for result in head.results}
-    ranked = [*head.results, *(result for result in found.results if result.id not in shown)]
-    kept = await _only_the_best(ranked, shards) if request.distinct else ranked
+class Ranking(Protocol):
+    """A search under way: `graph.search.search.SearchRun`."""
+
+    request: SearchRequest
+    order: list[Candidate]
+    is_whole: bool
+
+    async def begin(self) -> None: ...
+
+    async def go_deeper(self) -> None: ...
+
+    def answer(self, shown: Sequence[Candidate], next_cursor: str | None) -> SearchAnswer: ...
+
+
+async def one_page(ranking: Ranking, shards: Shards) -> SearchAnswer:
+    """The part of the order that the request is for. Raises `InvalidField` for another search's cursor."""
+    request = ranking.request
+    start = _place_of(request)
     end = start + request.k
-    cursor = _cursor_at(request, first, end) if len(kept) > end else None
-    return replace(found, results=tuple(kept[start:end]), next_cursor=cursor)
+    kept = _Kept(shards) if request.distinct else None
+    await ranking.begin()
+    shown = ranking.order if kept is None else await kept.of(ranking.order, end)
+    if len(shown) < end and not ranking.is_whole:
+        await ranking.go_deeper()
+        shown = ranking.order if kept is None else await kept.of(ranking.order, end)
+    cursor = _cursor_at(request, end) if len(shown) > end or not ranking.is_whole else None
+    return ranking.answer(shown[start:end], cursor)
 
 
-async def _first_page(
-    request: SearchRequest,
-    answer: Callable[[SearchRequest], Awaitable[SearchAnswer]],
-    shards: Shards,
-    max_results: int,
-) -> SearchAnswer:
-    end = depth = min(request.k, max_results)
-    while True:
-        found = await answer(replace(request, k=depth, distinct=False))
-        kept = await _only_the_best(found.results, shards) if request.distinct else found.results
-        if len(kept) >= end or len(found.results) < depth or depth == max_results:
-            break
-        depth = min(max_results, DEEPER * depth)
-    cursor = _cursor_at(request, end, end) if len(kept) >= end and end < max_results else None
-    return replace(found, results=tuple(kept[:end]), next_cursor=cursor)
-
-
-async def _only_the_best(results: Sequence[SearchResult], shards: Shards) -> list[SearchResult]:
+class _Kept:
     """Without those that have the bytes, or the very hash, of one before them."""
-    ids = [result.id for result in results]
-    groups: dict[int, list[str]] = {}
-    for image_id in ids:
-        groups.setdefault(shard_of(image_id, len(shards.ports)), []).append(image_id)
-    marks: dict[str, list[Hashable]] = {}
-    for found in await asyncio.gather(*(_marks(tuple(own), shards) for own in groups.values())):
-        marks.update(found)
-    seen: set[Hashable] = set()
-    kept = []
-    for result in results:
-        own = marks[result.id]
-        if seen.isdisjoint(own):
-            kept.append(result)
-        seen.update(own)
-    return kept
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._compared = 0
+        self._seen: set[Hashable] = set()
+        self._kept: list[Candidate] = []
+
+    async def of(self, order: Sequence[Candidate], wanted: int) -> Sequence[Candidate]:
+        """More than so many where there are more. order: at each call that of the last one, and more."""
+        while len(self._kept) <= wanted and self._compared < len(order):
+            part = order[self._compared : self._compared + COMPARED_AT_ONCE]
+            marks = await self._marks_of([candidate.id for candidate in part])
+            for candidate in part:
+                own = marks[candidate.id]
+                if self._seen.isdisjoint(own):
+                    self._kept.append(candidate)
+                self._seen.update(own)
+            self._compared += len(part)
+        return self._kept
+
+    async def _marks_of(self, ids: Sequence[str]) -> dict[str, list[Hashable]]:
+        groups: dict[int, list[str]] = {}
+        for image_id in ids:
+            groups.setdefault(shard_of(image_id, len(self._shards.ports)), []).append(image_id)
+        found = await asyncio.gather(*(_marks(tuple(own), self._shards) for own in groups.values()))
+        return {image_id: marks for group in found for image_id, marks in group}
 
 
 async def _marks(ids: tuple[str, ...], shards: Shards) -> Iterable[tuple[str, list[Hashable]]]:
@@ -99,25 +96,24 @@ async def _marks(ids: tuple[str, ...], shards: Shards) -> Iterable[tuple[str, li
     return marks
 
 
-def _cursor_at(request: SearchRequest, first: int, place: int) -> str:
-    """first: results of the first page."""
-    cursor = f"{_mark(request)}.{first}.{place}"
+def _cursor_at(request: SearchRequest, place: int) -> str:
+    cursor = f"{_mark(request)}.{place}"
     return base64.urlsafe_b64encode(cursor.encode("ascii")).decode("ascii").rstrip("=")
 
 
-def _place_of(request: SearchRequest) -> tuple[int, int]:
-    """(results of the first page, where this one begins)."""
+def _place_of(request: SearchRequest) -> int:
+    """In the order, where the page begins."""
     if request.cursor is None:
-        return request.k, 0
+        return 0
     try:
         padded = request.cursor.encode("ascii") + b"=" * (-len(request.cursor) % 4)
-        mark, *places = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(".")
-        first, start = map(int, places)
+        mark, place = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(".")
+        start = int(place)
     except ValueError as error:
         raise InvalidField("cursor: it is no cursor of a search", "send next_cursor of the answer as it is") from error
-    if mark != _mark(request) or not 0 < first <= start:
+    if mark != _mark(request) or start <= 0:
         raise InvalidField("cursor: it is of another search", "send the same request with each page")
-    return first, start
+    return start
 
 
 def _mark(request: SearchRequest) -> str:

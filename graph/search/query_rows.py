@@ -20,7 +20,7 @@ from graph.requests.decoding import Prepare
 from graph.requests.messages import PartReport, PartStatus, SearchRequest
 from graph.requests.shards import Shards, image_not_found
 from graph.requests.timing import CatalogMetrics, Timeouts
-from graph.search.ranking import PictureSize
+from graph.search.ranking import DEPTH, PictureSize
 from graph.search.vector_query import VectorParams, weighted_query
 from storage.errors import (
     DeadlineExceeded,
@@ -112,7 +112,7 @@ class QueryRows:
         self.reports[name] = PartReport("ok", ms_since(started), left_out)
         request = self.request
         params, most = request.params.get(name, {}), request.max_distance.get(name)
-        return FeatureQuery(name, asked.rows, request.k, most, params, asked.extras, asked.fingerprint)
+        return FeatureQuery(name, asked.rows, DEPTH, most, params, asked.extras, asked.fingerprint)
 
     async def _query_rows(
         self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows]

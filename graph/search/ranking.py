@@ -19,6 +19,7 @@ from storage.types.searches import Hit, ImageSummary
 
 PictureSize = tuple[int, int]  # (width, height), pixels
 
+DEPTH = 100  # of each feature's list, whatever is wanted of the answer; what lies beyond ranks behind all in them
 RANK_CONSTANT = 60.0  # of the paper; damps the difference between the first ranks
 
 
@@ -40,6 +41,10 @@ class AskedFeature:
         """Whether the distance counts upwards: more inliers are nearer."""
         return self.metric == "inliers"
 
+    def goes_on(self, depth: int) -> bool:
+        """Whether more may lie beyond its ``depth`` nearest, of shards that were asked for as many."""
+        return sum(map(len, self.shard_hits)) > depth or any(len(hits) >= depth for hits in self.shard_hits)
+
 
 class RankedHit(NamedTuple):
     """rank: from 1; equal distances share one."""
@@ -58,22 +63,26 @@ class Candidate(NamedTuple):
 
 
 def merge(
-    features: Sequence[AskedFeature], summaries: Mapping[str, ImageSummary], *, k: int, query_sha256: str | None = None
-) -> tuple[SearchResult, ...]:
-    """The k best pictures of all features, best first; ties end with the id, so arrival order does not matter.
+    features: Sequence[AskedFeature],
+    summaries: Mapping[str, ImageSummary],
+    *,
+    depth: int,
+    query_sha256: str | None = None,
+) -> list[Candidate]:
+    """All that are among the ``depth`` nearest of a feature, best first; ties end with the id, so arrival order does
+    not matter.
 
     summaries: of every picture that was hit. query_sha256: of the query's bytes; the same bytes win a tie.
     """
     exact: set[str] = set()
     if query_sha256 is not None:
         exact = {image_id for image_id, summary in summaries.items() if summary.sha256 == query_sha256}
-    candidates = fused([(feature, ranked(feature, k, exact)) for feature in features])
-    candidates.sort(key=lambda candidate: _place(candidate, exact))
-    return tuple(_result(candidate, summaries[candidate.id]) for candidate in candidates[:k])
+    candidates = fused([(feature, ranked(feature, depth, exact)) for feature in features])
+    return sorted(candidates, key=lambda candidate: _place(candidate, exact))
 
 
-def ranked(feature: AskedFeature, k: int, exact: Collection[str] = ()) -> list[RankedHit]:
-    """A feature's k nearest over all shards, with their ranks. A picture that is listed twice keeps its best place.
+def ranked(feature: AskedFeature, depth: int, exact: Collection[str] = ()) -> list[RankedHit]:
+    """A feature's nearest over all shards, with their ranks. A picture that is listed twice keeps its best place.
 
     exact: ids that win over others of the same distance and view.
     """
@@ -85,7 +94,7 @@ def ranked(feature: AskedFeature, k: int, exact: Collection[str] = ()) -> list[R
     nearest: dict[str, Hit] = {}
     for hit in ordered:
         nearest.setdefault(hit.id, hit)
-    return _competition_ranks(feature, list(nearest.values())[:k])
+    return _competition_ranks(feature, list(nearest.values())[:depth])
 
 
 def _competition_ranks(feature: AskedFeature, hits: Iterable[Hit]) -> list[RankedHit]:
@@ -121,7 +130,8 @@ def _place(candidate: Candidate, exact: Collection[str]) -> tuple[float, int, bo
     return -candidate.score, -len(candidate.matches), candidate.id not in exact, best_view, candidate.id
 
 
-def _result(candidate: Candidate, summary: ImageSummary) -> SearchResult:
+def result_of(candidate: Candidate, summary: ImageSummary) -> SearchResult:
+    """What the client sees of it."""
     return SearchResult(
         candidate.id,
         round(candidate.score, 6),

@@ -2,33 +2,32 @@
 
 Three steps, each concurrent over its parts: every asked feature turns the query into rows; every shard is asked once
 for all of them; what came back is merged. Whatever fails on the way is reported under its feature or its shard, and a
-search that nothing answered is an error, not an empty answer. A query that is to be expanded asks the shards a second
-time, with what it found first.
+search that nothing answered is an error, not an empty answer.
+
+Lists are as deep whatever is wanted of them, since how several rank together depends on that: the order is one, and a
+page a part of it. Where that part lies beyond these lists the shards are asked again, for all that there can be.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import numpy as np
-
 from deployments.extractor import ImageInput
 from deployments.pictures.prepared import PreparedPicture
 from graph.ports.batching import all_of
-from graph.ports.contract import ExtractorPort, ShardPort
+from graph.ports.contract import ExtractorPort
 from graph.requests.decoding import Decoding, Prepare
-from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, SearchResult, check_image_id
+from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, check_image_id
 from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.paging import one_page
-from graph.search.query_rows import QueryRows, asked_ports, is_vector_feature, ms_since, no_text_model, searched_by_text
-from graph.search.ranking import AskedFeature, in_query_pixels, merge, ranked
-from graph.search.vector_query import VectorParams, expanded_query
+from graph.search.query_rows import asked_ports, ms_since, no_text_model, searched_by_text
+from graph.search.ranking import DEPTH, AskedFeature, Candidate, in_query_pixels, merge, result_of
+from graph.search.shard_search import ShardSearch
 from storage.errors import (
     DeadlineExceeded,
     ExtractorFailed,
@@ -37,40 +36,70 @@ from storage.errors import (
     InvalidField,
     InvalidRequest,
     LookalikeError,
-    ShardUnavailable,
 )
-from storage.operations.features import Features
-from storage.types.features import FloatVectors
-from storage.types.searches import FeatureQuery, Hit, ShardAnswer, ShardQuery
+from storage.types.searches import FeatureQuery, ImageSummary, ShardAnswer
 
 
 @dataclass(slots=True, kw_only=True)
-class SearchRun(QueryRows):
-    """One search under way."""
+class SearchRun(ShardSearch):
+    """One search under way.
 
+    max_results: how deep a list can be. order: the pictures in the order of the answer, as far as it is known.
+    is_whole: whether nothing lies beyond. summaries: of every picture that was hit.
+    """
+
+    max_results: int
     default_weights: Mapping[str, float] = field(default_factory=dict)
+    order: list[Candidate] = field(default_factory=list)
+    is_whole: bool = False
+    summaries: dict[str, ImageSummary] = field(default_factory=dict)
+    _started: float = 0.0
+    _asked: Sequence[str] = ()
+    _queries: Sequence[FeatureQuery] = ()
+    _lists: Mapping[str, AskedFeature] = field(default_factory=dict)
 
-    async def answer(self) -> SearchAnswer:
-        started = time.perf_counter()
-        self.deadline = started + (self.request.timeout_s or self.timeouts.search_s)
-        asked = self._asked_features()
+    async def begin(self) -> None:
+        """Asks for the list of each feature, as deep as always, and ranks them together."""
+        self._started = time.perf_counter()
+        self.deadline = self._started + (self.request.timeout_s or self.timeouts.search_s)
+        self._asked = asked = self._asked_features()
         with ExitStack() as callers:
             for name in asked:
                 callers.enter_context(self.extractors[name].caller())
             queries = await self.feature_queries(asked)
         if not queries:
             raise self._nothing_answered(asked)
-        first, late = await self._ask_shards(queries)
-        answers, missing = await self._expanded(queries, first, late)
-        results = self._merged(queries, answers)
+        self._queries, answers = await self.with_expansion(queries, await self.ask_shards(queries))
+        self._rank(self._queries, answers, DEPTH)
         for name in asked:
             self.metrics.searched(name, self.reports[name].status)
+
+    async def go_deeper(self) -> None:
+        """Appends to the order what lies beyond, in lists as deep as there can be."""
+        going_on = [query for query in self._queries if self._lists[query.feature].goes_on(DEPTH)]
+        answers = await self.ask_shards([replace(query, k=self.max_results) for query in going_on])
+        self._rank(going_on, answers, self.max_results)
+
+    def _rank(self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer], depth: int) -> None:
+        for query in queries:
+            self._report(query.feature, answers)
+        for answer in answers:
+            self.summaries.update(answer.summaries)
+        self._lists = {**self._lists, **{query.feature: self._asked_feature(query, answers) for query in queries}}
+        features = list(self._lists.values())
+        known = {candidate.id for candidate in self.order}
+        ranked = merge(features, self.summaries, depth=depth, query_sha256=self.sha256)
+        self.order += [candidate for candidate in ranked if candidate.id not in known]
+        self.is_whole = depth >= self.max_results or not any(feature.goes_on(depth) for feature in features)
+
+    def answer(self, shown: Sequence[Candidate], next_cursor: str | None) -> SearchAnswer:
         return SearchAnswer(
-            results=results,
-            features={name: self.reports[name] for name in asked},
-            partial=bool(missing) or any(self._is_a_gap(name, report) for name, report in self.reports.items()),
-            missing_shards=tuple(missing),
-            took_ms=ms_since(started),
+            results=tuple(result_of(candidate, self.summaries[candidate.id]) for candidate in shown),
+            features={name: self.reports[name] for name in self._asked},
+            partial=bool(self.missing) or any(self._is_a_gap(name, report) for name, report in self.reports.items()),
+            missing_shards=tuple(sorted(self.missing)),
+            took_ms=ms_since(self._started),
+            next_cursor=next_cursor,
         )
 
     def _asked_features(self) -> list[str]:
@@ -99,93 +128,14 @@ class SearchRun(QueryRows):
             return searched_by_text(self.extractors, asked, are_named=request.features is not None)
         return asked
 
-    async def _ask_shards(self, queries: Sequence[FeatureQuery]) -> tuple[list[ShardAnswer], list[int]]:
-        """The answers that came, and the shards that gave none. Raises when none did."""
-        query = ShardQuery(tuple(queries), self.request.filter)
-
-        async def one(shard: ShardPort) -> ShardAnswer | LookalikeError:
-            started = time.perf_counter()
-            try:
-                return await outcome_of(
-                    shard.search(query, timeout_s=self._time_left(self.timeouts.shard_s)), raising=(InvalidRequest,)
-                )
-            finally:
-                self.metrics.shard_seconds(shard.index, time.perf_counter() - started)
-
-        found = await all_of([one(shard) for shard in self.shards])
-        missing = [
-            shard.index for shard, answer in zip(self.shards, found, strict=True) if isinstance(answer, LookalikeError)
-        ]
-        answers = [answer for answer in found if isinstance(answer, ShardAnswer)]
-        if not answers:
-            failures = [answer for answer in found if isinstance(answer, LookalikeError)]
-            if all(isinstance(failure, DeadlineExceeded) for failure in failures):
-                raise DeadlineExceeded("no shard answered in time", "try again, or allow more time")
-            message, *hints = failures[0].args
-            raise ShardUnavailable(f"no shard answered: {message}", *hints)
-        return answers, missing
-
-    async def _expanded(
-        self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer], missing: Sequence[int]
-    ) -> tuple[Sequence[ShardAnswer], Sequence[int]]:
-        """With the hits of expanded queries in the place of those that they were expanded with."""
-        following = []
-        for query in queries:
-            if is_vector_feature(self.extractors[query.feature]):
-                params = VectorParams.of(query.feature, query.params)
-                if nearest := self._nearest(query, answers)[: params.aqe_n]:
-                    following.append((query, nearest, params.aqe_alpha))
-        if not following:
-            return answers, missing
-        try:
-            asked = [await self._expansion(*each) for each in following]
-            more, late = await self._ask_shards(asked)
-        except LookalikeError as failure:  # what was found first is an answer, too
-            for query, _, _ in following:
-                reason = f"answered without expansion: {failure.message}"
-                self.reports[query.feature] = replace(self.reports[query.feature], status="error", reason=reason)
-            return answers, missing
-        again = {query.feature for query in asked}
-        return [*(_without(answer, again) for answer in answers), *more], sorted({*missing, *late})
-
-    async def _expansion(self, query: FeatureQuery, nearest: Sequence[Hit], alpha: float) -> FeatureQuery:
-        """With the stored rows of these hits; those that are gone, or of another model meanwhile, are left out."""
-
-        async def row_of(hit: Hit) -> FloatVectors | None:
-            found = await self.shards.of(hit.id).ask(
-                Features(hit.id, (query.feature,)), timeout_s=self._time_left(self.timeouts.shard_s)
-            )
-            rows = None if found is None else found.get(query.feature)
-            if rows is None or rows.fingerprint != query.fingerprint:
-                return None
-            return np.asarray(rows.rows, np.float32)
-
-        found = zip(nearest, await asyncio.gather(*map(row_of, nearest)), strict=True)
-        known = [(hit, rows) for hit, rows in found if rows is not None]
-        return expanded_query(query, [hit for hit, _ in known], [rows for _, rows in known], alpha)
-
-    def _nearest(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> list[Hit]:
-        feature = AskedFeature(
-            query.feature, "cosine", [answer.hits[query.feature] for answer in answers if query.feature in answer.hits]
-        )
-        return [entry.hit for entry in ranked(feature, query.k)]
-
-    def _merged(self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer]) -> tuple[SearchResult, ...]:
-        for query in queries:
-            name = query.feature
-            failures = [answer.errors[name] for answer in answers if name in answer.errors]
-            report = self.reports[name]
-            slowest = max((answer.took_ms.get(name, 0.0) for answer in answers), default=0.0)
-            self.reports[name] = (
-                replace(report, status="error", reason=failures[0])
-                if failures
-                else replace(report, took_ms=round(report.took_ms + slowest, 2))
-            )
-        return merge(
-            [self._asked_feature(query, answers) for query in queries],
-            {image_id: summary for answer in answers for image_id, summary in answer.summaries.items()},
-            k=self.request.k,
-            query_sha256=self.sha256,
+    def _report(self, name: str, answers: Sequence[ShardAnswer]) -> None:
+        failures = [answer.errors[name] for answer in answers if name in answer.errors]
+        report = self.reports[name]
+        slowest = max((answer.took_ms.get(name, 0.0) for answer in answers), default=0.0)
+        self.reports[name] = (
+            replace(report, status="error", reason=failures[0])
+            if failures
+            else replace(report, took_ms=round(report.took_ms + slowest, 2))
         )
 
     def _asked_feature(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> AskedFeature:
@@ -227,10 +177,6 @@ class SearchRun(QueryRows):
         return ExtractorFailed(f"nothing answered this search: {reasons}", "try again in a few seconds")
 
 
-def _without(answer: ShardAnswer, features: set[str]) -> ShardAnswer:
-    return replace(answer, hits={name: hits for name, hits in answer.hits.items() if name not in features})
-
-
 class Searches:
     """max_results: the largest ``k``. default_weights: of features, where a request names none."""
 
@@ -255,6 +201,7 @@ class Searches:
             shards=shards,
             timeouts=timeouts,
             metrics=metrics,
+            max_results=max_results,
             default_weights=default_weights,
         )
 
@@ -262,11 +209,7 @@ class Searches:
         """Raises InvalidField, UnknownFeature, UnreadableImage, ImageNotFound; DeadlineExceeded when nothing answered
         in time.
         """
-        self._search_run(request, self._decoding.prepare)  # refuses what is out of range
-        return await one_page(request, self._answer, self._shards, max_results=self._max_results)
-
-    async def _answer(self, request: SearchRequest) -> SearchAnswer:
-        return await self._search_run(request, self._decoding.prepare).answer()
+        return await one_page(self._search_run(request, self._decoding.prepare), self._shards)
 
     async def search_each(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | LookalikeError]:
         """Searches side by side, in the order of the requests; a picture that several have is decoded once.
@@ -282,7 +225,9 @@ class Searches:
             return prepared[data]
 
         async def one(request: SearchRequest) -> SearchAnswer | LookalikeError:
-            return await outcome_of(self._search_run(request, prepare).answer(), raising=(InvalidRequest,))
+            return await outcome_of(
+                one_page(self._search_run(request, prepare), self._shards), raising=(InvalidRequest,)
+            )
 
         return await all_of([one(request) for request in requests])
 

@@ -28,7 +28,6 @@ NEIGHBORS = 4  # that a keypoint votes for
 NEIGHBORS_OF_CROWDED = 64  # where all of these are as near as copies
 MIN_INLIERS = 8
 CANDIDATES = 24
-CANDIDATES_FOR_K = 100  # that a large k asks for by itself
 MOST_CANDIDATES = 500
 CHECKED_AT_ONCE = 32  # candidates
 
@@ -97,8 +96,7 @@ def locate(
     asked = [side for side in both if len(side.codes) and (params.mirror or not side.mirrored)]
     if not asked or not index.rows_count:
         return []
-    budget = max(params.candidates, min(query.k, CANDIDATES_FOR_K))
-    candidates = _candidates(index, asked, budget, allowed)
+    candidates = _candidates(index, asked, params.candidates, allowed)
     best: dict[int, Located] = {}
     for number, side in enumerate(asked):
         own = [handle for handle, which in candidates if which == number]

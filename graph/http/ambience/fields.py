@@ -10,6 +10,7 @@ from graph.http.forms.fields import not_boolean
 
 LARGEST_ID = 2**63 - 1  # of the original indexes
 FEWEST_INLIERS, MOST_INLIERS = 4, 1000  # of `local`
+FEWEST_CHECKED, MOST_CHECKED = 24, 100  # candidates of `local`: as many as results are wanted
 
 
 def _blank_is_absent(value: Any) -> Any:
@@ -120,9 +121,10 @@ class MostKeypoints(AmbienceFields):
         return None
 
     def params(self) -> dict[str, Any]:
+        checked = {"candidates": max(FEWEST_CHECKED, min(self.k or MOST_CHECKED, MOST_CHECKED))}
         if self.knn_min_matches is None:
-            return {}
-        return {"min_inliers": min(max(self.knn_min_matches, FEWEST_INLIERS), MOST_INLIERS)}
+            return checked
+        return {**checked, "min_inliers": min(max(self.knn_min_matches, FEWEST_INLIERS), MOST_INLIERS)}
 
 
 class NearestByImage(Nearest, ByImage):

@@ -107,6 +107,7 @@ def local_service(
     folder: Path,
     extractors: Mapping[str, Mapping[str, Any]] | None = None,
     annotators: Mapping[str, AnnotatorPort] | None = None,
+    shard_count: int = SHARDS,
 ) -> Iterator[LocalService]:
     options = extractors or {"phash": {}, "color": {}}
     ports = {name: BreakableExtractor(name, of_one) for name, of_one in options.items()}
@@ -115,12 +116,12 @@ def local_service(
         for port in ports.values():
             resources.callback(port.close)
         shards = []
-        for index in range(SHARDS):
+        for index in range(shard_count):
             shard = open_shard(
                 folder / str(index),
                 [port.served.spec for port in ports.values() if port.served.spec is not None],
                 index=index,
-                shard_count=SHARDS,
+                shard_count=shard_count,
                 late=late,
                 annotations=[name for name, port in (annotators or {}).items() if port.is_stored],
                 keeps_originals=bool(late),

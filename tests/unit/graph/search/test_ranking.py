@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.requests.messages import SearchResult
-from graph.search.ranking import AskedFeature, merge, ranked
+from graph.search.ranking import AskedFeature, merge, ranked, result_of
 from storage.types.features import Metric
 from storage.types.searches import Hit, ImageSummary
 
@@ -42,7 +42,9 @@ def merged(
         AskedFeature(name, METRICS[name], lists, (weights or {}).get(name, 1.0), view_name)
         for name, lists in hits.items()
     ]
-    return merge(asked, summaries_of(hits, sha256), k=k, query_sha256=query_sha256)
+    summaries = summaries_of(hits, sha256)
+    candidates = merge(asked, summaries, depth=100, query_sha256=query_sha256)
+    return tuple(result_of(candidate, summaries[candidate.id]) for candidate in candidates[:k])
 
 
 def ids(results: tuple[SearchResult, ...]) -> list[str]:

@@ -162,7 +162,7 @@ def test_where_there_are_fewer_neighbours_than_votes_each_has_one() -> None:
 @pytest.mark.parametrize("copies", [5, 30])
 def test_however_many_copies_there_are_all_are_found(copies: int) -> None:
     stored = {**PICTURES, **{100 + number: PICTURES[2] for number in range(copies)}}
-    found = search(query(PICTURES[2], k=50), stored)
+    found = search(query(PICTURES[2], k=50, candidates=50), stored)
     assert {one.handle for one in found} == {2, *range(100, 100 + copies)}
 
 

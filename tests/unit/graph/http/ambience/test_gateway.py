@@ -39,7 +39,7 @@ async def test_every_service_is_searched_with_the_gateways_parameters(
     assert all(request.image == JPEG for request in asked.values())
     assert asked[("phash",)].max_distance == pytest.approx({"phash": 64})
     assert {request.k for features, request in asked.items() if features != ("phash",)} == {200}
-    assert asked[("local",)].params == {"local": {"min_inliers": 4}}
+    assert asked[("local",)].params == {"local": {"candidates": 100, "min_inliers": 4}}
 
 
 async def test_lists_hold_twenty_at_most_and_are_absent_when_empty(
