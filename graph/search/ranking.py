@@ -8,7 +8,7 @@ in all that was asked".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -62,21 +62,12 @@ class Candidate(NamedTuple):
     matches: Sequence[RankedHit]
 
 
-def merge(
-    features: Sequence[AskedFeature],
-    summaries: Mapping[str, ImageSummary],
-    *,
-    depth: int,
-    query_sha256: str | None = None,
-) -> list[Candidate]:
+def merge(features: Sequence[AskedFeature], *, depth: int, exact: Collection[str] = ()) -> list[Candidate]:
     """All that are among the ``depth`` nearest of a feature, best first; ties end with the id, so arrival order does
     not matter.
 
-    summaries: of every picture that was hit. query_sha256: of the query's bytes; the same bytes win a tie.
+    exact: ids of pictures that have the query's bytes; they win a tie.
     """
-    exact: set[str] = set()
-    if query_sha256 is not None:
-        exact = {image_id for image_id, summary in summaries.items() if summary.sha256 == query_sha256}
     candidates = fused([(feature, ranked(feature, depth, exact)) for feature in features])
     return sorted(candidates, key=lambda candidate: _place(candidate, exact))
 

@@ -28,6 +28,7 @@ from graph.search.paging import one_page
 from graph.search.query_rows import asked_ports, ms_since, no_text_model, searched_by_text
 from graph.search.ranking import DEPTH, AskedFeature, Candidate, in_query_pixels, merge, result_of
 from graph.search.shard_search import ShardSearch
+from storage.encoding.summaries import Summaries
 from storage.errors import (
     DeadlineExceeded,
     ExtractorFailed,
@@ -37,7 +38,7 @@ from storage.errors import (
     InvalidRequest,
     LookalikeError,
 )
-from storage.types.searches import FeatureQuery, ImageSummary, ShardAnswer
+from storage.types.searches import FeatureQuery, ShardAnswer
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class SearchRun(ShardSearch):
     default_weights: Mapping[str, float] = field(default_factory=dict)
     order: list[Candidate] = field(default_factory=list)
     is_whole: bool = False
-    summaries: dict[str, ImageSummary] = field(default_factory=dict)
+    summaries: Summaries = field(default_factory=lambda: Summaries({}))
     _started: float = 0.0
     _asked: Sequence[str] = ()
     _queries: Sequence[FeatureQuery] = ()
@@ -84,11 +85,12 @@ class SearchRun(ShardSearch):
         for query in queries:
             self._report(query.feature, answers)
         for answer in answers:
-            self.summaries.update(answer.summaries)
+            self.summaries.packed.update(Summaries.of(answer.summaries).packed)
         self._lists = {**self._lists, **{query.feature: self._asked_feature(query, answers) for query in queries}}
         features = list(self._lists.values())
+        exact = set() if self.sha256 is None else self.summaries.with_bytes(self.sha256)
         known = {candidate.id for candidate in self.order}
-        ranked = merge(features, self.summaries, depth=depth, query_sha256=self.sha256)
+        ranked = merge(features, depth=depth, exact=exact)
         self.order += [candidate for candidate in ranked if candidate.id not in known]
         self.is_whole = depth >= self.max_results or not any(feature.goes_on(depth) for feature in features)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from storage.errors import ShardUnavailable
 
-VERSION = 3  # raise it when a field of any message is added, moved or dropped
+VERSION = 4  # raise it when a field of any message is added, moved or dropped
 LONG_INTEGER = 1  # the type code of MessagePack's extension
 
 

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storage.encoding.message_pack import pack, packed_array, unpack, unpacked_array
+from storage.encoding.summaries import Summaries
 from storage.filters.json_form import filter_from_json, filter_json
 from storage.types.filters import Filter
-from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
-
-GPS = ImageSummary._fields.index("gps")
+from storage.types.searches import FeatureQuery, Hit, ShardAnswer, ShardQuery
 
 
 def encode_queries(queries: Sequence[ShardQuery]) -> bytes:
@@ -58,7 +57,7 @@ def _query(packed: Sequence[Any]) -> FeatureQuery:
 
 def _packed_answer(answer: ShardAnswer) -> list[Any]:
     hits = {name: _columns(found) for name, found in answer.hits.items()}
-    return [hits, dict(answer.summaries), dict(answer.took_ms), dict(answer.errors)]
+    return [hits, Summaries.of(answer.summaries).packed, dict(answer.took_ms), dict(answer.errors)]
 
 
 def _columns(hits: Sequence[Hit]) -> list[list[Any]]:
@@ -67,20 +66,14 @@ def _columns(hits: Sequence[Hit]) -> list[list[Any]]:
 
 
 def _answer(
-    hits: Mapping[str, Any], summaries: Mapping[str, Any], took_ms: Mapping[str, float], errors: Mapping[str, str]
+    hits: Mapping[str, Any], summaries: dict[str, bytes], took_ms: Mapping[str, float], errors: Mapping[str, str]
 ) -> ShardAnswer:
     return ShardAnswer(
         {name: _hits(*columns) for name, columns in hits.items()},
-        {image_id: _summary(fields) for image_id, fields in summaries.items()},
+        Summaries(summaries),
         took_ms,
         errors,
     )
-
-
-def _summary(fields: list[Any]) -> ImageSummary:
-    if fields[GPS]:
-        fields[GPS] = tuple(fields[GPS])
-    return ImageSummary(*fields)
 
 
 def _hits(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from storage.encoding.feature_rows import decode_rows
 from storage.encoding.keys import number_key
+from storage.encoding.summaries import Summaries, packed_summary, unpacked_summary
 from storage.errors import CorruptData
 from storage.index.query_expansion import ROW_WEIGHTS, expanded
 from storage.index.vector_index import Allowed, Neighbors, VectorIndex
@@ -23,7 +24,7 @@ from storage.types.features import FeatureRows, Handles, Vectors
 from storage.types.filters import Filter
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
 from storage.upkeep.moments import Moment
-from storage.upkeep.summary_cache import SummaryCache
+from storage.upkeep.summary_cache import Picture, SummaryCache
 from storage.words.word_index import WordIndex
 from storage.words.word_search import FoundWords, find_words
 
@@ -87,12 +88,12 @@ class _Draft:
     """An answer being put together."""
 
     hits: dict[str, tuple[Hit, ...]] = field(default_factory=dict)
-    summaries: dict[str, ImageSummary] = field(default_factory=dict)
+    summaries: dict[str, bytes] = field(default_factory=dict)
     took_ms: dict[str, float] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
     def finished(self) -> ShardAnswer:
-        return ShardAnswer(self.hits, self.summaries, self.took_ms, self.errors)
+        return ShardAnswer(self.hits, Summaries(self.summaries), self.took_ms, self.errors)
 
 
 def answer_queries(
@@ -162,9 +163,10 @@ def _answer_one_by_one(
         draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
 
 
-def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
+def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, bytes]) -> Hit:
     """Coordinates in pixels of the stored picture, no longer in those of its frame."""
-    image_id, summary = pictures.summary(found.handle, summaries)
+    image_id, packed = pictures.summary(found.handle, summaries)
+    summary = unpacked_summary(packed)
     scale = np.array([summary.width / found.frame[0], summary.height / found.frame[1]])
     words = [
         {
@@ -179,9 +181,10 @@ def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, Image
     return Hit(image_id, found.distance, 0, {"words": words})
 
 
-def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, ImageSummary]) -> Hit:
+def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, bytes]) -> Hit:
     """Coordinates in pixels of the stored picture, no longer in those of its frame."""
-    image_id, summary = pictures.summary(found.handle, summaries)
+    image_id, packed = pictures.summary(found.handle, summaries)
+    summary = unpacked_summary(packed)
     to_frame = np.diag([found.stored_size[0] / summary.width, found.stored_size[1] / summary.height, 1.0])
     evidence = {
         "homography": (found.homography @ to_frame).tolist(),
@@ -198,14 +201,14 @@ class _Pictures:
     transaction: ReadTransaction
     cache: SummaryCache
 
-    def summary(self, handle: int, summaries: dict[str, ImageSummary]) -> tuple[str, ImageSummary]:
+    def summary(self, handle: int, summaries: dict[str, bytes]) -> Picture:
         """The picture's id and summary, which is put among those of an answer."""
         known = self.cache.get(handle)
         if known is None:
             record = record_by_handle(self.transaction, handle)
             if record is None:
                 raise CorruptData(f"the index has a picture that the store does not, handle {handle}", "run verify")
-            known = (record.id, ImageSummary.of(record))
+            known = (record.id, packed_summary(ImageSummary.of(record)))
             self.cache.put(handle, known)
         summaries[known[0]] = known[1]
         return known

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from storage.types.searches import ImageSummary
-
-Picture = tuple[str, ImageSummary]  # with its id
+Picture = tuple[str, bytes]  # its id, and its summary as `storage.encoding.summaries` packs it
 
 
 class SummaryCache:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from graph.requests.messages import AddRequest, SearchAnswer, SearchRequest, SearchResult
@@ -90,7 +90,7 @@ requests = st.builds(
 
 
 @given(requests, st.integers(1, MOST), st.integers(1, 2 * DEPTH))
-@settings(max_examples=40)
+@settings(max_examples=40, phases=[Phase.generate])
 @pytest.mark.slow
 def test_the_first_of_a_larger_k_are_the_answer_for_a_smaller(
     service: LocalService, request: SearchRequest, larger: int, smaller: int
@@ -101,7 +101,7 @@ def test_the_first_of_a_larger_k_are_the_answer_for_a_smaller(
 
 
 @given(requests, st.sampled_from([17, DEPTH, 130]))
-@settings(max_examples=15)
+@settings(max_examples=15, phases=[Phase.generate])
 @pytest.mark.slow
 def test_pages_are_parts_of_that_order(service: LocalService, request: SearchRequest, k: int) -> None:
     whole = search(service, replace(request, k=MOST))

@@ -43,7 +43,8 @@ def merged(
         for name, lists in hits.items()
     ]
     summaries = summaries_of(hits, sha256)
-    candidates = merge(asked, summaries, depth=100, query_sha256=query_sha256)
+    exact = {image_id for image_id, summary in summaries.items() if summary.sha256 == query_sha256}
+    candidates = merge(asked, depth=100, exact=exact)
     return tuple(result_of(candidate, summaries[candidate.id]) for candidate in candidates[:k])
 
 

@@ -70,6 +70,6 @@ def test_writes_that_change_no_row_that_is_shown_keep_what_is_remembered(shard: 
 def test_it_stays_within_its_bound() -> None:
     cache = SummaryCache(capacity=3)
     for handle in range(10):
-        cache.put(handle, (str(handle), ImageSummary(1, 1, "", {})))
+        cache.put(handle, (str(handle), b""))
     assert cache.get(9) is not None
     assert sum(cache.get(handle) is not None for handle in range(10)) <= 3
