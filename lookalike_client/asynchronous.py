@@ -15,9 +15,9 @@ import httpx
 
 from lookalike_client import answers, calls
 from lookalike_client.asynchronous_jobs import AsyncJobClient
-from lookalike_client.calls import Call, FilterSource, OnConflict, Order
+from lookalike_client.calls import Call, Combine, FilterSource, OnConflict, Order
 from lookalike_client.retries import Outcome
-from lookalike_client.session import ImageSource, read_image, session
+from lookalike_client.session import ImageSource, read_image, read_images, session
 
 Answer = TypeVar("Answer")
 
@@ -146,9 +146,10 @@ class AsyncClient(AsyncJobClient):
 
     async def search(
         self,
-        image: ImageSource | None = None,
+        image: ImageSource | Sequence[ImageSource] | None = None,
         *,
-        id: str | None = None,
+        id: Sequence[str] | str | None = None,
+        combine: Combine = "mean",
         text: str | None = None,
         text_not: Sequence[str] | str | None = None,
         features: Sequence[str] | None = None,
@@ -160,16 +161,19 @@ class AsyncClient(AsyncJobClient):
         distinct: bool = False,
         cursor: str | None = None,
     ) -> answers.SearchAnswer:
-        """Pictures like this one: a file, a stored id, a sentence, or several of them together.
+        """Pictures like this one: a file, a stored id, a sentence, or several of them together. Image and id may be
+        lists, of at most 8 together.
 
-        text_not: sentences to keep away from. features: those to ask; None asks all that can answer. weights: how much
-        each counts, 1 unless said. max_distance: leaves out what is farther, by feature. params: each feature's own
-        settings, such as ``{"phash": {"orientations": "all"}}``. filter: which pictures may be found, as text or JSON.
-        distinct: of pictures that are the same only the best. cursor: ``next_cursor`` of the answer before.
+        combine: pictures near to all of these together ("mean"), or near to each ("all"). text_not: sentences to keep
+        away from. features: those to ask; None asks all that can answer. weights: how much each counts, 1 unless said.
+        max_distance: leaves out what is farther, by feature. params: each feature's own settings, such as
+        ``{"phash": {"orientations": "all"}}``. filter: which pictures may be found, as text or JSON. distinct: of
+        pictures that are the same only the best. cursor: ``next_cursor`` of the answer before.
         """
         call = calls.search(
-            None if image is None else await read_image(image),
+            await read_images(image),
             id=id,
+            combine=combine,
             text=text,
             text_not=text_not,
             features=features,

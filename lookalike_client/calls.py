@@ -19,6 +19,7 @@ OnConflict = Literal["error", "skip", "replace"]
 OnKnownFile = Literal["skip", "replace"]
 Order = Literal["asc", "desc"]
 FilterSource = str | Mapping[str, Any]  # as text, or as JSON
+Combine = Literal["mean", "all"]
 IdFrom = Literal["path", "stem", "sha256", "int"]
 
 VERIFY_TIMEOUT_S = 3600.0  # reads every row of every shard
@@ -29,7 +30,7 @@ TRAIN_TIMEOUT_S = 3600.0
 class Call(Generic[Answer]):
     """One request.
 
-    path: percent-encoded. form: fields sent beside ``image`` as multipart, each as often as it has values. repeatable:
+    path: percent-encoded. form: fields sent beside ``images`` as multipart, each as often as it has values. repeatable:
     sending it twice does no more than sending it once. expected: statuses beyond 2xx that are answers, not errors.
     timeout_s: None takes that of the client.
     """
@@ -40,7 +41,7 @@ class Call(Generic[Answer]):
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: Any = None
     form: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    image: bytes | None = None
+    images: Sequence[bytes] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     expected: tuple[int, ...] = ()
@@ -51,12 +52,12 @@ def add(
     image: bytes, id: str | None, metadata: Mapping[str, Any] | None, on_conflict: OnConflict
 ) -> Call[answers.AddedImage]:
     form = _present(id=id, metadata=_json(metadata), on_conflict=on_conflict)
-    return Call("POST", "/v1/images", parsing.one(answers.AddedImage), form=form, image=image, headers=_once())
+    return Call("POST", "/v1/images", parsing.one(answers.AddedImage), form=form, images=[image], headers=_once())
 
 
 def replace(id: str, image: bytes, metadata: Mapping[str, Any] | None) -> Call[answers.AddedImage]:
     form = _present(metadata=_json(metadata))
-    return Call("PUT", _image_path(id), parsing.one(answers.AddedImage), form=form, image=image, headers=_once())
+    return Call("PUT", _image_path(id), parsing.one(answers.AddedImage), form=form, images=[image], headers=_once())
 
 
 def get(id: str) -> Call[answers.ImageRow]:
@@ -89,9 +90,10 @@ def original(id: str) -> Call[bytes]:
 
 
 def search(
-    image: bytes | None,
+    images: Sequence[bytes],
     *,
-    id: str | None,
+    id: Sequence[str] | str | None,
+    combine: Combine,
     text: str | None,
     text_not: Sequence[str] | str | None,
     features: Sequence[str] | None,
@@ -103,12 +105,15 @@ def search(
     distinct: bool = False,
     cursor: str | None = None,
 ) -> Call[answers.SearchAnswer]:
-    if image is None and id is None and text is None:
+    ids = [id] if isinstance(id, str) else list(id or ())
+    if not images and not ids and text is None:
         raise InvalidField("a search needs an image, an id or a text", "give at least one of them")
     avoided = [text_not] if isinstance(text_not, str) else list(text_not or ()) or None
-    if image is not None:
+    combined = combine if combine != "mean" else None
+    if images:
         form = _present(
-            id=id,
+            id=ids or None,
+            combine=combined,
             text=text,
             text_not=avoided,
             features=_listed(features),
@@ -120,9 +125,10 @@ def search(
             distinct="true" if distinct else None,
             cursor=cursor,
         )
-        return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), form=form, image=image)
+        return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), form=form, images=images)
     body = _present(
-        id=id,
+        id=ids[0] if len(ids) == 1 else ids or None,
+        combine=combined,
         text=text,
         text_not=avoided,
         features=None if features is None else list(features),
@@ -145,11 +151,11 @@ def similar(
 
 
 def tags(image: bytes) -> Call[tuple[answers.Tag, ...]]:
-    return Call("POST", "/v1/tags", parsing.listed("tags", answers.Tag), image=image)
+    return Call("POST", "/v1/tags", parsing.listed("tags", answers.Tag), images=[image])
 
 
 def caption(image: bytes) -> Call[str]:
-    return Call("POST", "/v1/caption", parsing.text("caption"), image=image)
+    return Call("POST", "/v1/caption", parsing.text("caption"), images=[image])
 
 
 def features() -> Call[tuple[answers.FeatureReport, ...]]:

@@ -14,14 +14,14 @@ HEADER = '''"""{}, for asyncio and trio.
 Made from `lookalike_client.{}` by ``python -m lookalike_client.generate``: change that file, not this one.
 """
 '''
-AWAITED = r"read_image|self\._send|self\._attempt|self\.page|self\.duplicate_page|self\.aclose|self\._http\.\w+"
+AWAITED = r"read_images?|self\._send|self\._attempt|self\.page|self\.duplicate_page|self\.aclose|self\._http\.\w+"
 RULES = (  # in order; ^ is the beginning of a line
     (r"\bblocking_jobs\b", "asynchronous_jobs"),
     (r"Speaks with one service; safe to share between threads\.", "`lookalike_client.Client` with every call awaited."),
     (r"^import time\n", ""),
     (r"^( +)time\.sleep", r"\1import anyio  # here, because the shell command imports this file and never awaits\n\n"
                           r"\1await anyio.sleep"),
-    (r"\bimage_bytes\b", "read_image"),
+    (r"\bimage(s?)_bytes\b", r"read_image\1"),
     (r"\b(Client|JobClient|BaseTransport|Iterator)\b(?!` )", r"Async\1"),
     (r"__(enter|exit)__", r"__a\1__"),
     (r"\bclose\b", "aclose"),

@@ -5,10 +5,11 @@ how they read an outcome.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar, cast
 
 import httpx
 
@@ -56,8 +57,8 @@ class Session:
             "headers": dict(call.headers),
             "timeout": httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
         }
-        if call.image is not None:
-            files = {"image": ("image", call.image, "application/octet-stream")}
+        if call.images:
+            files = [("image", ("image", image, "application/octet-stream")) for image in call.images]
             return arguments | {"data": dict(call.form), "files": files}
         return arguments if call.json is None else arguments | {"json": call.json}
 
@@ -141,6 +142,22 @@ def image_bytes(source: ImageSource) -> bytes:
     if isinstance(source, str) or not hasattr(source, "read"):
         raise TypeError(f"an image is bytes, a pathlib.Path or an open binary file, not {type(source).__name__}")
     return source.read()
+
+
+def images_bytes(sources: ImageSource | Sequence[ImageSource] | None) -> list[bytes]:
+    """Of none, one or several: a list or a tuple. Raises as `image_bytes` does."""
+    return [image_bytes(source) for source in _several(sources)]
+
+
+async def read_images(sources: ImageSource | Sequence[ImageSource] | None) -> list[bytes]:
+    """`images_bytes`, each in a thread."""
+    return [await read_image(source) for source in _several(sources)]
+
+
+def _several(sources: ImageSource | Sequence[ImageSource] | None) -> Sequence[ImageSource]:
+    if sources is None:
+        return ()
+    return sources if isinstance(sources, list | tuple) else (cast(ImageSource, sources),)
 
 
 async def read_image(source: ImageSource) -> bytes:

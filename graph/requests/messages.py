@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lookalike_client.answers import (
     FeatureReport,
@@ -23,10 +23,13 @@ from storage.types.listings import Sort
 from storage.types.mutations import OnConflict, Outcome
 from storage.types.pictures import ImageRecord
 
+Combine = Literal["mean", "all"]
+
 __all__ = [
     "AddAnswer",
     "AddFeaturesRequest",
     "AddRequest",
+    "Combine",
     "FeatureReport",
     "ImagePage",
     "LibraryRoot",
@@ -82,13 +85,15 @@ class AddAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """One or more of image, id and text. text_not: sentences to keep away from. features: None asks all that can
-    answer. filter: which pictures may be found; None: all that are not missing. distinct: of pictures that are the same
-    only the best. cursor: of the page before. timeout_s: None takes the configured deadline.
+    """One or more of images, ids and text. combine: whether pictures near to all of these together are wanted, or near
+    to each. text_not: sentences to keep away from. features: None asks all that can answer. filter: which pictures may
+    be found; None: all that are not missing. distinct: of pictures that are the same only the best. cursor: of the page
+    before. timeout_s: None takes the configured deadline.
     """
 
-    image: bytes | None = None
-    id: str | None = None
+    images: tuple[bytes, ...] = ()
+    ids: tuple[str, ...] = ()
+    combine: Combine = "mean"
     text: str | None = None
     text_not: tuple[str, ...] = ()
     features: tuple[str, ...] | None = None

@@ -118,11 +118,12 @@ def _place_of(request: SearchRequest) -> int:
 
 def _mark(request: SearchRequest) -> str:
     """Tells one search from another."""
-    image = request.image or b""
     said = [
-        len(image), request.id, request.text, request.text_not, request.features, dict(request.weights),
-        dict(request.max_distance), {name: dict(own) for name, own in request.params.items()},
+        [len(image) for image in request.images], request.ids, request.combine, request.text, request.text_not,
+        request.features, dict(request.weights), dict(request.max_distance),
+        {name: dict(own) for name, own in request.params.items()},
         None if request.filter is None else filter_text(request.filter), request.distinct,
     ]  # fmt: skip
     whole = json.dumps(said, sort_keys=True, default=str).encode("ascii")
-    return blake2b(image[:MARKED_BYTES] + image[-MARKED_BYTES:] + whole, digest_size=8).hexdigest()
+    ends = [image[:MARKED_BYTES] + image[-MARKED_BYTES:] for image in request.images]
+    return blake2b(b"".join([*ends, whole]), digest_size=8).hexdigest()

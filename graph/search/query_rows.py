@@ -21,7 +21,7 @@ from graph.requests.messages import PartReport, PartStatus, SearchRequest
 from graph.requests.shards import Shards, image_not_found
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.ranking import DEPTH, PictureSize
-from graph.search.vector_query import VectorParams, weighted_query
+from graph.search.vector_query import VectorParams, mean_row, weighted_query
 from storage.errors import (
     DeadlineExceeded,
     ExtractorUnavailable,
@@ -43,7 +43,8 @@ GET_TEXT_MODEL = "get one: `lookalike models pull configs/semantic.yaml`, then `
 class QueryRows:
     """What a search asks with. deadline: of `time.perf_counter`. reports: how each feature fared so far.
 
-    sha256, pictures: of the request's pictures, once they are known. absent: what the stored picture is not to have.
+    sha256s, pictures: of the request's pictures, once they are known. absent: what a stored one is not to have.
+    views: by feature whose rows are views of several pictures, which view of its picture each row is.
     """
 
     request: SearchRequest
@@ -54,26 +55,22 @@ class QueryRows:
     metrics: CatalogMetrics
     deadline: float = 0.0
     reports: dict[str, PartReport] = field(default_factory=dict)
-    sha256: str | None = None
+    sha256s: set[str] = field(default_factory=set)
     pictures: list[PictureSize] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
+    views: dict[str, list[int]] = field(default_factory=dict)
 
     async def feature_queries(self, asked: Sequence[str]) -> list[FeatureQuery]:
         """Those of the asked features that could make their rows; the others are in ``reports``."""
-        prepared = None
-        if self.request.image is not None:
-            inputs = [self.extractors[name].served.image_input for name in asked]
-            prepared = await self.prepare(self.request.image, inputs)
-            self.sha256 = prepared.facts.sha256
-            self.pictures.append((prepared.facts.width, prepared.facts.height))
-        stored = await self._stored_features(asked)
+        inputs = [self.extractors[name].served.image_input for name in asked]
+        prepared = [await self.prepare(image, inputs) for image in self.request.images]
+        self.sha256s = {one.facts.sha256 for one in prepared}
+        self.pictures += [(one.facts.width, one.facts.height) for one in prepared]
+        stored = [await self._stored_features(image_id, asked) for image_id in self.request.ids]
         found = await all_of([self._feature_query(name, prepared, stored) for name in asked])
         return [query for query in found if query is not None]
 
-    async def _stored_features(self, asked: Sequence[str]) -> Mapping[str, FeatureRows]:
-        image_id = self.request.id
-        if image_id is None:
-            return {}
+    async def _stored_features(self, image_id: str, asked: Sequence[str]) -> Mapping[str, FeatureRows]:
         home, timeout_s = self.shards.of(image_id), self._time_left(self.timeouts.shard_s)
         stored = await home.ask(Features(image_id, tuple(asked)), timeout_s=timeout_s)
         if stored is None:
@@ -83,13 +80,13 @@ class QueryRows:
             [record] = await home.ask(Records((image_id,)), timeout_s=timeout_s)
             if record is None:
                 raise image_not_found(image_id)
-            self.absent = {name for name in asked if record.features.get(name) == "absent"}
+            self.absent |= {name for name in asked if record.features.get(name) == "absent"}
             if in_pixels:  # that a homography maps
                 self.pictures.append((record.width, record.height))
         return stored
 
     async def _feature_query(
-        self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows]
+        self, name: str, prepared: Sequence[PreparedPicture], stored: Sequence[Mapping[str, FeatureRows]]
     ) -> FeatureQuery | None:
         started = time.perf_counter()
         try:
@@ -112,29 +109,41 @@ class QueryRows:
         self.reports[name] = PartReport("ok", ms_since(started), left_out)
         request = self.request
         params, most = request.params.get(name, {}), request.max_distance.get(name)
-        return FeatureQuery(name, asked.rows, DEPTH, most, params, asked.extras, asked.fingerprint)
+        first, *others = asked
+        return FeatureQuery(name, first.rows, DEPTH, most, params, first.extras, first.fingerprint, tuple(others))
 
     async def _query_rows(
-        self, name: str, prepared: PreparedPicture | None, stored: Mapping[str, FeatureRows]
-    ) -> FeatureRows | None:
+        self, name: str, prepared: Sequence[PreparedPicture], stored: Sequence[Mapping[str, FeatureRows]]
+    ) -> list[FeatureRows] | None:
+        """One for each picture that others are to be near to. None where a stored one has none."""
         port, params = self.extractors[name], self.request.params.get(name, {})
         if port.kind == "words":
             WordParams.of(params)
             if self.request.text is not None:  # what is looked for is said, whatever words a picture has
-                return await self._words(port, self.request.text)
+                return [await self._words(port, self.request.text)]
         is_vector = is_vector_feature(port)
         vector_params = VectorParams.of(name, params) if is_vector else VectorParams()
-        pictures: list[FeatureRows] = []
-        if prepared is not None:
-            pictures.append(await self._extracted(port, prepared))
-        if name in stored:
-            pictures.append(port.select_views(stored[name], params))
-        if self.request.id is not None and name not in stored:
-            return None  # not half of what was asked for
+        if any(name not in own for own in stored):
+            return None  # not a part of what was asked for
+        pictures = await all_of([self._extracted(port, one) for one in prepared])
+        pictures += [port.select_views(own[name], params) for own in stored]
         texts, not_texts = await self._embedded(port)
-        if is_vector:
-            return weighted_query(pictures, texts, not_texts, vector_params)
-        return _together(pictures) if len(pictures) > 1 else pictures[0]
+        near_to_each = self.request.combine == "all" and len(pictures) > 1
+        groups = [[picture] for picture in pictures] if near_to_each else [pictures]
+        if not is_vector:
+            return [self._together(port, group) for group in groups]
+        if near_to_each and vector_params.aqe_n:
+            raise InvalidField(f"aqe_n of {name} does not go with combine=all", "expand queries that combine by mean")
+        return [weighted_query(group, texts, not_texts, vector_params) for group in groups]
+
+    def _together(self, port: ExtractorPort, pictures: Sequence[FeatureRows]) -> FeatureRows:
+        if len(pictures) == 1:
+            return pictures[0]
+        if port.kind == "dense":
+            return mean_row(pictures)
+        if port.kind == "binary":
+            self.views[port.name] = [view for picture in pictures for view in range(len(picture.rows))]
+        return _all_rows(pictures)
 
     async def _extracted(self, port: ExtractorPort, prepared: PreparedPicture) -> FeatureRows:
         want = port.served.image_input
@@ -211,7 +220,7 @@ def ms_since(started: float) -> float:
     return round((time.perf_counter() - started) * 1e3, 2)
 
 
-def _together(parts: Sequence[FeatureRows]) -> FeatureRows:
+def _all_rows(parts: Sequence[FeatureRows]) -> FeatureRows:
     """The rows of all, one after the other, with what belongs to them."""
     shared = set.intersection(*(set(part.extras) for part in parts))
     extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in sorted(shared)}

@@ -11,7 +11,7 @@ page a part of it. Where that part lies beyond these lists the shards are asked 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -39,6 +39,8 @@ from storage.errors import (
     LookalikeError,
 )
 from storage.types.searches import FeatureQuery, ShardAnswer
+
+MOST_PICTURES = 8  # to search with at once
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +90,7 @@ class SearchRun(ShardSearch):
             self.summaries.packed.update(Summaries.of(answer.summaries).packed)
         self._lists = {**self._lists, **{query.feature: self._asked_feature(query, answers) for query in queries}}
         features = list(self._lists.values())
-        exact = set() if self.sha256 is None else self.summaries.with_bytes(self.sha256)
+        exact = {image_id for sha256 in self.sha256s for image_id in self.summaries.with_bytes(sha256)}
         known = {candidate.id for candidate in self.order}
         ranked = merge(features, depth=depth, exact=exact)
         self.order += [candidate for candidate in ranked if candidate.id not in known]
@@ -106,7 +108,8 @@ class SearchRun(ShardSearch):
 
     def _asked_features(self) -> list[str]:
         request = self.request
-        if request.image is None and request.id is None and request.text is None:
+        has_pictures = bool(request.images or request.ids)
+        if not has_pictures and request.text is None:
             raise InvalidRequest("nothing to search for", "send an image, an id or a text")
         said = request.text is not None or request.text_not
         asked_ports(
@@ -126,7 +129,7 @@ class SearchRun(ShardSearch):
             raise InvalidField(
                 f"{', '.join(asked)}: cannot be searched by text", "ask a feature that understands text as well"
             )
-        if request.image is None and request.id is None:
+        if not has_pictures:
             return searched_by_text(self.extractors, asked, are_named=request.features is not None)
         return asked
 
@@ -149,8 +152,12 @@ class SearchRun(ShardSearch):
             "cosine" if spec is None else spec.metric,
             [in_query_pixels(answer.hits[name], self.pictures) for answer in answers if name in answer.hits],
             weight=self.request.weights.get(name, self.default_weights.get(name, 1.0)),
-            view_name=port.view_names(query.params),
+            view_name=self._view_names(port, query),
         )
+
+    def _view_names(self, port: ExtractorPort, query: FeatureQuery) -> Callable[[int], str] | None:
+        names, views = port.view_names(query.params), self.views.get(port.name)
+        return names if names is None or views is None else lambda row: names(views[row])
 
     def _is_a_gap(self, name: str, report: PartReport) -> bool:
         """A feature that is not set up here is no gap, unless the caller asked for it by name, or with a sentence."""
@@ -168,7 +175,8 @@ class SearchRun(ShardSearch):
             return DeadlineExceeded("no extractor answered in time", "try again, or allow more time")
         if statuses == {"no_match"}:
             return ImageNotFound(
-                f"the image {self.request.id!r} was stored without {', '.join(asked)}", "search it by another feature"
+                f"{' or '.join(map(repr, self.request.ids))} was stored without {', '.join(asked)}",
+                "search by another feature",
             )
         if statuses == {"unavailable"}:
             return ExtractorUnavailable(
@@ -220,7 +228,7 @@ class Searches:
         """
         names = {name for request in requests for name in request.features or self._extractors}
         inputs = {port.served.image_input for name, port in self._extractors.items() if name in names}
-        pictures = {request.image for request in requests if request.image is not None}
+        pictures = {image for request in requests for image in request.images}
         prepared = {image: await self._decoding.prepare(image, inputs) for image in pictures}
 
         async def prepare(data: bytes, _inputs: Iterable[ImageInput | None]) -> PreparedPicture:
@@ -234,8 +242,13 @@ class Searches:
         return await all_of([one(request) for request in requests])
 
     def _search_run(self, request: SearchRequest, prepare: Prepare) -> SearchRun:
-        if request.id is not None:
-            check_image_id(request.id)
+        for image_id in request.ids:
+            check_image_id(image_id)
+        pictures = len(request.images) + len(request.ids)
+        if pictures > MOST_PICTURES:
+            raise InvalidField(
+                f"{pictures} pictures to search with, the limit is {MOST_PICTURES}", "send fewer of image and id"
+            )
         if request.k > self._max_results:
             raise InvalidField(
                 f"k is {request.k}, the limit is {self._max_results}", f"ask for 1 to {self._max_results} results"

@@ -66,10 +66,11 @@ def weighted_query(
     not_texts: Sequence[FeatureRows],
     params: VectorParams,
 ) -> FeatureRows:
-    """One row, (1, D) of unit length. Raises `InvalidField` where nothing is left of it, `ExtractorFailed` where one
-    model has just taken over from another.
+    """One row, (1, D) of unit length: pictures count by their mean, as do sentences to keep away from. Raises
+    `InvalidField` where nothing is left of it, `ExtractorFailed` where one model has just taken over from another.
     """
-    parts = [(params.image_weight, rows) for rows in pictures] + [(params.text_weight, rows) for rows in texts]
+    parts = [(params.image_weight / len(pictures), rows) for rows in pictures]
+    parts += [(params.text_weight, rows) for rows in texts]
     parts += [(-params.not_weight / len(not_texts), rows) for rows in not_texts]
     fingerprint = parts[0][1].fingerprint
     if any(rows.fingerprint != fingerprint for _, rows in parts):
@@ -82,6 +83,12 @@ def weighted_query(
     if np.linalg.norm(total) < 1e-6:
         raise InvalidField("the parts of the query cancel each other out", "give one of them more weight")
     return FeatureRows(unit_rows(np.asarray(total, np.float32)), fingerprint=fingerprint)
+
+
+def mean_row(pictures: Sequence[FeatureRows]) -> FeatureRows:
+    """Of histograms, (1, D) each."""
+    mean = np.mean([picture.rows for picture in pictures], axis=0, dtype=np.float64)
+    return FeatureRows(np.asarray(mean, np.float32), fingerprint=pictures[0].fingerprint)
 
 
 def expanded_query(

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from numpy.typing import NDArray
+
 from storage.encoding.message_pack import pack, packed_array, unpack, unpacked_array
 from storage.encoding.summaries import Summaries
 from storage.filters.json_form import filter_from_json, filter_json
+from storage.types.features import FeatureRows, Vectors
 from storage.types.filters import Filter
 from storage.types.searches import FeatureQuery, Hit, ShardAnswer, ShardQuery
 
@@ -44,15 +47,23 @@ def _packed_filter(filter: Filter | None) -> dict[str, Any] | None:
 
 
 def _packed_query(query: FeatureQuery) -> list[Any]:
-    extras = {name: packed_array(array) for name, array in query.extras.items()}
-    rows = packed_array(query.rows)
-    return [query.feature, rows, query.k, query.max_distance, dict(query.params), extras, query.fingerprint]
+    rows, extras = _packed_rows(query.rows, query.extras)
+    others = [_packed_rows(other.rows, other.extras) for other in query.others]
+    return [query.feature, rows, query.k, query.max_distance, dict(query.params), extras, query.fingerprint, others]
+
+
+def _packed_rows(rows: Vectors, extras: Mapping[str, NDArray[Any]]) -> list[Any]:
+    return [packed_array(rows), {name: packed_array(array) for name, array in extras.items()}]
 
 
 def _query(packed: Sequence[Any]) -> FeatureQuery:
-    feature, rows, k, max_distance, params, extras, fingerprint = packed
-    arrays = {name: unpacked_array(array) for name, array in extras.items()}
-    return FeatureQuery(feature, unpacked_array(rows), k, max_distance, params, arrays, fingerprint)
+    feature, rows, k, max_distance, params, extras, fingerprint, others = packed
+    more = tuple(FeatureRows(unpacked_array(rows), extras=_arrays(extras)) for rows, extras in others)
+    return FeatureQuery(feature, unpacked_array(rows), k, max_distance, params, _arrays(extras), fingerprint, more)
+
+
+def _arrays(packed: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    return {name: unpacked_array(array) for name, array in packed.items()}
 
 
 def _packed_answer(answer: ShardAnswer) -> list[Any]:

@@ -13,6 +13,7 @@ from storage.index.query_expansion import ROW_WEIGHTS
 from storage.index.vector_index import check_rows
 from storage.keypoints.keypoint_rows import check_keypoints
 from storage.keypoints.search import LocalParams
+from storage.shard.each import queries_of_each
 from storage.shard.mutations import mutation_id
 from storage.shard.placement import shard_of
 from storage.tables.model_versions import ModelVersions, mismatch
@@ -108,6 +109,10 @@ def _unknown(image_id: str, name: str, versions: ModelVersions) -> UnknownFeatur
 
 def check_query(query: FeatureQuery, versions: ModelVersions) -> str | None:
     """Why this shard cannot answer the query, or None where it can."""
+    return next((reason for one in queries_of_each(query) if (reason := _check_one(one, versions))), None)
+
+
+def _check_one(query: FeatureQuery, versions: ModelVersions) -> str | None:
     key = versions.key_of(query.feature, query.fingerprint)
     if key is None:
         return _no_version(query, versions)

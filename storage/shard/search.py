@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -19,6 +19,7 @@ from storage.index.vector_index import Allowed, Neighbors, VectorIndex
 from storage.keypoints.search import Located, locate
 from storage.kv.store import ReadTransaction
 from storage.shard.checks import check_query
+from storage.shard.each import in_all, near_to_each, queries_of_each
 from storage.tables.schema import feature_table, record_by_handle
 from storage.types.features import FeatureRows, Handles, Vectors
 from storage.types.filters import Filter
@@ -28,6 +29,7 @@ from storage.upkeep.summary_cache import Picture, SummaryCache
 from storage.words.word_index import WordIndex
 from storage.words.word_search import FoundWords, find_words
 
+MOST_OF_EACH = 1000  # pictures with words, or keypoints, like those of one picture of several
 QUERY_FRAME = "query_frame"  # evidence for the router alone: which picture of the query, and the size of its frame
 
 
@@ -130,12 +132,16 @@ def _answer_together(
     index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], allowed: Allowed | None, pictures: _Pictures
 ) -> None:
     started = time.perf_counter()
-    plain = [query for _, query in asked if ROW_WEIGHTS not in query.extras]
+    plain = [query for _, query in asked if ROW_WEIGHTS not in query.extras and not query.others]
     of_plain = iter(search_feature(index, plain, allowed) if plain else ())
-    answers = [
-        search_feature(*expanded(index, query), allowed)[0] if ROW_WEIGHTS in query.extras else next(of_plain)
-        for _, query in asked
-    ]
+    answers = []
+    for _, query in asked:
+        if ROW_WEIGHTS in query.extras:
+            answers += search_feature(*expanded(index, query), allowed)
+        elif query.others:
+            answers.append(near_to_each(query, partial(search_feature, index, allowed=allowed), index.rows_count))
+        else:
+            answers.append(next(of_plain))
     took_ms = (time.perf_counter() - started) * 1e3
     for (draft, query), found in zip(asked, answers, strict=True):
         draft.took_ms[query.feature] = took_ms
@@ -154,13 +160,39 @@ def _answer_one_by_one(
     for draft, query in asked:
         started = time.perf_counter()
         if isinstance(index, WordIndex):
-            words = find_words(index, query, feature_of, allowed)
+            words = _words_of_each(index, query, feature_of, allowed)
             hits = [_word_hit(one, pictures, draft.summaries) for one in words]
         else:
-            located = locate(index, query, feature_of, allowed)
+            located = _located_in_each(index, query, feature_of, allowed)
             hits = [_located_hit(one, pictures, draft.summaries) for one in located]
         draft.hits[query.feature] = tuple(hits)
         draft.took_ms[query.feature] = (time.perf_counter() - started) * 1e3
+
+
+def _words_of_each(
+    index: WordIndex, query: FeatureQuery, feature_of: Callable[[int], FeatureRows], allowed: Allowed | None
+) -> list[FoundWords]:
+    queries = queries_of_each(query)
+    if len(queries) == 1:
+        return find_words(index, query, feature_of, allowed)
+    lists = [find_words(index, replace(one, k=MOST_OF_EACH), feature_of, allowed) for one in queries]
+    farthest = [max(own, key=lambda one: one.distance) for own in in_all(lists)]
+    return sorted(farthest, key=lambda one: (one.distance, one.handle))[: query.k]
+
+
+def _located_in_each(
+    index: VectorIndex, query: FeatureQuery, feature_of: Callable[[int], FeatureRows], allowed: Allowed | None
+) -> list[Located]:
+    """Each where the query's picture with the fewest inliers lies in it."""
+    queries = queries_of_each(query)
+    if len(queries) == 1:
+        return locate(index, query, feature_of, allowed)
+    lists = [
+        [replace(one, side=replace(one.side, frame=frame)) for one in locate(index, alone, feature_of, allowed)]
+        for frame, alone in enumerate(replace(one, k=MOST_OF_EACH) for one in queries)
+    ]
+    fewest = [min(own, key=lambda one: one.inliers) for own in in_all(lists)]
+    return sorted(fewest, key=lambda one: (-one.inliers, one.handle))[: query.k]
 
 
 def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, bytes]) -> Hit:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from numpy.typing import NDArray
 
-from storage.types.features import Vectors
+from storage.types.features import FeatureRows, Vectors
 from storage.types.filters import Filter
 from storage.types.pictures import Exif, ImageRecord
 
@@ -24,6 +24,7 @@ class FeatureQuery:
     k: hits wanted. max_distance: hits farther away are left out. params: the feature's own search parameters.
     extras: arrays that belong to the rows, such as keypoint positions.
     fingerprint: of what computed the rows; empty where that can only be the one in use.
+    others: further pictures that a hit is to be near to; its distance is then the largest over all of them.
     """
 
     feature: str
@@ -33,6 +34,7 @@ class FeatureQuery:
     params: Mapping[str, Any] = field(default_factory=dict)
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     fingerprint: str = ""
+    others: tuple[FeatureRows, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,6 +293,15 @@ class ClientSuite:
         assert 'name="weights"\r\n\r\n{"phash": 2}' in service.form
         assert 'name="k"\r\n\r\n3' in service.form
 
+    async def test_searches_by_several_pictures(self) -> None:
+        service = Service(reply(ANSWER))
+        await self.ask(service, "search", [b"one", b"two"], id=["a", "b"], combine="all")
+        assert service.form.count('; name="image"') == 2
+        assert service.form.count('name="id"') == 2
+        assert 'name="combine"\r\n\r\nall\r\n' in service.form
+        await self.ask(service, "search", id=("a", "b"))
+        assert service.body == {"id": ["a", "b"], "k": 20}
+
     async def test_searches_by_id_and_text_in_json(self) -> None:
         service = Service(reply(ANSWER))
         await self.ask(service, "search", id="x", text="a bridge", params={"phash": {"orientations": "all"}})

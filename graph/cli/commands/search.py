@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,15 +23,23 @@ MOST_SENTENCES = 5
 MOST_WORDS = 4
 MOST_TAGS = 3
 
-Image = Annotated[
-    Path | None, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="Picture to search with.")
+Images = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="IMAGE...", exists=True, dir_okay=False, help="Picture to search with, or several."),
+]
+CombineOption = Annotated[
+    Literal["mean", "all"],
+    typer.Option("--combine", help="Of several pictures: near to all of them together, or near to each."),
 ]
 Text = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="Sentence to search with.")]
 TextNot = Annotated[
     list[str] | None,
     typer.Option("--text-not", metavar="TEXT", help="Sentence to keep away from; may be given several times."),
 ]
-StoredId = Annotated[str | None, typer.Option("--id", metavar="ID", help="Stored picture to search with.")]
+StoredIds = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="ID", help="Stored picture to search with; may be given several times."),
+]
 Count = Annotated[int, typer.Option("-k", min=1, metavar="N", help="How many results.")]
 Features = Annotated[
     list[str] | None,
@@ -60,10 +68,11 @@ Params = Annotated[
 
 def search(
     context: typer.Context,
-    image: Image = None,
+    images: Images = None,
     text: Text = None,
     text_not: TextNot = None,
-    id: StoredId = None,
+    id: StoredIds = None,
+    combine: CombineOption = "mean",
     k: Count = 10,
     features: Features = None,
     weights: Weights = None,
@@ -76,12 +85,13 @@ def search(
     api_key: ApiKey = None,
 ) -> None:
     """Find pictures like an IMAGE, a stored one (--id), or what a sentence says (--text)."""
-    if image is None and text is None and id is None:
+    if not images and text is None and not id:
         raise InvalidField("search needs an IMAGE, --id or --text", "try: lookalike search photo.jpg")
     with connect(context, server, api_key) as client:
         answer = client.search(
-            image,
+            images,
             id=id,
+            combine=combine,
             text=text,
             text_not=text_not,
             k=k,

@@ -60,14 +60,14 @@ class ByImage(AmbienceFields):
     image: bytes = Field(description="the picture's file")
 
     def subject(self) -> dict[str, Any]:
-        return {"image": self.image}
+        return {"images": (self.image,)}
 
 
 class ById(AmbienceFields):
     image_id: ImageNumber = Field(description="of a stored picture", examples=[12])
 
     def subject(self) -> dict[str, Any]:
-        return {"id": str(self.image_id)}
+        return {"ids": (str(self.image_id),)}
 
 
 class ByText(AmbienceFields):

@@ -74,7 +74,7 @@ def search_request(settings: AppSettings, service: Service, fields: SearchFields
     subject, threshold = fields.subject(), fields.distance_threshold
     if len(subject.get("text", "")) > limits.max_text_characters:
         raise InvalidField(f"text: {len(subject['text'])} characters", f"send at most {limits.max_text_characters}")
-    params = {**fields.params(), **(service.params_by_id if "id" in subject else {})}
+    params = {**fields.params(), **(service.params_by_id if "ids" in subject else {})}
     within = {}
     if threshold is not None and service.scale is not None:
         within = {service.feature: threshold / service.scale * ROUNDING}

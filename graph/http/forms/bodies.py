@@ -35,7 +35,7 @@ from storage.errors import BodyTooLarge, InvalidField, InvalidRequest, Unsupport
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
-LISTS = ("features", "text_not")  # fields of a search that a form may repeat
+LISTS = ("id", "features", "text_not")  # fields of a search, beside image, that a form may repeat
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -79,26 +79,27 @@ def operation_id(request: Request) -> str | None:
 async def search_request(request: Request, settings: AppSettings) -> SearchRequest:
     """A search from a multipart form or a JSON object. Raises InvalidRequest, InvalidField, UnknownFeature."""
     kind, header = content_type(request)
-    image: bytes | None = None
+    images: tuple[bytes, ...] = ()
     if kind == JSON:
         fields = checked(SearchFields, json_object(await _small_body(request, settings.limits)))
     elif kind == MULTIPART:
         known = ("image", *SearchFields.model_fields)
-        form = read_form(await request.body(), header, settings.limits.max_form_fields, known, repeatable=LISTS)
-        image = _image(form) if "image" in form else None
+        limit = settings.limits.max_form_fields
+        form = read_form(await request.body(), header, limit, known, repeatable=("image", *LISTS))
+        images = _images(form)
         values: dict[str, Any] = _texts(form)
         values |= {name: [text_of(name, value) for value in form[name]] for name in LISTS if name in form}
         fields = checked(SearchFields, values)
     else:
         raise InvalidRequest(f"the Content-Type is {kind or 'missing'}", f"send {MULTIPART} or {JSON}")
-    if image is None and fields.id is None and fields.text is None:
+    if not images and fields.id is None and fields.text is None:
         if fields.text_not:
             raise InvalidField("text_not: there is nothing to search for", "say what to look for: image, id or text")
         raise InvalidRequest("nothing to search for", "send one or more of image, id and text")
-    return search_of(fields, settings, image)
+    return search_of(fields, settings, images)
 
 
-def search_of(fields: SearchFields, settings: AppSettings, image: bytes | None = None) -> SearchRequest:
+def search_of(fields: SearchFields, settings: AppSettings, images: tuple[bytes, ...] = ()) -> SearchRequest:
     """Raises InvalidField, UnknownFeature."""
     limits = settings.limits
     check_at_most("k", fields.k, limits.max_results)
@@ -106,8 +107,9 @@ def search_of(fields: SearchFields, settings: AppSettings, image: bytes | None =
     _check_sentences("text", () if fields.text is None else (fields.text,), limits.max_text_characters)
     _check_sentences("text_not", fields.text_not or (), limits.max_text_characters)
     return SearchRequest(
-        image=image,
-        id=None if fields.id is None else check_image_id(fields.id),
+        images=images,
+        ids=tuple(map(check_image_id, fields.id or ())),
+        combine=fields.combine,
         text=fields.text,
         text_not=tuple(fields.text_not or ()),
         features=None if fields.features is None else tuple(fields.features),
@@ -180,10 +182,15 @@ async def _small_body(request: Request, limits: Limits) -> bytes:
 def _image(form: Form) -> bytes:
     if "image" not in form:
         raise InvalidRequest("the form has no field 'image'", "send the picture as the file field 'image'")
-    [image] = form["image"]
-    if not image:
-        raise UnsupportedImage("the picture is empty: 0 bytes", "send the bytes of an image file")
+    [image] = _images(form)
     return image
+
+
+def _images(form: Form) -> tuple[bytes, ...]:
+    images = tuple(form.get("image", ()))
+    if not all(images):
+        raise UnsupportedImage("the picture is empty: 0 bytes", "send the bytes of an image file")
+    return images
 
 
 def _texts(form: Form) -> dict[str, Any]:

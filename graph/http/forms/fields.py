@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
 from graph.config.part_names import unknown_feature
+from graph.requests.messages import Combine
 from storage.errors import InvalidField, InvalidRequest, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -66,6 +67,12 @@ JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_if_text)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(_names)]
 Sentence = Annotated[str, Field(min_length=1)]
 Sentences = Annotated[list[Sentence], Field(max_length=16), BeforeValidator(_listed)]
+Ids = Annotated[
+    list[str],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 FilterField = Annotated[str | dict[str, Any], BeforeValidator(_text_or_object)]
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 FILTER_DESCRIPTION = (
@@ -91,7 +98,11 @@ class SearchFields(Fields):
         json_schema_extra={"examples": [{"id": "bridge.jpg", "k": 20}, {"text": "a bridge", "text_not": ["at night"]}]}
     )
 
-    id: str | None = Field(default=None, description="search with the stored features of this image")
+    id: Ids | None = Field(default=None, description="search with the stored features of this image, or of several")
+    combine: Combine = Field(
+        default="mean",
+        description="of several pictures: those near to all of them together (mean), or near to each (all)",
+    )
     text: Sentence | None = Field(default=None, description="search with a sentence")
     text_not: Sentences | None = Field(
         default=None, description="sentences to keep away from: one, or a list of at most 16"

@@ -182,7 +182,8 @@ def text(description: str, media_type: str) -> Responses:
 def form_body(model: type[BaseModel], *, image_required: bool = True) -> dict[str, Any]:
     """A multipart body with a picture and the model's fields."""
     schema = model.model_json_schema()
-    image = {"type": "string", "format": "binary", "description": "the picture's file"}
+    said = "the picture's file" if image_required else "the picture's file; repeated, of several"
+    image = {"type": "string", "format": "binary", "description": said}
     form: dict[str, Any] = {
         "type": "object",
         "properties": {"image": image, **without_null(schema["properties"])},

@@ -67,7 +67,7 @@ def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
     )
     async def similar(request: Request, id: Id) -> Response:
         asked = query_fields(request, SimilarFields, repeatable=frozenset({"features"}))
-        fields = SearchFields(id=image_id(request), features=asked.features, k=asked.k, filter=asked.filter)
+        fields = SearchFields(id=[image_id(request)], features=asked.features, k=asked.k, filter=asked.filter)
         return json_response(search_answer(await catalog().searches.search(search_of(fields, settings))))
 
     return router

@@ -29,7 +29,7 @@ def single(seed: int, *features: str, image_id: str = "7") -> AddFeaturesRequest
 
 async def found(service: LocalService, seed: int, feature: str) -> list[str]:
     answer = await service.catalog.searches.search(
-        SearchRequest(image=photo(seed), features=(feature,), max_distance={feature: 0.01})
+        SearchRequest(images=(photo(seed),), features=(feature,), max_distance={feature: 0.01})
     )
     return [result.id for result in answer.results]
 
@@ -94,11 +94,11 @@ async def test_an_image_that_was_stored_without_its_file_has_no_thumbnail(servic
 
 async def test_a_search_by_an_image_that_was_stored_without_a_feature_says_so(service: LocalService) -> None:
     await service.catalog.pictures.add_features(single(1, "phash"))
-    answer = await service.catalog.searches.search(SearchRequest(id="7"))
+    answer = await service.catalog.searches.search(SearchRequest(ids=("7",)))
     assert answer.features["color"].status == "no_match"
     assert (answer.partial, [result.id for result in answer.results]) == (False, ["7"])
     with pytest.raises(ImageNotFound, match="without color"):
-        await service.catalog.searches.search(SearchRequest(id="7", features=("color",)))
+        await service.catalog.searches.search(SearchRequest(ids=("7",), features=("color",)))
 
 
 async def test_file_names_lead_to_ids_in_every_shard(service: LocalService) -> None:

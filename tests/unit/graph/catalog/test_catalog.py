@@ -38,7 +38,7 @@ async def fill(service: LocalService, count: int = 8) -> None:
 
 async def test_an_added_picture_is_found_first_with_its_evidence(service: LocalService) -> None:
     await fill(service)
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(3), k=5))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(3),), k=5))
     best = answer.results[0]
     assert best.id == "photo-3"
     assert best.score == 1.0
@@ -53,7 +53,8 @@ async def test_an_added_picture_is_found_first_with_its_evidence(service: LocalS
 
 async def test_searches_side_by_side_have_each_its_answer_or_its_failure(service: LocalService) -> None:
     await fill(service)
-    requests = [SearchRequest(image=photo(seed), features=(name,)) for seed in (3, 4) for name in ("phash", "color")]
+    names = ("phash", "color")
+    requests = [SearchRequest(images=(photo(seed),), features=(name,)) for seed in (3, 4) for name in names]
     alone = [(await service.catalog.searches.search(request)).results for request in requests]
     together = await service.catalog.searches.search_each(requests)
     assert [answer.results for answer in together if isinstance(answer, SearchAnswer)] == alone
@@ -61,13 +62,13 @@ async def test_searches_side_by_side_have_each_its_answer_or_its_failure(service
     outcomes = [type(answer) for answer in await service.catalog.searches.search_each(requests)]
     assert outcomes == [SearchAnswer, ExtractorFailed] * 2
     with pytest.raises(InvalidField):
-        await service.catalog.searches.search_each([*requests, SearchRequest(image=photo(3), k=10_000)])
+        await service.catalog.searches.search_each([*requests, SearchRequest(images=(photo(3),), k=10_000)])
 
 
 async def test_a_search_by_id_answers_as_one_by_the_picture(service: LocalService) -> None:
     await fill(service)
-    by_id = await service.catalog.searches.search(SearchRequest(id="photo-2"))
-    by_picture = await service.catalog.searches.search(SearchRequest(image=photo(2)))
+    by_id = await service.catalog.searches.search(SearchRequest(ids=("photo-2",)))
+    by_picture = await service.catalog.searches.search(SearchRequest(images=(photo(2),)))
     assert [(result.id, dict(result.matches)) for result in by_id.results] == [
         (result.id, dict(result.matches)) for result in by_picture.results
     ]
@@ -77,7 +78,7 @@ async def test_a_mirrored_picture_finds_its_original_and_says_that_it_is_mirrore
     await fill(service)
     mirrored = as_jpeg(ImageOps.mirror(Image.open(io.BytesIO(photo(4)))))
     answer = await service.catalog.searches.search(
-        SearchRequest(image=mirrored, features=("phash",), max_distance={"phash": 64})
+        SearchRequest(images=(mirrored,), features=("phash",), max_distance={"phash": 64})
     )
     assert [result.id for result in answer.results] == ["photo-4"]
     assert answer.results[0].matches["phash"]["view"] == "mirrored"
@@ -85,7 +86,7 @@ async def test_a_mirrored_picture_finds_its_original_and_says_that_it_is_mirrore
 
 async def test_only_the_asked_features_answer(service: LocalService) -> None:
     await fill(service, 2)
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(0), features=("color",)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(0),), features=("color",)))
     assert set(answer.features) == {"color"}
     assert all(set(result.matches) == {"color"} for result in answer.results)
 
@@ -98,7 +99,7 @@ async def test_a_taken_id_is_refused_skipped_or_replaced_as_asked(service: Local
     assert skipped.outcome == "skipped"
     replaced = await service.catalog.pictures.add(AddRequest(photo(2), id="a", on_conflict="replace"))
     assert replaced.outcome == "replaced"
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(2)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(2),)))
     assert [result.matches["phash"]["distance"] for result in answer.results] == [0]
 
 
@@ -124,7 +125,7 @@ async def test_a_deleted_picture_is_gone_everywhere(service: LocalService) -> No
     for lookup in (pictures.get, pictures.thumbnail, pictures.delete):
         with pytest.raises(ImageNotFound):
             await lookup("photo-1")
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(1)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(1),)))
     assert "photo-1" not in [result.id for result in answer.results]
 
 
@@ -143,7 +144,7 @@ async def test_pages_hold_every_picture_once_in_the_order_of_ids(service: LocalS
 async def test_a_feature_that_fails_is_named_and_the_others_answer(service: LocalService) -> None:
     await fill(service, 3)
     service.extractors["phash"].failure = ExtractorFailed("it crashed")
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(1)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(1),)))
     assert answer.partial
     assert answer.features["phash"].status == "error"
     assert answer.features["color"].status == "ok"
@@ -153,7 +154,7 @@ async def test_a_feature_that_fails_is_named_and_the_others_answer(service: Loca
 async def test_a_late_feature_is_a_timeout(service: LocalService) -> None:
     await fill(service, 1)
     service.extractors["phash"].failure = DeadlineExceeded("late")
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(0)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(0),)))
     assert answer.features["phash"].status == "timeout"
     assert answer.partial
 
@@ -161,8 +162,8 @@ async def test_a_late_feature_is_a_timeout(service: LocalService) -> None:
 async def test_a_feature_that_is_not_set_up_is_no_gap_unless_it_was_asked_for(service: LocalService) -> None:
     await fill(service, 1)
     service.extractors["phash"].failure = ExtractorUnavailable("no model", "lookalike models pull")
-    assert not (await service.catalog.searches.search(SearchRequest(image=photo(0)))).partial
-    asked = await service.catalog.searches.search(SearchRequest(image=photo(0), features=("phash", "color")))
+    assert not (await service.catalog.searches.search(SearchRequest(images=(photo(0),)))).partial
+    asked = await service.catalog.searches.search(SearchRequest(images=(photo(0),), features=("phash", "color")))
     assert asked.partial
     assert asked.features["phash"].status == "unavailable"
 
@@ -171,16 +172,16 @@ async def test_a_search_that_nothing_answered_is_an_error_and_not_an_empty_answe
     await fill(service, 1)
     service.extractors["phash"].failure = DeadlineExceeded("late")
     with pytest.raises(DeadlineExceeded):
-        await service.catalog.searches.search(SearchRequest(image=photo(0), features=("phash",)))
+        await service.catalog.searches.search(SearchRequest(images=(photo(0),), features=("phash",)))
     service.extractors["phash"].failure = ExtractorFailed("it crashed")
     with pytest.raises(ExtractorFailed):
-        await service.catalog.searches.search(SearchRequest(image=photo(0), features=("phash",)))
+        await service.catalog.searches.search(SearchRequest(images=(photo(0),), features=("phash",)))
 
 
 async def test_a_missing_shard_is_named(service: LocalService) -> None:
     await fill(service)
     service.shards[1].failure = ShardUnavailable("down")
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(0)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(0),)))
     assert answer.missing_shards == (1,)
     assert answer.partial
     assert (await service.catalog.service.stats()).missing_shards == (1,)
@@ -191,7 +192,7 @@ async def test_without_any_shard_a_search_is_an_error(service: LocalService) -> 
     for shard in service.shards:
         shard.failure = ShardUnavailable("down")
     with pytest.raises(ShardUnavailable):
-        await service.catalog.searches.search(SearchRequest(image=photo(0)))
+        await service.catalog.searches.search(SearchRequest(images=(photo(0),)))
 
 
 async def test_a_write_whose_answer_was_lost_is_repeated_and_done_once(service: LocalService) -> None:
@@ -215,14 +216,14 @@ async def test_a_feature_that_was_down_is_pending_and_filled_in_later(service: L
     added = await service.catalog.pictures.add(AddRequest(photo(1), id="a"))
     assert added.record.features == {"phash": "ok", "color": "pending"}
     assert (await service.catalog.service.stats()).pending["color"] == 1
-    by_id = await service.catalog.searches.search(SearchRequest(id="a"))
+    by_id = await service.catalog.searches.search(SearchRequest(ids=("a",)))
     assert by_id.features["color"].status == "pending"
     assert await service.pending.fill() == 0
 
     service.extractors["color"].failure = None
     assert await service.pending.fill() == 1
     assert (await service.catalog.pictures.get("a")).features == {"phash": "ok", "color": "ok"}
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(1), features=("color",)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(1),), features=("color",)))
     assert answer.results[0].id == "a"
     assert (await service.catalog.service.stats()).pending["color"] == 0
 
@@ -238,12 +239,12 @@ async def test_bytes_that_are_no_picture_are_refused_and_nothing_is_stored(servi
     ("request_", "error"),
     [
         (SearchRequest(), InvalidRequest),
-        (SearchRequest(id="nobody"), ImageNotFound),
-        (SearchRequest(image=b"x", features=("phahs",)), UnknownFeature),
-        (SearchRequest(image=b"x", weights={"phahs": 1.0}), UnknownFeature),
+        (SearchRequest(ids=("nobody",)), ImageNotFound),
+        (SearchRequest(images=(b"x",), features=("phahs",)), UnknownFeature),
+        (SearchRequest(images=(b"x",), weights={"phahs": 1.0}), UnknownFeature),
         (SearchRequest(text="a red circle"), InvalidField),
-        (SearchRequest(image=b"x", k=100_000), InvalidField),
-        (SearchRequest(id="x" * 300), InvalidField),
+        (SearchRequest(images=(b"x",), k=100_000), InvalidField),
+        (SearchRequest(ids=("x" * 300,)), InvalidField),
     ],
 )
 async def test_a_search_that_cannot_be_answered_says_why(
@@ -257,7 +258,7 @@ async def test_a_sentence_without_a_model_for_sentences_says_how_to_get_one(serv
     with pytest.raises(InvalidField, match="no model for sentences is configured") as refused:
         await service.catalog.searches.search(SearchRequest(text="a red bridge"))
     with pytest.raises(InvalidField, match="no model for sentences is configured"):  # it would be left out in silence
-        await service.catalog.searches.search(SearchRequest(image=photo(1), text="a red bridge"))
+        await service.catalog.searches.search(SearchRequest(images=(photo(1),), text="a red bridge"))
     for hint in (refused.value.hint, refused.value.shell_hint):
         assert "lookalike models pull configs/semantic.yaml" in hint
         assert "lookalike serve configs/semantic.yaml" in hint
@@ -266,8 +267,8 @@ async def test_a_sentence_without_a_model_for_sentences_says_how_to_get_one(serv
 async def test_a_bad_parameter_of_a_feature_is_the_callers_fault(service: LocalService) -> None:
     await fill(service, 1)
     for request in (
-        SearchRequest(image=photo(0), params={"phash": {"orientations": "upside"}}),
-        SearchRequest(id="photo-0", params={"phash": {"orientations": "upside"}}),
+        SearchRequest(images=(photo(0),), params={"phash": {"orientations": "upside"}}),
+        SearchRequest(ids=("photo-0",), params={"phash": {"orientations": "upside"}}),
     ):
         with pytest.raises(InvalidField):
             await service.catalog.searches.search(request)

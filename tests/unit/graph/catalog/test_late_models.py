@@ -52,7 +52,7 @@ async def arrive(service: LocalService, weights: Path, content: str) -> None:
 
 
 async def found(service: LocalService, seed: int, **asked: object) -> SearchAnswer:
-    request = SearchRequest(image=photo(seed), features=("fake_model",), **asked)  # type: ignore[arg-type]
+    request = SearchRequest(images=(photo(seed),), features=("fake_model",), **asked)  # type: ignore[arg-type]
     return await service.catalog.searches.search(request)
 
 
@@ -65,7 +65,7 @@ async def test_without_its_model_a_feature_says_why_and_everything_else_works(
     assert (told.state, told.version) == ("unavailable", None)
     assert f"no weights at {weights}" in told.reason
     assert "write the file" in told.reason
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(1)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(1),)))
     assert answer.results[0].id == "photo-1"
     assert answer.features["fake_model"].status == "unavailable"
     assert str(weights) in answer.features["fake_model"].reason
@@ -98,9 +98,9 @@ async def test_what_a_model_made_is_searched_by_id_even_when_the_model_is_gone(
     with serving(tmp_path, weights) as again:
         await again.models.look()
         assert (await report(again)).state == "unavailable"
-        by_id = await again.catalog.searches.search(SearchRequest(id="photo-2", features=("fake_model",)))
+        by_id = await again.catalog.searches.search(SearchRequest(ids=("photo-2",), features=("fake_model",)))
         assert by_id.results[0].id == "photo-2"
-        answer = await again.catalog.searches.search(SearchRequest(image=photo(2)))
+        answer = await again.catalog.searches.search(SearchRequest(images=(photo(2),)))
         assert answer.features["fake_model"].status == "unavailable"
 
 
@@ -121,7 +121,7 @@ async def test_another_model_is_refused_with_the_command_that_moves_over(
             await found(again, 2)
         assert "a backfill of 'fake_model'" in str(refusal.value)
         assert await add(again, 3) == {"phash": "ok", "fake_model": "pending"}
-        assert (await again.catalog.searches.search(SearchRequest(image=photo(3)))).results[0].id == "photo-3"
+        assert (await again.catalog.searches.search(SearchRequest(images=(photo(3),)))).results[0].id == "photo-3"
 
 
 async def test_the_older_model_goes_on_answering_where_it_can_still_be_loaded(
@@ -223,7 +223,7 @@ async def test_a_bad_parameter_is_the_callers_fault(
 
 async def test_a_feature_that_understands_no_text_refuses_one(service: LocalService, weights: Path) -> None:
     await arrive(service, weights, "one")
-    request = SearchRequest(image=photo(1), text="a bridge", features=("phash",))
+    request = SearchRequest(images=(photo(1),), text="a bridge", features=("phash",))
     with pytest.raises(InvalidField, match="cannot be searched by text"):
         await service.catalog.searches.search(request)
 

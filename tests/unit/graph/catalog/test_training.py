@@ -47,7 +47,7 @@ async def test_every_shard_is_trained_and_its_pictures_are_found_as_before(servi
     assert all(shard.rows > 0 and shard.lists > 1 and shard.took_s >= 0 for shard in training.shards)
     kinds = {report.name: report.index_kind for report in await service.catalog.service.features()}
     assert kinds == {"local": "inverted_file", "color": "exact"}
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(1), features=("local",)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(1),), features=("local",)))
     assert answer.results[0].id == id_in_shard(1)
     assert [report.problems for report in await service.catalog.service.verify()] == [(), (), ()]
 

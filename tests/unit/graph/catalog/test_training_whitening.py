@@ -96,7 +96,7 @@ async def test_where_a_shard_fails_the_others_get_their_former_whitening_back(
     with pytest.raises(ShardUnavailable):
         await service.catalog.service.train("fake_model")
     assert whitenings(service) == before
-    answer = await service.catalog.searches.search(SearchRequest(image=photo(50)))
+    answer = await service.catalog.searches.search(SearchRequest(images=(photo(50),)))
     assert answer.results[0].id == "photo-50"
     assert all(not report.problems for report in await service.catalog.service.verify())
 

@@ -53,9 +53,11 @@ async def test_words_are_found_by_text_and_by_picture(service: LocalService) -> 
         "circ": "poster",
     }.items():
         assert ids(await catalog.searches.search(SearchRequest(text=text))) == [found]
-    [best, *_] = (await catalog.searches.search(SearchRequest(image=sign("RED CIRCLE"), features=("text",)))).results
+    [best, *_] = (
+        await catalog.searches.search(SearchRequest(images=(sign("RED CIRCLE"),), features=("text",)))
+    ).results
     assert (best.id, best.matches["text"]["distance"]) == ("poster", 0)
-    assert ids(await catalog.searches.search(SearchRequest(id="menu", features=("text",)))) == ["menu"]
+    assert ids(await catalog.searches.search(SearchRequest(ids=("menu",), features=("text",)))) == ["menu"]
 
 
 async def test_the_evidence_lies_in_the_stored_picture(service: LocalService) -> None:
@@ -72,7 +74,7 @@ async def test_the_evidence_lies_in_the_stored_picture(service: LocalService) ->
 
 async def test_a_picture_without_words_matches_nothing(service: LocalService) -> None:
     catalog = (await filled(service)).catalog
-    answer = await catalog.searches.search(SearchRequest(image=photo(1), features=("text",)))
+    answer = await catalog.searches.search(SearchRequest(images=(photo(1),), features=("text",)))
     assert (ids(answer), answer.partial) == ([], False)
     record = await catalog.pictures.get("photo")
     assert record.features["text"] == "ok"

@@ -262,8 +262,8 @@ class FakeCatalog:
     async def search(self, request: SearchRequest) -> SearchAnswer:
         await self._enter()
         self.searched.append(request)
-        if request.id is not None:
-            await self.get(request.id)
+        for image_id in request.ids:
+            await self.get(image_id)
         matches: Any = {"phash": {"distance": 4, "rank": 1}}
         result = SearchResult("a/b.jpg", 0.93, matches, 640, 480, {"title": "ü"}, ANNOTATIONS)
         bare = SearchResult("c.jpg", 0.5, matches, 640, 480)

@@ -71,46 +71,57 @@ def by_pages(service: LocalService, request: SearchRequest) -> list[SearchResult
         request = replace(request, cursor=answer.next_cursor)
 
 
-SUBJECTS: list[dict[str, Any]] = [
-    {"image": photo(3)},
-    {"id": "0007"},
-    {"text": "a bridge", "features": ("fake",)},
-    {"image": photo(3), "text": "a bridge", "text_not": ("a dog",)},
-]
-requests = st.builds(
-    lambda subject, features, **rest: SearchRequest(**{"features": features, **subject, **rest}),
-    st.sampled_from(SUBJECTS),
-    st.sampled_from([None, FEATURES, ("color", "fake")]),
-    weights=st.dictionaries(st.sampled_from(FEATURES), st.sampled_from([0.0, 0.5, 3.0])),
-    max_distance=st.dictionaries(st.just("color"), st.sampled_from([0.5, 1.0, 2.0])),
-    params=st.sampled_from([{}, {"fake": {"aqe_n": 3}}, {"fake": {"aqe_n": 100, "aqe_alpha": 1}}]),
-    filter=st.sampled_from([None, parse_filter("metadata.odd = 1"), parse_filter("not id in ['0007', '0008']")]),
-    distinct=st.booleans(),
+SUBJECTS: dict[str, dict[str, Any]] = {
+    "picture": {"images": (photo(3),)},
+    "stored": {"ids": ("0007",)},
+    "several": {"images": (photo(3), photo(4)), "ids": ("0007",)},
+    "each": {"images": (photo(3),), "ids": ("0007", "0031"), "combine": "all"},
+    "sentence": {"text": "a bridge", "features": ("fake",)},
+    "picture and sentences": {"images": (photo(3),), "text": "a bridge", "text_not": ("a dog",)},
+}
+requests = st.fixed_dictionaries(
+    {
+        "features": st.sampled_from([None, FEATURES, ("color", "fake")]),
+        "weights": st.dictionaries(st.sampled_from(FEATURES), st.sampled_from([0.0, 0.5, 3.0])),
+        "max_distance": st.dictionaries(st.just("color"), st.sampled_from([0.5, 1.0, 2.0])),
+        "filter": st.sampled_from([None, parse_filter("metadata.odd = 1"), parse_filter("not id in ['0007', '0008']")]),
+        "distinct": st.booleans(),
+    }
 )
+expansions = st.sampled_from([{}, {"fake": {"aqe_n": 3}}, {"fake": {"aqe_n": 100, "aqe_alpha": 1}}])
 
 
-@given(requests, st.integers(1, MOST), st.integers(1, 2 * DEPTH))
+def request_of(subject: str, rest: dict[str, Any], expansion: dict[str, Any]) -> SearchRequest:
+    params = {} if subject == "each" else expansion
+    return SearchRequest(**{**rest, "params": params, **SUBJECTS[subject]})
+
+
+@given(st.sampled_from([*SUBJECTS]), requests, expansions, st.integers(1, MOST), st.integers(1, 2 * DEPTH))
 @settings(max_examples=40, phases=[Phase.generate])
 @pytest.mark.slow
 def test_the_first_of_a_larger_k_are_the_answer_for_a_smaller(
-    service: LocalService, request: SearchRequest, larger: int, smaller: int
+    service: LocalService, subject: str, rest: dict[str, Any], expansion: dict[str, Any], larger: int, smaller: int
 ) -> None:
+    request = request_of(subject, rest, expansion)
     whole = search(service, replace(request, k=MOST)).results
     assert search(service, replace(request, k=larger)).results == whole[:larger]
     assert search(service, replace(request, k=smaller)).results == whole[:smaller]
 
 
-@given(requests, st.sampled_from([17, DEPTH, 130]))
+@given(st.sampled_from([*SUBJECTS]), requests, expansions, st.sampled_from([17, DEPTH, 130]))
 @settings(max_examples=15, phases=[Phase.generate])
 @pytest.mark.slow
-def test_pages_are_parts_of_that_order(service: LocalService, request: SearchRequest, k: int) -> None:
+def test_pages_are_parts_of_that_order(
+    service: LocalService, subject: str, rest: dict[str, Any], expansion: dict[str, Any], k: int
+) -> None:
+    request = request_of(subject, rest, expansion)
     whole = search(service, replace(request, k=MOST))
     assert whole.next_cursor is None
     assert tuple(by_pages(service, replace(request, k=k))) == whole.results
 
 
 def test_pictures_beyond_every_list_follow_and_none_is_left_out(service: LocalService) -> None:
-    request = SearchRequest(image=photo(3))
+    request = SearchRequest(images=(photo(3),))
     found = [result.id for result in search(service, replace(request, k=MOST)).results]
     assert sorted(found) == [f"{number:04d}" for number in range(PICTURES)]
     alone = [search(service, replace(request, features=(name,), k=DEPTH)) for name in FEATURES]
@@ -128,9 +139,9 @@ def test_a_page_within_the_lists_asks_the_shards_once(service: LocalService, mon
             return await plain(query, timeout_s=timeout_s)
 
         monkeypatch.setattr(shard, "search", counted)
-    search(service, SearchRequest(image=photo(3), features=("phash",), k=DEPTH))
+    search(service, SearchRequest(images=(photo(3),), features=("phash",), k=DEPTH))
     assert asked == [DEPTH] * len(service.shards)
-    search(service, SearchRequest(image=photo(3), features=("phash",), k=DEPTH + 1))
+    search(service, SearchRequest(images=(photo(3),), features=("phash",), k=DEPTH + 1))
     assert sorted(asked) == [DEPTH] * (2 * len(service.shards)) + [MOST] * len(service.shards)
 
 
@@ -140,7 +151,7 @@ async def test_a_search_by_keypoints_finds_the_same_whatever_k_is(tmp_path: Path
         for number in range(30):
             await service.catalog.pictures.add(AddRequest(photo(1, (200, 150)), id=f"copy-{number}"))
             await service.catalog.pictures.add(AddRequest(photo(number, (40, 30)), id=f"other-{number}"))
-        request = SearchRequest(image=photo(1, (200, 150)))
+        request = SearchRequest(images=(photo(1, (200, 150)),))
         whole = (await service.catalog.searches.search(replace(request, k=100))).results
         assert sum("local" in result.matches for result in whole) >= 24
         for k in (1, 4, 20, 25, 50):

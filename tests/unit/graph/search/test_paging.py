@@ -13,7 +13,7 @@ from storage.errors import InvalidField
 from storage.filters.text_form import parse_filter
 from tests.unit.graph.local_catalog import LocalService, local_service, photo
 
-ASKED = SearchRequest(image=photo(3), features=("phash",), k=4)
+ASKED = SearchRequest(images=(photo(3),), features=("phash",), k=4)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def test_of_equal_pictures_only_the_best_comes_and_the_page_is_full(servic
         {"features": ("color",)},
         {"filter": parse_filter("width > 1")},
         {"distinct": True},
-        {"image": photo(4)},
+        {"images": (photo(4),)},
     ],
 )
 async def test_a_cursor_belongs_to_one_search(service: LocalService, other: dict[str, object]) -> None:

@@ -66,6 +66,19 @@ def test_options_that_are_given_several_times_all_count(run: Run) -> None:
     }
 
 
+def test_several_pictures_are_searched_by_together(run: Run, tmp_path: Path) -> None:
+    photo, other = tmp_path / "photo.jpg", tmp_path / "other.jpg"
+    photo.write_bytes(b"the picture")
+    other.write_bytes(b"another picture")
+    service = Service(reply(WHOLE))
+    given = (str(photo), str(other), "--id", "a", "--id", "b", "--combine", "all")
+    assert run(service, "search", *given).exit_code == 0
+    assert "the picture" in service.form
+    assert "another picture" in service.form
+    assert service.form.count('name="id"') == 2
+    assert 'name="combine"\r\n\r\nall\r\n' in service.form
+
+
 @pytest.mark.usefixtures("terminal")
 def test_an_id_is_never_broken_over_many_lines(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")

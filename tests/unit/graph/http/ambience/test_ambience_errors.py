@@ -62,7 +62,7 @@ async def test_ids_are_the_decimal_strings_of_version_1(
     scripted_http: httpx.AsyncClient, scripted: ScriptedCatalog, given: Any, stored: str | None
 ) -> None:
     await scripted_http.post(BY_ID, json={"image_id": given, "k": 1})
-    assert scripted.searched[-1].id == (stored or str(given))
+    assert scripted.searched[-1].ids == (stored or str(given),)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ async def test_every_service_is_searched_with_the_gateways_parameters(
     assert await scripted_original.reverse_search(JPEG) == {}
     asked = {request.features: request for request in scripted.searched}
     assert [*asked] == [("phash",), ("global",), ("local",), ("color",), ("image_text",)]
-    assert all(request.image == JPEG for request in asked.values())
+    assert all(request.images == (JPEG,) for request in asked.values())
     assert asked[("phash",)].max_distance == pytest.approx({"phash": 64})
     assert {request.k for features, request in asked.items() if features != ("phash",)} == {200}
     assert asked[("local",)].params == {"local": {"candidates": 100, "min_inliers": 4}}

@@ -45,10 +45,10 @@ async def test_expansion_is_asked_for_with_both_of_its_numbers(
     common: dict[str, Any] = {"features": (feature,), "k": 5, "weights": {feature: 1.0}}
     expanded = {**common, "params": {feature: {"aqe_n": 3, "aqe_alpha": 2.5}}}
     assert scripted.searched == [
-        SearchRequest(image=JPEG, **expanded),
-        SearchRequest(id="7", **expanded),
-        SearchRequest(image=JPEG, **common),
-        SearchRequest(image=JPEG, **common),
+        SearchRequest(images=(JPEG,), **expanded),
+        SearchRequest(ids=("7",), **expanded),
+        SearchRequest(images=(JPEG,), **common),
+        SearchRequest(images=(JPEG,), **common),
     ]
 
 
@@ -85,6 +85,7 @@ async def test_keypoints_are_counted_the_most_first(
     assert await scripted_original.by_image("local_features", JPEG) == rows
     assert scripted.searched[-1].k == 1000
     assert await scripted_original.by_id("local_features", 12, k=2) == rows[:2]
+    assert [request.params for request in scripted.searched] == [{"local": {"candidates": n}} for n in (100, 24)]
 
 
 @pytest.mark.parametrize(("asked", "fewest"), [(1, 4), (4, 4), (20, 20), (5000, 1000)])
@@ -102,7 +103,9 @@ async def test_every_parameter_of_keypoints_is_taken_and_the_fewest_matches_coun
     }
     await scripted_original.by_image("local_features", JPEG, **numbers)
     await scripted_original.by_id("local_features", 12, **numbers)
-    assert [request.params for request in scripted.searched] == [{"local": {"min_inliers": fewest}}] * 2
+    assert [request.params for request in scripted.searched] == [
+        {"local": {"candidates": 100, "min_inliers": fewest}}
+    ] * 2
     assert [request.k for request in scripted.searched] == [200, 200]
 
 

@@ -49,7 +49,7 @@ async def test_an_id_comes_through_every_route_when_it_is_encoded(
     assert (await client.get(f"{url}/thumbnail")).content == THUMBNAIL + image_id.encode()
     assert (await client.get(f"{url}/file")).content == JPEG
     assert (await client.get(f"{url}/similar")).status_code == 200
-    assert catalog.searched[0].id == image_id
+    assert catalog.searched[0].ids == (image_id,)
     assert (await client.delete(url)).status_code == 204
 
 

@@ -24,7 +24,7 @@ async def asked(client: httpx.AsyncClient, catalog: FakeCatalog, **request: Any)
 
 
 async def test_a_picture_alone_asks_every_feature_for_twenty(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
-    assert await asked(client, catalog, files=PICTURE) == SearchRequest(image=JPEG)
+    assert await asked(client, catalog, files=PICTURE) == SearchRequest(images=(JPEG,))
 
 
 async def test_the_answer_has_the_documented_shape(client: httpx.AsyncClient) -> None:
@@ -52,7 +52,7 @@ async def test_every_field_of_a_form_arrives(client: httpx.AsyncClient, catalog:
         "params": '{"phash": {"views": "all"}}',
     }
     assert await asked(client, catalog, files=PICTURE, data=data) == SearchRequest(
-        image=JPEG,
+        images=(JPEG,),
         features=("phash", "color"),
         k=7,
         weights={"phash": 2.0},
@@ -70,7 +70,7 @@ async def test_a_json_search_by_id_and_text(client: httpx.AsyncClient, catalog: 
     await client.post("/v1/images", files=PICTURE, data={"id": "a"})
     body = {"id": "a", "text": "a dog", "features": ["phash"], "k": 3, "weights": {"phash": 0}}
     request = await asked(client, catalog, json=body)
-    assert request == SearchRequest(id="a", text="a dog", features=("phash",), k=3, weights={"phash": 0.0})
+    assert request == SearchRequest(ids=("a",), text="a dog", features=("phash",), k=3, weights={"phash": 0.0})
 
 
 async def test_a_json_search_takes_features_with_commas_too(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
@@ -98,7 +98,18 @@ async def test_sentences_to_keep_away_from_may_be_repeated_in_a_form(
     client: httpx.AsyncClient, catalog: FakeCatalog, given: Any, sentences: tuple[str, ...]
 ) -> None:
     request = await asked(client, catalog, files=PICTURE, data={"text_not": given})
-    assert request == SearchRequest(image=JPEG, text_not=sentences)
+    assert request == SearchRequest(images=(JPEG,), text_not=sentences)
+
+
+async def test_pictures_and_ids_may_be_repeated(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
+    for image_id in ("a", "b,c"):
+        await client.post("/v1/images", files=PICTURE, data={"id": image_id})
+    form = [("image", ("1.jpg", JPEG)), ("image", ("2.jpg", JPEG + b"2")), ("id", (None, "a")), ("id", (None, "b,c"))]
+    request = await asked(client, catalog, files=[*form, ("combine", (None, "all"))])
+    assert request == SearchRequest(images=(JPEG, JPEG + b"2"), ids=("a", "b,c"), combine="all")
+    request = await asked(client, catalog, json={"id": ["a", "b,c"], "combine": "mean"})
+    assert request == SearchRequest(ids=("a", "b,c"))
+    assert await asked(client, catalog, json={"id": "b,c"}) == SearchRequest(ids=("b,c",))
 
 
 async def test_a_search_for_nothing_but_what_to_keep_away_from_is_422(
@@ -120,7 +131,7 @@ async def test_similar_searches_by_the_stored_image(client: httpx.AsyncClient, c
     await client.post("/v1/images", files=PICTURE, data={"id": "a"})
     answer = await client.get("/v1/images/a/similar", params={"features": "phash", "k": 5})
     assert answer.status_code == 200
-    assert catalog.searched == [SearchRequest(id="a", features=("phash",), k=5)]
+    assert catalog.searched == [SearchRequest(ids=("a",), features=("phash",), k=5)]
     assert (await client.get("/v1/images/b/similar")).status_code == 404
 
 
@@ -136,6 +147,9 @@ async def test_a_k_out_of_range_is_422_in_a_form_and_in_a_query(client: httpx.As
 
 
 FAULTS: list[tuple[dict[str, Any], str, str]] = [
+    ({"id": []}, "invalid_field", "id: "),
+    ({"id": ["a", 7]}, "invalid_field", "id"),
+    ({"id": "a", "combine": "each"}, "invalid_field", "combine: "),
     ({"k": True}, "invalid_field", "k: a number is wanted"),
     ({"k": None}, "invalid_field", "k: "),
     ({"features": []}, "invalid_field", "features: "),

@@ -85,6 +85,7 @@ async def test_openapi_lists_the_fields_of_a_search_in_both_forms(client: httpx.
     body = (await openapi(client))["paths"]["/v1/search"]["post"]["requestBody"]["content"]
     fields = {
         "id",
+        "combine",
         "text",
         "text_not",
         "features",

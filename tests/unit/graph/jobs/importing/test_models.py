@@ -188,8 +188,8 @@ async def test_they_answer_searches_by_id_while_those_by_picture_say_what_to_do(
     target.fleet.close()
     with local_service(target.folder / "data", target.settings.extractors) as service:
         await service.models.look()
-        by_id = await service.catalog.searches.search(SearchRequest(id="5", features=("fake_model",)))
+        by_id = await service.catalog.searches.search(SearchRequest(ids=("5",), features=("fake_model",)))
         assert by_id.results[0].id == "5"
         assert by_id.features["fake_model"].status == "ok"
         with pytest.raises(ExtractorUnavailable, match="a backfill of 'fake_model'"):
-            await service.catalog.searches.search(SearchRequest(image=photo(5), features=("fake_model",)))
+            await service.catalog.searches.search(SearchRequest(images=(photo(5),), features=("fake_model",)))
