@@ -88,7 +88,7 @@ def photographs(count: int) -> list[Pixels]:
 def _picture(group: Group, number: int) -> RenderedPicture:
     dice = random.Random(f"{group.name} {number}")
     size = group.font_sizes[number % len(group.font_sizes)]
-    font = _font(group.fonts[number % len(group.fonts)], size)
+    font = font_of(group.fonts[number % len(group.fonts)], size)
     dark_letters = dice.random() < 0.5
     ink, ground = (_color(dice, dark=dark_letters), _color(dice, dark=not dark_letters))
     known = word_list(group.words)
@@ -140,7 +140,7 @@ def _color(dice: random.Random, *, dark: bool) -> tuple[int, int, int]:
     return (dice.randint(lowest, highest), dice.randint(lowest, highest), dice.randint(lowest, highest))
 
 
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def font_of(name: str, size: int) -> ImageFont.FreeTypeFont:
     file = name if name.startswith("/") else str(_package_folder("matplotlib") / f"mpl-data/fonts/ttf/{name}.ttf")
     return ImageFont.truetype(file, size)
 
