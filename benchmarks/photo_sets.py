@@ -85,14 +85,14 @@ def upright(path: Path) -> Image.Image:
 
 
 def source_files() -> list[Path]:
-    found = [_package_file("skimage", f"data/{name}.*") for name in SKIMAGE_PHOTOS.split()]
-    found += [_package_file("sklearn", f"datasets/images/{name}.jpg") for name in ("china", "flower")]
+    found = [package_file("skimage", f"data/{name}.*") for name in SKIMAGE_PHOTOS.split()]
+    found += [package_file("sklearn", f"datasets/images/{name}.jpg") for name in ("china", "flower")]
     for folder in ("large", "pixabay", "clothing"):
         found += sorted((BESIDE / folder).glob("*.jpg"))
     return [path for path in found if path is not None]
 
 
-def _package_file(package: str, pattern: str) -> Path | None:
+def package_file(package: str, pattern: str) -> Path | None:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return None
