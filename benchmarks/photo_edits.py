@@ -20,27 +20,35 @@ IDENTITY: Homography = np.eye(3)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Copy:
-    """An edited picture. homography: pixels of the original to pixels of the copy; (0, 0) the middle of the first."""
+    """An edited picture. homography: pixels of the original to pixels of the copy; (0, 0) the middle of the first.
+    quality, format: of the file, as Pillow has them.
+    """
 
     picture: Image.Image
     homography: Homography
     quality: int = 90
+    format: str = "JPEG"
 
     def jpeg(self) -> bytes:
         buffer = io.BytesIO()
         self.picture.save(buffer, "JPEG", quality=self.quality)
         return buffer.getvalue()
 
+    def encoded(self) -> bytes:
+        buffer = io.BytesIO()
+        self.picture.save(buffer, self.format, quality=self.quality)
+        return buffer.getvalue()
+
 
 Edit = Callable[[Image.Image, random.Random], Copy]
 
 
-def _scaled(sx: float, sy: float) -> Homography:
+def scaled(sx: float, sy: float) -> Homography:
     """Pixels have their middles at whole numbers."""
     return np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1.0]])
 
 
-def _moved(x: float, y: float) -> Homography:
+def moved(x: float, y: float) -> Homography:
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
 
 
@@ -74,7 +82,7 @@ def overlaid(picture: Image.Image, dice: random.Random) -> Copy:
 
 def bordered(picture: Image.Image, dice: random.Random) -> Copy:
     border = round(min(picture.size) * dice.uniform(0.05, 0.12))
-    return Copy(ImageOps.expand(picture, border, fill=dice.choice(["white", "black", "red"])), _moved(border, border))
+    return Copy(ImageOps.expand(picture, border, fill=dice.choice(["white", "black", "red"])), moved(border, border))
 
 
 def blurry(picture: Image.Image, dice: random.Random) -> Copy:
@@ -86,7 +94,7 @@ def thumbnail(picture: Image.Image, dice: random.Random) -> Copy:
     scale = 200 / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     small = picture.resize(size, Image.Resampling.LANCZOS)
-    return Copy(small, _scaled(size[0] / picture.width, size[1] / picture.height))
+    return Copy(small, scaled(size[0] / picture.width, size[1] / picture.height))
 
 
 def rotated(degrees: float) -> Edit:
@@ -97,7 +105,7 @@ def rotated(degrees: float) -> Edit:
         angle = math.radians(degrees)
         turn = np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1.0]])
         center, new_center = [((side[0] - 1) / 2, (side[1] - 1) / 2) for side in (picture.size, turned.size)]
-        return Copy(turned, _moved(*new_center) @ turn @ _moved(-center[0], -center[1]))
+        return Copy(turned, moved(*new_center) @ turn @ moved(-center[0], -center[1]))
 
     return rotate
 
@@ -108,7 +116,7 @@ def cropped(area: float, quality: int = 90) -> Edit:
     def crop(picture: Image.Image, dice: random.Random) -> Copy:
         width, height = (max(1, round(side * math.sqrt(area))) for side in picture.size)
         left, top = dice.randint(0, picture.width - width), dice.randint(0, picture.height - height)
-        return Copy(picture.crop((left, top, left + width, top + height)), _moved(-left, -top), quality)
+        return Copy(picture.crop((left, top, left + width, top + height)), moved(-left, -top), quality)
 
     return crop
 
@@ -133,7 +141,7 @@ def pasted_into(scenes: list[Image.Image]) -> Edit:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         left, top = dice.randint(0, scene.width - size[0]), dice.randint(0, scene.height - size[1])
         scene.paste(picture.resize(size, Image.Resampling.LANCZOS), (left, top))
-        return Copy(scene, _moved(left, top) @ _scaled(size[0] / picture.width, size[1] / picture.height))
+        return Copy(scene, moved(left, top) @ scaled(size[0] / picture.width, size[1] / picture.height))
 
     return paste
 
