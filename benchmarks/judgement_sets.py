@@ -162,8 +162,9 @@ def duplicates(folder: Path, copies: int = 2000, seed: int = 9) -> None:
         sources[name] = photograph
     apart = [name for name, each in sources.items() if _kind(each) in EDITABLE]
     available, asked = {**EDITS, **MORE_EDITS}, []
-    for number in range(copies):
-        name, edit = dice.choice(apart), dice.choice(list(available))
+    for number, (name, edit) in enumerate(
+        dice.sample([(name, edit) for name in apart for edit in available], k=copies)
+    ):
         original = _shrunk(upright(stored / name))
         copy = available[edit](original, dice)
         made = f"{half(sources[name].group)}-copy-{number:05}{_suffix_of(copy)}"
