@@ -5,9 +5,9 @@ share no group of photographs and no family of made-up pictures, so a judge is f
 pictures of one half and tested on the other's; names of stored pictures begin with ``fit-`` or ``test-``.
 
 There are fewer than 1,200 photographs. The 200 originals are whole, each of another group. The others among them are
-made of photographs of the groups that are left, one of each group: its four quarters, with a gap of a twentieth
-between them. So a photograph is either an original or cut into quarters, two pictures never overlap, and a quarter
-counts as a photograph of its own. Stored pictures have a long side of at most 1600 px, but for those of `duplicates`;
+made of photographs of the groups that are left, one of each group: cut into four pieces, large ones into nine, with
+gaps between them. So a photograph is either an original or cut up, two pictures never overlap, and a piece counts as a
+photograph of its own. Stored pictures have a long side of at most 1600 px, but for those of `duplicates`;
 edits are made of the stored file.
 """
 
@@ -43,7 +43,7 @@ EDITABLE = (
     "clothing",
     "grocery",
 )  # kinds of photographs
-SMALLEST = 340  # pixels of the short side of what is cut into quarters
+SMALLEST, LARGE = 340, 1000  # pixels of the short side: what is cut into four pieces, and into nine
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _company() -> list[Image.Image]:
     """Pictures that are not stored, to stand beside an original in a collage: at least four."""
     apart = [next((each.path for each in photographs() if each.group == group), None) for group in WHOLE.values()]
     drawn = [landscape((1000, 750), random.Random(number)) for number in range(4)]
-    return [piece for path in apart if path is not None for piece in _quarters(upright(path))] + drawn
+    return [piece for path in apart if path is not None for piece in _pieces(upright(path))] + drawn
 
 
 def strangers(folder: Path, crops: int = 2000, seed: int = 8) -> None:
@@ -201,20 +201,23 @@ def _whole_and_cut(
         dice.shuffle(left)
         editable = [each for each in left if _kind(each) in EDITABLE][: originals // 2]
         whole += [(each, _shrunk(upright(each.path))) for each in editable]
-        quarters: list[tuple[Photograph, Image.Image]] = []
+        pieces: list[tuple[Photograph, Image.Image]] = []
         for each in left:
-            if each not in editable and len(quarters) < others // 2:
-                quarters += [(each, piece) for piece in _quarters(upright(each.path))]
-        cut += quarters[: others // 2]
+            if each not in editable and len(pieces) < others // 2:
+                pieces += [(each, piece) for piece in _pieces(upright(each.path))]
+        cut += pieces[: others // 2]
     return whole, cut
 
 
-def _quarters(picture: Image.Image) -> Iterator[Image.Image]:
+def _pieces(picture: Image.Image) -> Iterator[Image.Image]:
     if min(picture.size) < SMALLEST:
         return
-    width, height = (round(side * 0.475) for side in picture.size)
-    for left in (0, picture.width - width):
-        for top in (0, picture.height - height):
+    across = 3 if min(picture.size) >= LARGE else 2
+    width, height = (round(side * 0.95 / across) for side in picture.size)
+    for column in range(across):
+        for row in range(across):
+            left = round(column * (picture.width - width) / (across - 1))
+            top = round(row * (picture.height - height) / (across - 1))
             yield _shrunk(picture.crop((left, top, left + width, top + height)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -80,3 +81,20 @@ def test_copies_among_photographs_have_the_photograph_as_their_answer(tmp_path: 
     asked = questions(tmp_path / "d")
     check(tmp_path / "d", asked)
     assert all(len(question.right) == 1 for question in asked)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1501, 1003)])
+def test_pieces_of_one_photograph_do_not_overlap(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pixel says where it is: red counts columns, green rows."""
+    monkeypatch.setattr(judgement_sets, "LONG_SIDE", 1600)
+    columns, rows = (np.arange(side) * 255 // side for side in size)
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    pixels[..., 0], pixels[..., 1] = columns[None, :], rows[:, None]
+    boxes = set()
+    for piece in judgement_sets._pieces(Image.fromarray(pixels)):
+        seen = np.asarray(piece)
+        boxes.add(tuple(int(value) for value in (*seen[0, 0, :2], *seen[-1, -1, :2])))
+    assert len(boxes) == (9 if min(size) >= 1000 else 4)
+    for one in boxes:
+        for other in boxes - {one}:
+            assert any(one[axis + 2] < other[axis] or other[axis + 2] < one[axis] for axis in (0, 1))
