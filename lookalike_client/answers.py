@@ -149,7 +149,8 @@ class SearchResult(HasAnnotations):
     score: Annotated[float, "0 to 1; 1 is first in every feature that was asked"]
     matches: Annotated[
         Mapping[str, Match],
-        "by feature, its evidence: distance or inliers, rank (from 1; equal distances share one), view, ...",
+        "by feature, its evidence: distance or inliers, rank (from 1; equal distances share one), "
+        "farther (the share of the collection that is; null where a shard did not answer), view, ...",
     ]
     width: int
     height: int

@@ -32,6 +32,13 @@ class Match(dict[str, Any]):
         return int(self["rank"])
 
     @property
+    def farther(self) -> float | None:
+        """The share of the collection, 0 to 1, that is farther from the query by this feature: how much the distance
+        says. None where a shard did not answer, or the service is older than this.
+        """
+        return self.get("farther")
+
+    @property
     def view(self) -> str | None:
         """In which view of the query it was found: ``as_given``, ``mirrored``, ...; None where there is only one."""
         return self.get("view")

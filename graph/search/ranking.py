@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from graph.judging.strangers import Strangers
 from graph.requests.messages import SearchResult
 from storage.shard.search import QUERY_FRAME
 from storage.types.features import Metric
@@ -21,6 +22,7 @@ PictureSize = tuple[int, int]  # (width, height), pixels
 
 DEPTH = 100  # of each feature's list, whatever is wanted of the answer; what lies beyond ranks behind all in them
 RANK_CONSTANT = 60.0  # of the paper; damps the difference between the first ranks
+FARTHER_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class AskedFeature:
     """One feature of a search and what the shards found with it.
 
     shard_hits: a list a shard, in any order. view_name: names ``Hit.view`` in the evidence; None leaves it out.
+    strangers: how far the collection is; None where not all of it is known.
     """
 
     name: str
@@ -35,6 +38,7 @@ class AskedFeature:
     shard_hits: Sequence[Sequence[Hit]]
     weight: float = 1.0
     view_name: Callable[[int], str] | None = None
+    strangers: Strangers | None = None
 
     @property
     def descending(self) -> bool:
@@ -143,12 +147,22 @@ def result_of(candidate: Candidate, summary: ImageSummary) -> SearchResult:
 def _evidence(feature: AskedFeature, rank: int, hit: Hit) -> Any:
     """What the client reads into a `Match`. It stays a plain dict here, of which JSON is written five times as fast."""
     counts = "inliers" if feature.descending else "distance"
-    evidence: dict[str, Any] = {counts: _shown(feature.metric, hit.distance), "rank": rank}
+    evidence: dict[str, Any] = {
+        counts: _shown(feature.metric, hit.distance),
+        "rank": rank,
+        "farther": _farther(feature, hit.distance),
+    }
     if feature.view_name is not None:
         evidence["view"] = feature.view_name(hit.view)
     if hit.evidence:
         evidence.update(hit.evidence)
     return evidence
+
+
+def _farther(feature: AskedFeature, distance: float) -> float | None:
+    if feature.strangers is None:
+        return None
+    return round(feature.strangers.farther(-distance if feature.descending else distance), FARTHER_DIGITS)
 
 
 def _shown(metric: Metric, distance: float) -> int | float:

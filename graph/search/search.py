@@ -18,6 +18,7 @@ from functools import partial
 
 from deployments.extractor import ImageInput
 from deployments.pictures.prepared import PreparedPicture
+from graph.judging.strangers import strangers_of
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort
 from graph.requests.decoding import Decoding, Prepare
@@ -146,13 +147,14 @@ class SearchRun(ShardSearch):
     def _asked_feature(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> AskedFeature:
         name = query.feature
         port = self.extractors[name]
-        spec = port.served.spec
+        metric = "cosine" if port.served.spec is None else port.served.spec.metric
         return AskedFeature(
             name,
-            "cosine" if spec is None else spec.metric,
+            metric,
             [in_query_pixels(answer.hits[name], self.pictures) for answer in answers if name in answer.hits],
             weight=self.request.weights.get(name, self.default_weights.get(name, 1.0)),
             view_name=self._view_names(port, query),
+            strangers=strangers_of(name, metric, answers, len(self.shards.ports)),
         )
 
     def _view_names(self, port: ExtractorPort, query: FeatureQuery) -> Callable[[int], str] | None:

@@ -76,7 +76,7 @@ class ShardSearch(QueryRows):
                 self.reports[query.feature] = replace(self.reports[query.feature], status="error", reason=reason)
             return queries, answers
         again = {query.feature: query for query in asked}
-        first = [_without(answer, set(again)) for answer in answers]
+        first = [answer.without(again) for answer in answers]
         return [again.get(query.feature, query) for query in queries], [*first, *more]
 
     async def _expansion(self, query: FeatureQuery, nearest: Sequence[Hit], alpha: float) -> FeatureQuery:
@@ -101,7 +101,3 @@ def _nearest(query: FeatureQuery, answers: Sequence[ShardAnswer]) -> list[Hit]:
         query.feature, "cosine", [answer.hits[query.feature] for answer in answers if query.feature in answer.hits]
     )
     return [entry.hit for entry in ranked(feature, query.k)]
-
-
-def _without(answer: ShardAnswer, features: set[str]) -> ShardAnswer:
-    return replace(answer, hits={name: hits for name, hits in answer.hits.items() if name not in features})

@@ -16,7 +16,7 @@ from storage.encoding.summaries import Summaries
 from storage.filters.json_form import filter_from_json, filter_json
 from storage.types.features import FeatureRows, Vectors
 from storage.types.filters import Filter
-from storage.types.searches import FeatureQuery, Hit, ShardAnswer, ShardQuery
+from storage.types.searches import FeatureQuery, Hit, SampledDistances, ShardAnswer, ShardQuery
 
 
 def encode_queries(queries: Sequence[ShardQuery]) -> bytes:
@@ -68,7 +68,16 @@ def _arrays(packed: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
 
 def _packed_answer(answer: ShardAnswer) -> list[Any]:
     hits = {name: _columns(found) for name, found in answer.hits.items()}
-    return [hits, Summaries.of(answer.summaries).packed, dict(answer.took_ms), dict(answer.errors)]
+    samples = {name: _packed_sample(sample) for name, sample in answer.samples.items()}
+    return [hits, Summaries.of(answer.summaries).packed, dict(answer.took_ms), dict(answer.errors), samples]
+
+
+def _packed_sample(sample: SampledDistances) -> list[Any]:
+    return [None if sample.distances is None else packed_array(sample.distances), sample.pictures]
+
+
+def _sample(distances: Any, pictures: int) -> SampledDistances:
+    return SampledDistances(None if distances is None else unpacked_array(distances), pictures)
 
 
 def _columns(hits: Sequence[Hit]) -> list[list[Any]]:
@@ -77,13 +86,18 @@ def _columns(hits: Sequence[Hit]) -> list[list[Any]]:
 
 
 def _answer(
-    hits: Mapping[str, Any], summaries: dict[str, bytes], took_ms: Mapping[str, float], errors: Mapping[str, str]
+    hits: Mapping[str, Any],
+    summaries: dict[str, bytes],
+    took_ms: Mapping[str, float],
+    errors: Mapping[str, str],
+    samples: Mapping[str, Any],
 ) -> ShardAnswer:
     return ShardAnswer(
         {name: _hits(*columns) for name, columns in hits.items()},
         Summaries(summaries),
         took_ms,
         errors,
+        {name: _sample(*packed) for name, packed in samples.items()},
     )
 
 

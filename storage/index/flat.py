@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from storage.errors import Misconfigured
 from storage.index.row_blocks import BLOCK_ROWS, Block, append_rows, strike_rows
+from storage.index.sample import Places, Sample, drawn
 from storage.index.vector_index import Allowed, Neighbors, are_allowed, row_dtype, row_width
 from storage.types.features import FeatureSpec, Handles, Metric, Vectors
 
@@ -23,6 +24,7 @@ CACHE_BYTES = (
     2 << 20
 )  # rows of a block taken at a time by several queries, so that they come from the processor's cache
 
+NOWHERE: Places = np.zeros(0, np.intp)
 FEW = 0.25  # of the rows: what is allowed is copied out and compared alone
 
 Distances = NDArray[np.int32] | NDArray[np.float32]  # (Q, N)
@@ -34,13 +36,20 @@ class FlatIndex:
     kind = "exact"
 
     def __init__(
-        self, metric: Metric, empty: Vectors, *, block_rows: int = BLOCK_ROWS, blocks: tuple[Block, ...] = ()
+        self,
+        metric: Metric,
+        empty: Vectors,
+        *,
+        block_rows: int = BLOCK_ROWS,
+        blocks: tuple[Block, ...] = (),
+        sample: Sample | None = None,
     ) -> None:
-        """empty: (0, D) of the rows' type."""
+        """empty: (0, D) of the rows' type. sample: of an earlier view."""
         self._metric = metric
         self._empty = empty
         self._block_rows = block_rows
         self._blocks = blocks
+        self._sample = sample
         self._row_bytes: int = empty.shape[1] * empty.itemsize
 
     @property
@@ -54,40 +63,85 @@ class FlatIndex:
         return sum(block.used for block in self._blocks) * row_bytes + masks
 
     def search(self, queries: Vectors, k: int, allowed: Allowed | None = None) -> Neighbors:
+        return self._search(queries, k, allowed, {})[0]
+
+    def search_with_sample(
+        self, queries: Vectors, k: int, allowed: Allowed | None, size: int
+    ) -> tuple[Neighbors, Handles, NDArray[np.number]]:
+        """As `search`, and (S,) handles of a sample of about ``size`` rows with (Q, S) their distances, whatever is
+        allowed; see `storage.index.sample`.
+        """
+        sample = self._sample = drawn(self._blocks, size, self._sample)  # of two threads at once, either's will do
+        neighbors, distances = self._search(queries, k, allowed, sample.places)
+        if not self._blocks:
+            return neighbors, np.zeros(0, np.int64), np.zeros((len(queries), 0), np.float32)
+        handles = [block.handles[sample.places[block]] for block in self._blocks]
+        return neighbors, np.concatenate(handles), np.concatenate(distances, axis=1)
+
+    def _search(
+        self, queries: Vectors, k: int, allowed: Allowed | None, places: Mapping[Block, Places]
+    ) -> tuple[Neighbors, list[Distances]]:
+        """places: of rows whose distances are to be told."""
         asked: Vectors = np.ascontiguousarray(queries, self._empty.dtype)  # type: ignore[assignment]  # the dtype is a variable
         nearest = [_Nearest(k) for _ in asked]
+        told: list[Distances] = []
         for block in self._blocks:
             step = block.used if len(asked) == 1 else max(1024, CACHE_BYTES // self._row_bytes)
+            wanted = places.get(block, NOWHERE)
             for start in range(0, block.used, step):
-                self._search_rows(asked, block, slice(start, min(start + step, block.used)), allowed, nearest)
-        return Neighbors(
+                part = slice(start, min(start + step, block.used))
+                first, last = np.searchsorted(wanted, [part.start, part.stop])
+                told.append(self._search_rows(asked, block, part, allowed, nearest, wanted[first:last] - start))
+        found = Neighbors(
             np.stack([one.result()[0] for one in nearest]) if nearest else np.zeros((0, k), np.int64),
             np.stack([one.result()[1] for one in nearest]) if nearest else np.zeros((0, k), np.float32),
         )
+        return found, told
 
     def _search_rows(
-        self, queries: Vectors, block: Block, part: slice, allowed: Allowed | None, nearest: list[_Nearest]
-    ) -> None:
+        self,
+        queries: Vectors,
+        block: Block,
+        part: slice,
+        allowed: Allowed | None,
+        nearest: list[_Nearest],
+        places: Places,
+    ) -> Distances:
+        """The distances of the rows at the places, in the part."""
         rows, handles = block.rows[part], block.handles[part]
+        told: Distances | None = None
         wanted = None if block.alive is None else block.alive[part]
         if allowed is not None:
             permitted = are_allowed(allowed, handles)
             wanted = permitted if wanted is None else permitted & wanted
-            if np.count_nonzero(wanted) < FEW * len(handles):  # comparing these alone is the less work
+            if np.count_nonzero(wanted) + len(places) < FEW * len(handles):  # comparing these alone is the less work
                 few = np.flatnonzero(wanted)
+                told = self._distances_in_pieces(queries, rows, places)
                 rows, handles, wanted = rows[few], handles[few], None
-        if not len(handles):
-            return
-        distances = _KERNELS[self._metric](queries, rows)
+        distances = self._distances(queries, rows)
+        if told is None:
+            told = distances[:, places]
         if wanted is not None:
             distances += np.multiply(~wanted, _Nearest.NEVER, dtype=distances.dtype)  # a tenth of the time of a mask
         for one, row in zip(nearest, distances, strict=True):
             one.offer(handles, row)
+        return told
+
+    def _distances_in_pieces(self, queries: Vectors, rows: Vectors, places: Places) -> Distances:
+        """(Q, S) of the rows at the places, copied out as many at a time as the processor's cache holds."""
+        step = CACHE_BYTES // self._row_bytes
+        starts = range(0, max(1, len(places)), step)
+        return np.concatenate([self._distances(queries, rows[places[at : at + step]]) for at in starts], axis=1)
+
+    def _distances(self, queries: Vectors, rows: Vectors) -> Distances:
+        """(Q, N)"""
+        return _KERNELS[self._metric](queries, rows) if len(rows) else np.zeros((len(queries), 0), np.float32)
 
     def with_changes(self, *, remove: Handles, add: Handles, rows: Vectors) -> FlatIndex:
         blocks = strike_rows(self._blocks, remove, self._block_rows)
         blocks = append_rows(blocks, add, rows, self._block_rows)
-        return FlatIndex(self._metric, self._empty, block_rows=self._block_rows, blocks=blocks)
+        sample = None if self._sample is None else self._sample.among(blocks)
+        return FlatIndex(self._metric, self._empty, block_rows=self._block_rows, blocks=blocks, sample=sample)
 
     def live_rows(self) -> tuple[Handles, Vectors]:
         parts = [(np.zeros(0, np.int64), self._empty), *self.live_blocks()]

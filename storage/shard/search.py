@@ -20,10 +20,11 @@ from storage.keypoints.search import Located, locate
 from storage.kv.store import ReadTransaction
 from storage.shard.checks import check_query
 from storage.shard.each import in_all, near_to_each, queries_of_each
+from storage.shard.sampling import search_with_sample
 from storage.tables.schema import feature_table, record_by_handle
 from storage.types.features import FeatureRows, Handles, Vectors
 from storage.types.filters import Filter
-from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
+from storage.types.searches import FeatureQuery, Hit, ImageSummary, SampledDistances, ShardAnswer, ShardQuery
 from storage.upkeep.moments import Moment
 from storage.upkeep.summary_cache import Picture, SummaryCache
 from storage.words.word_index import WordIndex
@@ -43,30 +44,36 @@ class Found:
 
 
 def search_feature(
-    index: VectorIndex, queries: Sequence[FeatureQuery], allowed: Allowed | None = None
-) -> list[list[Found]]:
+    index: VectorIndex, queries: Sequence[FeatureQuery], allowed: Allowed | None, *, sample_size: int, pictures: int
+) -> list[tuple[list[Found], SampledDistances | None]]:
     """The ``k`` nearest allowed pictures of each query: the smallest distance over its views and over the picture's
-    rows.
+    rows. And how far a sample of all pictures is; None of an index that keeps none. pictures: how many the index has.
 
     Of pictures equally far at the cut, those stored first are kept.
     """
     wanted = [min(query.k, max(index.rows_count, 1)) for query in queries]
     rows: Vectors = np.concatenate([query.rows for query in queries])
-    neighbors = _enough_pictures(index, rows, max(wanted), allowed)
-    ends = np.cumsum([len(query.rows) for query in queries])[:-1]
-    of_each = zip(queries, wanted, np.split(neighbors.handles, ends), np.split(neighbors.distances, ends), strict=True)
-    return [_nearest_pictures(handles, distances, k, query.max_distance) for query, k, handles, distances in of_each]
+    neighbors, sample = search_with_sample(index, rows, max(wanted), allowed, sample_size)
+    neighbors = _enough_pictures(index, rows, neighbors, allowed)
+    answers, start = [], 0
+    for query, k in zip(queries, wanted, strict=True):
+        views = slice(start, start + len(query.rows))
+        found = _nearest_pictures(neighbors.handles[views], neighbors.distances[views], k, query.max_distance)
+        of_query = None if sample is None else sample.of_query(views, pictures=pictures, rows=index.rows_count)
+        answers.append((found, of_query))
+        start = views.stop
+    return answers
 
 
-def _enough_pictures(index: VectorIndex, rows: Vectors, k: int, allowed: Allowed | None) -> Neighbors:
-    """Neighbours of every row, up to its k nearest pictures: more than k where pictures have many rows."""
-    count = k
+def _enough_pictures(index: VectorIndex, rows: Vectors, neighbors: Neighbors, allowed: Allowed | None) -> Neighbors:
+    """neighbors: the k nearest of every row. Up to its k nearest pictures: more where pictures have many rows."""
+    k = count = neighbors.handles.shape[1]
     while True:
-        neighbors = index.search(rows, count, allowed)
         all_found = count >= index.rows_count or (neighbors.handles[:, -1] < 0).all()
         if all_found or all(len(set(handles)) >= k for handles in neighbors.handles.tolist()):
             return neighbors
         count = min(4 * count, index.rows_count)
+        neighbors = index.search(rows, count, allowed)
 
 
 def _nearest_pictures(
@@ -85,6 +92,9 @@ def _nearest_pictures(
     return list(found.values())
 
 
+Search = Callable[[VectorIndex, Sequence[FeatureQuery]], list[tuple[list[Found], SampledDistances | None]]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """An answer being put together."""
@@ -93,9 +103,10 @@ class _Draft:
     summaries: dict[str, bytes] = field(default_factory=dict)
     took_ms: dict[str, float] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    samples: dict[str, SampledDistances] = field(default_factory=dict)
 
     def finished(self) -> ShardAnswer:
-        return ShardAnswer(self.hits, Summaries(self.summaries), self.took_ms, self.errors)
+        return ShardAnswer(self.hits, Summaries(self.summaries), self.took_ms, self.errors, self.samples)
 
 
 def answer_queries(
@@ -103,9 +114,10 @@ def answer_queries(
     moment: Moment,
     queries: Sequence[ShardQuery],
     masks: Mapping[Filter | None, Allowed | None],
+    sample_size: int,
 ) -> list[ShardAnswer]:
     """One answer a query. The moment must be the transaction's. masks: the pictures that each filter means. What cannot
-    be searched is in ``errors``.
+    be searched is in ``errors``. sample_size: rows of each index that a query's distances to are told.
     """
     versions = moment.versions
     drafts = [_Draft() for _ in queries]
@@ -123,30 +135,44 @@ def answer_queries(
         if versions.specs[key].kind in ("local", "words"):
             feature_of = partial(pictures.feature, key)
             _answer_one_by_one(moment.indexes[key], asked, masks[filter], pictures, feature_of)
+            for draft, part in asked:
+                draft.samples[part.feature] = SampledDistances(None, pictures.count(key))
         else:
-            _answer_together(moment.indexes[key], asked, masks[filter], pictures)
+            search = partial(
+                search_feature, allowed=masks[filter], sample_size=sample_size, pictures=pictures.count(key)
+            )
+            _answer_together(moment.indexes[key], asked, search, pictures)
     return [draft.finished() for draft in drafts]
 
 
 def _answer_together(
-    index: VectorIndex, asked: Sequence[tuple[_Draft, FeatureQuery]], allowed: Allowed | None, pictures: _Pictures
+    index: VectorIndex,
+    asked: Sequence[tuple[_Draft, FeatureQuery]],
+    search: Search,
+    pictures: _Pictures,
 ) -> None:
     started = time.perf_counter()
     plain = [query for _, query in asked if ROW_WEIGHTS not in query.extras and not query.others]
-    of_plain = iter(search_feature(index, plain, allowed) if plain else ())
-    answers = []
+    of_plain = iter(search(index, plain) if plain else ())
+    answers: list[tuple[list[Found], SampledDistances | None]] = []
     for _, query in asked:
         if ROW_WEIGHTS in query.extras:
-            answers += search_feature(*expanded(index, query), allowed)
-        elif query.others:
-            answers.append(near_to_each(query, partial(search_feature, index, allowed=allowed), index.rows_count))
+            answers += search(*expanded(index, query))
+        elif query.others:  # to how many the sample is near to each of several pictures is not known
+            answers.append((near_to_each(query, partial(_found_by, search, index), index.rows_count), None))
         else:
             answers.append(next(of_plain))
     took_ms = (time.perf_counter() - started) * 1e3
-    for (draft, query), found in zip(asked, answers, strict=True):
+    for (draft, query), (found, sample) in zip(asked, answers, strict=True):
         draft.took_ms[query.feature] = took_ms
+        if sample is not None:
+            draft.samples[query.feature] = sample
         hits = [Hit(pictures.summary(one.handle, draft.summaries)[0], one.distance, one.view) for one in found]
         draft.hits[query.feature] = tuple(sorted(hits, key=lambda hit: (hit.distance, hit.view, hit.id)))
+
+
+def _found_by(search: Search, index: VectorIndex, queries: Sequence[FeatureQuery]) -> list[list[Found]]:
+    return [found for found, _ in search(index, queries)]
 
 
 def _answer_one_by_one(
@@ -244,6 +270,10 @@ class _Pictures:
             self.cache.put(handle, known)
         summaries[known[0]] = known[1]
         return known
+
+    def count(self, key: str) -> int:
+        """How many have the feature."""
+        return self.transaction.count(feature_table(key))
 
     def feature(self, key: str, handle: int) -> FeatureRows:
         value = self.transaction.get(feature_table(key), number_key(handle))

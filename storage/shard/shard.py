@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 from storage.errors import InvalidRequest
+from storage.index.sample import sample_size
 from storage.kv.store import WriteTransaction
 from storage.shard.checks import check_mutation
 from storage.shard.leases import Leases
@@ -131,7 +132,7 @@ class Shard:
         """
         filters = {query.filter for query in queries}
         with self._inside.read_with_masks(filters) as (transaction, moment, masks):
-            return answer_queries(transaction, moment, queries, masks)
+            return answer_queries(transaction, moment, queries, masks, sample_size(self._inside.plan.shard_count))
 
     def ask(self, operation: Operation[Answer]) -> Answer:
         """Answers any other question: see `storage.operations` for what can be asked."""

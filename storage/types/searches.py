@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from storage.types.features import FeatureRows, Vectors
@@ -89,11 +90,32 @@ class ImageSummary(NamedTuple):
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledDistances:
+    """How far a shard's pictures are from a query by one feature.
+
+    distances: (S,) ascending, to a sample that is uniform over its ``pictures``, whatever the filter; or to all of
+    them. None where the feature finds some pictures and measures nothing of the others: keypoints and words.
+    """
+
+    distances: NDArray[np.float32] | None
+    pictures: int
+
+
 @dataclass(frozen=True, slots=True)
 class ShardAnswer:
-    """hits: by feature, nearest first. errors: features that this shard could not search, and why."""
+    """hits: by feature, nearest first. errors: features that this shard could not search, and why. samples: by feature,
+    of those that it did search.
+    """
 
     hits: Mapping[str, tuple[Hit, ...]]
     summaries: Mapping[str, ImageSummary]
     took_ms: Mapping[str, float]
     errors: Mapping[str, str] = field(default_factory=dict)
+    samples: Mapping[str, SampledDistances] = field(default_factory=dict)
+
+    def without(self, features: Collection[str]) -> ShardAnswer:
+        """Without what these found."""
+        hits = {name: own for name, own in self.hits.items() if name not in features}
+        samples = {name: own for name, own in self.samples.items() if name not in features}
+        return replace(self, hits=hits, samples=samples)

@@ -77,12 +77,13 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/ports deployments/extractor deployments/pictures storage/encoding storage/filters "
             "storage/operations storage/shard"
         ),
+        "graph/judging": "",
         "graph/figures": "graph/requests",
         "graph/http/forms": "graph/ambience_data graph/config graph/jobs/scanning graph/requests storage/filters",
         "graph/http/replies": "graph/duplicates graph/requests",
         "graph/search": (
-            "graph/ports graph/requests deployments/extractor deployments/pictures storage/encoding storage/filters "
-            "storage/index storage/operations storage/shard storage/words"
+            "graph/judging graph/ports graph/requests deployments/extractor deployments/pictures storage/encoding "
+            "storage/filters storage/index storage/operations storage/shard storage/words"
         ),
         "graph/upkeep": "graph/ports graph/requests deployments/pictures storage/operations",
         "graph/catalog": (

@@ -20,9 +20,12 @@ def matches(**by_feature: Any) -> Any:
 
 
 def test_a_distance_has_its_rank_and_its_view() -> None:
-    found = matches(phash={"distance": 4, "rank": 1, "view": "mirrored"}, color={"distance": 0.12, "rank": 2})
+    found = matches(
+        phash={"distance": 4, "rank": 1, "view": "mirrored"}, color={"distance": 0.12, "rank": 2, "farther": 0.98}
+    )
     assert {type(match) for match in found.values()} == {DistanceMatch}
     assert (found["phash"].distance, found["phash"].rank, found["phash"].view) == (4, 1, "mirrored")
+    assert (found["phash"].farther, found["color"].farther) == (None, 0.98)
     assert (found["color"].distance, found["color"].view, found["color"].inliers) == (0.12, None, None)
 
 

@@ -42,7 +42,7 @@ async def test_an_added_picture_is_found_first_with_its_evidence(service: LocalS
     best = answer.results[0]
     assert best.id == "photo-3"
     assert best.score == 1.0
-    assert best.matches["phash"] == {"distance": 0, "rank": 1, "view": "as_given"}
+    assert best.matches["phash"] == {"distance": 0, "rank": 1, "farther": 0.875, "view": "as_given"}
     assert best.matches["color"]["distance"] == 0
     assert best.metadata == {"seed": 3}
     assert (best.width, best.height) == (160, 120)

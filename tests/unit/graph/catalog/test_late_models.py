@@ -205,6 +205,8 @@ async def test_query_expansion_asks_again_with_what_was_found_first(service: Loc
     assert plain[0].matches["fake_model"]["distance"] == pytest.approx(0, abs=1e-6)
     assert expanded[0].matches["fake_model"]["distance"] > 1e-3
     assert {one.id for one in expanded} == {one.id for one in plain}
+    shares = [one.matches["fake_model"]["farther"] for one in expanded]
+    assert shares == pytest.approx([n / 12 for n in range(11, -1, -1)], abs=1e-6)
     single = (await found(service, 5, params={"fake_model": {"aqe_n": 1}})).results  # itself: nothing changes
     assert [one.id for one in single] == [one.id for one in plain]
 

@@ -56,7 +56,7 @@ async def test_words_are_found_by_text_and_by_picture(service: LocalService) -> 
     [best, *_] = (
         await catalog.searches.search(SearchRequest(images=(sign("RED CIRCLE"),), features=("text",)))
     ).results
-    assert (best.id, best.matches["text"]["distance"]) == ("poster", 0)
+    assert (best.id, best.matches["text"]["distance"], best.matches["text"]["farther"]) == ("poster", 0, 0.75)
     assert ids(await catalog.searches.search(SearchRequest(ids=("menu",), features=("text",)))) == ["menu"]
 
 

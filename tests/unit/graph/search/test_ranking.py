@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graph.judging.strangers import Strangers
 from graph.requests.messages import SearchResult
 from graph.search.ranking import AskedFeature, merge, ranked, result_of
 from storage.types.features import Metric
@@ -118,13 +120,29 @@ def test_weights_of_zero_still_answer_with_evidence() -> None:
 def test_inliers_count_upwards_and_are_shown_under_their_name() -> None:
     results = merged({"local": [[Hit("few", 9), Hit("many", 83)]]})
     assert ids(results) == ["many", "few"]
-    assert results[0].matches["local"] == {"inliers": 83, "rank": 1}
+    assert results[0].matches["local"] == {"inliers": 83, "rank": 1, "farther": None}
+
+
+@pytest.mark.parametrize(("metric", "near", "far"), [("hamming", 4.0, 9.0), ("inliers", 83.0, 9.0)])
+def test_evidence_tells_the_share_of_the_collection_that_is_farther(metric: Metric, near: float, far: float) -> None:
+    sign = -1 if metric == "inliers" else 1
+    strangers = Strangers.of_found(np.array([sign * near, sign * far], np.float32), 8)
+    feature = AskedFeature("one", metric, [[Hit("near", near), Hit("far", far)]], strangers=strangers)
+    summaries = summaries_of({"one": [list(feature.shard_hits[0])]})
+    results = [result_of(candidate, summaries[candidate.id]) for candidate in merge([feature], depth=2)]
+    assert [(result.id, result.matches["one"]["farther"]) for result in results] == [("near", 0.875), ("far", 0.75)]
 
 
 def test_evidence_has_distance_rank_view_and_what_the_feature_adds() -> None:
     hits: Lists = {"phash": [[Hit("a", 4.0, view=1, evidence={"box": [[0, 0]]})]], "color": [[Hit("a", 0.1234567891)]]}
     [result] = merged(hits, view_name=lambda view: f"view-{view}")
-    assert result.matches["phash"] == {"distance": 4, "rank": 1, "view": "view-1", "box": [[0, 0]]}
+    assert result.matches["phash"] == {
+        "distance": 4,
+        "rank": 1,
+        "farther": None,
+        "view": "view-1",
+        "box": [[0, 0]],
+    }
     assert isinstance(result.matches["phash"]["distance"], int)
     assert result.matches["color"]["distance"] == 0.1234568
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from storage.encoding.search_messages import decode_answers, decode_queries, encode_answers, encode_queries
 from storage.filters.text_form import parse_filter
-from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer, ShardQuery
+from storage.types.searches import FeatureQuery, Hit, ImageSummary, SampledDistances, ShardAnswer, ShardQuery
 
 
 def test_queries_come_back_equal() -> None:
@@ -64,8 +64,15 @@ def test_answers_come_back_equal() -> None:
         },
         took_ms={"phash": 1.5},
         errors={"local": "not here"},
+        samples={
+            "phash": SampledDistances(np.array([4, 288], np.float32), 900),
+            "local": SampledDistances(None, 7),
+        },
     )
     [back] = decode_answers(encode_answers([answer]))
+    assert {name: sample.pictures for name, sample in back.samples.items()} == {"phash": 900, "local": 7}
+    assert back.samples["local"].distances is None
+    np.testing.assert_array_equal(back.samples["phash"].distances, np.array([4, 288], np.float32))
     assert back.hits == answer.hits
     assert back.summaries == answer.summaries
     assert back.took_ms == answer.took_ms

@@ -119,7 +119,7 @@ def test_a_picture_with_many_rows_counts_once() -> None:
     row = picture_rows("a")["phash"].rows
     handles = np.repeat(np.arange(10, dtype=np.int64), 50)
     index = build_index(spec).with_changes(remove=handles[:0], add=handles, rows=row[[0] * 500])
-    (found,) = search_feature(index, [FeatureQuery("patches", row, 4)])
+    ((found, _),) = search_feature(index, [FeatureQuery("patches", row, 4)], None, sample_size=9, pictures=10)
     assert [one.handle for one in found] == [0, 1, 2, 3]
 
 
