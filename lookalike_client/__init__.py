@@ -38,16 +38,30 @@ if TYPE_CHECKING:
     from lookalike_client.asynchronous import AsyncClient
     from lookalike_client.blocking import Client
     from lookalike_client.job_answers import Job, JobFailure, JobFailures, LibraryRoot
-    from lookalike_client.matches import DistanceMatch, FoundWord, KeypointMatch, Match, WordMatch
+    from lookalike_client.matches import (
+        Changed,
+        DistanceMatch,
+        Evidence,
+        Explanation,
+        FoundWord,
+        KeypointMatch,
+        Match,
+        Overlap,
+        Transform,
+        WordMatch,
+    )
 
 __all__ = [
     "AddedImage",
     "AsyncClient",
+    "Changed",
     "Client",
     "DistanceMatch",
     "DuplicateGroup",
     "DuplicatePage",
     "DuplicatePicture",
+    "Evidence",
+    "Explanation",
     "FeatureReport",
     "FoundWord",
     "ImagePage",
@@ -58,6 +72,7 @@ __all__ = [
     "KeypointMatch",
     "LibraryRoot",
     "Match",
+    "Overlap",
     "PartReport",
     "Readiness",
     "SearchAnswer",
@@ -68,6 +83,7 @@ __all__ = [
     "ShardUsage",
     "Tag",
     "Training",
+    "Transform",
     "Verification",
     "WordMatch",
     "errors",

@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from lookalike_client.matches import Match
+from lookalike_client.matches import STRONG, Explanation, Match, Overlap, Relation, Transform, Verdict
 
 # Keys of a field's metadata.
 JSON_NAME = "json_name"  # where it is not that of the field
@@ -32,7 +32,8 @@ TakenAt = Annotated[str | None, "ISO 8601 in the camera's own time, with its zon
 Camera = Annotated[str | None, "make and model"]
 Gps = Annotated[tuple[float, float] | None, "where it was taken: latitude and longitude in degrees"]
 Missing = Annotated[bool, "the file is gone"]
-PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pending"]
+PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pending", "not_needed"]
+PROVEN = 0.5  # the least confidence of a strong relation that counts
 
 
 def json_name(declared: Field[Any]) -> str:
@@ -162,11 +163,22 @@ class SearchResult(HasAnnotations):
     camera: Camera = None
     gps: Gps = None
     missing: Missing = False
+    relation: Annotated[Relation | None, "what it is to the query; null where nothing stands out"] = None
+    confidence: Annotated[float | None, "of a strong relation and of scene: the probability that it is right"] = None
+    because: Annotated[tuple[str, ...], "of similar: the features by which it is"] = ()
+    transform: Annotated[Transform | None, "from the stored picture to the query; null where it is not known"] = None
+    overlap: Annotated[Overlap | None, "null where it is not known"] = None
+    explain: Annotated[Explanation | None, "where it was asked for"] = field(default=None, metadata={LEFT_OUT: True})
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether its relation is proven, with a confidence of 0.5 or more: what the verdict ``match`` rests on."""
+        return self.relation in STRONG and (self.confidence or 0.0) >= PROVEN
 
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """How one feature fared in a search."""
+    """How one feature fared in a search. not_needed: it could have changed nothing."""
 
     status: PartStatus
     took_ms: Annotated[float, "extraction plus the slowest shard"] = 0.0
@@ -181,6 +193,7 @@ class SearchAnswer:
     missing_shards: Annotated[tuple[int, ...], "shards that did not answer; their pictures are not in the results"] = ()
     took_ms: float = 0.0
     next_cursor: Annotated[str | None, "for the next page; null where there is none"] = None
+    verdict: Annotated[Verdict, "match: a result is strong; similar: one is scene or similar"] = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import httpx
 from lookalike_client import answers, calls
 from lookalike_client.asynchronous_jobs import AsyncJobClient
 from lookalike_client.calls import Call, Combine, FilterSource, OnConflict, Order
+from lookalike_client.matches import Relevance
 from lookalike_client.retries import Outcome
 from lookalike_client.session import ImageSource, read_image, read_images, session
 
@@ -160,6 +161,8 @@ class AsyncClient(AsyncJobClient):
         filter: FilterSource | None = None,
         distinct: bool = False,
         cursor: str | None = None,
+        relevance: Relevance = "all",
+        explain: bool = False,
     ) -> answers.SearchAnswer:
         """Pictures like this one: a file, a stored id, a sentence, or several of them together. Image and id may be
         lists, of at most 8 together.
@@ -168,7 +171,9 @@ class AsyncClient(AsyncJobClient):
         away from. features: those to ask; None asks all that can answer. weights: how much each counts, 1 unless said.
         max_distance: leaves out what is farther, by feature. params: each feature's own settings, such as
         ``{"phash": {"orientations": "all"}}``. filter: which pictures may be found, as text or JSON. distinct: of
-        pictures that are the same only the best. cursor: ``next_cursor`` of the answer before.
+        pictures that are the same only the best. cursor: ``next_cursor`` of the answer before. relevance: ``strong``,
+        what is proven alone, ``likely``, or ``all``, the k best as they rank. explain: whether each result says what
+        its relation follows from.
         """
         call = calls.search(
             await read_images(image),
@@ -184,14 +189,36 @@ class AsyncClient(AsyncJobClient):
             filter=filter,
             distinct=distinct,
             cursor=cursor,
+            relevance=relevance,
+            explain=explain,
         )
         return await self._send(call)
 
     async def similar(
-        self, id: str, *, features: Sequence[str] | None = None, k: int = 20, filter: FilterSource | None = None
+        self,
+        id: str,
+        *,
+        features: Sequence[str] | None = None,
+        k: int = 20,
+        filter: FilterSource | None = None,
+        relevance: Relevance = "all",
     ) -> answers.SearchAnswer:
         """Pictures like a stored one."""
-        return await self._send(calls.similar(id, features, k, filter))
+        return await self._send(calls.similar(id, features, k, filter, relevance))
+
+    async def compare(
+        self,
+        *,
+        a: ImageSource | None = None,
+        a_id: str | None = None,
+        b: ImageSource | None = None,
+        b_id: str | None = None,
+        explain: bool = False,
+    ) -> answers.SearchResult:
+        """What picture ``a`` is to ``b``, each a file or the id of a stored one: a result as of a search with ``a``."""
+        files = {name: await read_image(image) for name, image in (("a", a), ("b", b)) if image is not None}
+        ids = {name: id for name, id in (("a", a_id), ("b", b_id)) if id is not None}
+        return await self._send(calls.compare(files, ids, explain))
 
     async def tags(self, image: ImageSource) -> tuple[answers.Tag, ...]:
         """What the service sees in a picture, best first.

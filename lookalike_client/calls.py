@@ -13,6 +13,7 @@ import httpx
 
 from lookalike_client import answers, job_answers, parsing
 from lookalike_client.errors import InvalidField
+from lookalike_client.matches import Relevance
 
 Answer = TypeVar("Answer")
 OnConflict = Literal["error", "skip", "replace"]
@@ -30,9 +31,9 @@ TRAIN_TIMEOUT_S = 3600.0
 class Call(Generic[Answer]):
     """One request.
 
-    path: percent-encoded. form: fields sent beside ``images`` as multipart, each as often as it has values. repeatable:
-    sending it twice does no more than sending it once. expected: statuses beyond 2xx that are answers, not errors.
-    timeout_s: None takes that of the client.
+    path: percent-encoded. form: fields sent beside ``files`` as multipart, each as often as it has values. files:
+    (field, bytes). repeatable: sending it twice does no more than once. expected: statuses beyond 2xx that are answers,
+    not errors. timeout_s: None takes that of the client.
     """
 
     method: str
@@ -41,7 +42,7 @@ class Call(Generic[Answer]):
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: Any = None
     form: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    images: Sequence[bytes] = ()
+    files: Sequence[tuple[str, bytes]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     expected: tuple[int, ...] = ()
@@ -52,12 +53,14 @@ def add(
     image: bytes, id: str | None, metadata: Mapping[str, Any] | None, on_conflict: OnConflict
 ) -> Call[answers.AddedImage]:
     form = _present(id=id, metadata=_json(metadata), on_conflict=on_conflict)
-    return Call("POST", "/v1/images", parsing.one(answers.AddedImage), form=form, images=[image], headers=_once())
+    files = [("image", image)]
+    return Call("POST", "/v1/images", parsing.one(answers.AddedImage), form=form, files=files, headers=_once())
 
 
 def replace(id: str, image: bytes, metadata: Mapping[str, Any] | None) -> Call[answers.AddedImage]:
     form = _present(metadata=_json(metadata))
-    return Call("PUT", _image_path(id), parsing.one(answers.AddedImage), form=form, images=[image], headers=_once())
+    files = [("image", image)]
+    return Call("PUT", _image_path(id), parsing.one(answers.AddedImage), form=form, files=files, headers=_once())
 
 
 def get(id: str) -> Call[answers.ImageRow]:
@@ -104,18 +107,23 @@ def search(
     filter: FilterSource | None = None,
     distinct: bool = False,
     cursor: str | None = None,
+    relevance: Relevance = "all",
+    explain: bool = False,
 ) -> Call[answers.SearchAnswer]:
     ids = [id] if isinstance(id, str) else list(id or ())
     if not images and not ids and text is None:
         raise InvalidField("a search needs an image, an id or a text", "give at least one of them")
     avoided = [text_not] if isinstance(text_not, str) else list(text_not or ()) or None
-    combined = combine if combine != "mean" else None
+    fields = _present(
+        id=ids[0] if len(ids) == 1 else ids or None,
+        combine=_unless("mean", combine),
+        text=text,
+        text_not=avoided,
+        cursor=cursor,
+        relevance=_unless("all", relevance),
+    )
     if images:
         form = _present(
-            id=ids or None,
-            combine=combined,
-            text=text,
-            text_not=avoided,
             features=_listed(features),
             k=str(k),
             weights=_json(weights),
@@ -123,14 +131,11 @@ def search(
             params=_json(params),
             filter=_filter(filter),
             distinct="true" if distinct else None,
-            cursor=cursor,
+            explain="true" if explain else None,
         )
-        return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), form=form, images=images)
+        files = [("image", image) for image in images]
+        return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), form=fields | form, files=files)
     body = _present(
-        id=ids[0] if len(ids) == 1 else ids or None,
-        combine=combined,
-        text=text,
-        text_not=avoided,
         features=None if features is None else list(features),
         k=k,
         weights=weights,
@@ -138,24 +143,32 @@ def search(
         params=params,
         filter=filter,
         distinct=distinct or None,
-        cursor=cursor,
+        explain=explain or None,
     )
-    return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), json=body)
+    return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), json=fields | body)
 
 
 def similar(
-    id: str, features: Sequence[str] | None, k: int, filter: FilterSource | None = None
+    id: str, features: Sequence[str] | None, k: int, filter: FilterSource | None = None, relevance: Relevance = "all"
 ) -> Call[answers.SearchAnswer]:
-    params = _present(features=_listed(features), k=k, filter=_filter(filter))
+    params = _present(features=_listed(features), k=k, filter=_filter(filter), relevance=_unless("all", relevance))
     return Call("GET", f"{_image_path(id)}/similar", parsing.one(answers.SearchAnswer), params=params)
 
 
+def compare(files: Mapping[str, bytes], ids: Mapping[str, str], explain: bool) -> Call[answers.SearchResult]:
+    """files, ids: under the names ``a`` and ``b``."""
+    if sorted([*files, *ids]) != ["a", "b"]:
+        raise InvalidField("two pictures are compared, a and b", "give each either as a file or by its id")
+    form = {f"{name}_id": id for name, id in ids.items()} | _present(explain="true" if explain else None)
+    return Call("POST", "/v1/compare", parsing.one(answers.SearchResult), form=form, files=list(files.items()))
+
+
 def tags(image: bytes) -> Call[tuple[answers.Tag, ...]]:
-    return Call("POST", "/v1/tags", parsing.listed("tags", answers.Tag), images=[image])
+    return Call("POST", "/v1/tags", parsing.listed("tags", answers.Tag), files=[("image", image)])
 
 
 def caption(image: bytes) -> Call[str]:
-    return Call("POST", "/v1/caption", parsing.text("caption"), images=[image])
+    return Call("POST", "/v1/caption", parsing.text("caption"), files=[("image", image)])
 
 
 def features() -> Call[tuple[answers.FeatureReport, ...]]:
@@ -241,8 +254,8 @@ def stop_job(id: str) -> Call[job_answers.Job]:
 
 
 def job_failures(id: str, offset: int, limit: int) -> Call[job_answers.JobFailures]:
-    params = {"offset": offset, "limit": limit}
-    return Call("GET", f"/v1/jobs/{_segment(id)}/failures", parsing.one(job_answers.JobFailures), params=params)
+    path, params = f"/v1/jobs/{_segment(id)}/failures", {"offset": offset, "limit": limit}
+    return Call("GET", path, parsing.one(job_answers.JobFailures), params=params)
 
 
 def _image_path(id: str) -> str:

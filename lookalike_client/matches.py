@@ -1,14 +1,65 @@
-"""What each feature says of a picture that it found: its evidence, by name and typed."""
+"""What is said of a picture that was found: by each feature, its evidence, and by all of it together, the relation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 Point = tuple[float, float]  # x, y
 Outline = tuple[Point, ...]  # top left, top right, bottom right, bottom left
 Homography = tuple[tuple[float, float, float], ...]  # three rows
+
+Relation = Literal["same", "edited", "crop", "contains", "overlap", "scene", "similar"]
+STRONG: frozenset[Relation] = frozenset({"same", "edited", "crop", "contains", "overlap"})  # those that are proven
+Verdict = Literal["match", "similar", "none"]
+Relevance = Literal["strong", "likely", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """How the stored picture becomes the query: mirrored first, then turned and scaled."""
+
+    mirrored: Annotated[bool, "left to right"]
+    rotation_deg: Annotated[float, "clockwise"]
+    scale: Annotated[float, "pixels of the query per pixel of the stored picture"]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much of each picture is in the other, 0 to 1."""
+
+    of_query: Annotated[float, "share of the query that the stored picture shows, too"]
+    of_stored: Annotated[float, "share of the stored picture that the query shows, too"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that a relation follows from."""
+
+    name: str
+    value: Annotated[float | None, "null where it is no number"]
+    says: Annotated[str, "what it means, in words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Where the two pictures differ."""
+
+    size: Annotated[tuple[int, int], "width and height of the stored picture"]
+    boxes: Annotated[tuple[tuple[int, int, int, int], ...], "x, y, width and height, in its pixels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a result's relation follows from."""
+
+    evidence: tuple[Evidence, ...]
+    matches: Annotated[
+        tuple[tuple[float, float, float, float], ...],
+        "of at most 500 keypoints that agree: x, y in the query, x, y in the stored picture",
+    ] = ()
+    changed: Annotated[Changed | None, "null where it is not known"] = None
 
 
 class Match(dict[str, Any]):

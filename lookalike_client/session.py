@@ -57,9 +57,11 @@ class Session:
             "headers": dict(call.headers),
             "timeout": httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
         }
-        if call.images:
-            files = [("image", ("image", image, "application/octet-stream")) for image in call.images]
+        if call.files:
+            files = [(name, (name, data, "application/octet-stream")) for name, data in call.files]
             return arguments | {"data": dict(call.form), "files": files}
+        if call.form:  # multipart all the same
+            return arguments | {"files": {name: (None, value) for name, value in call.form.items()}}
         return arguments if call.json is None else arguments | {"json": call.json}
 
     def whole_s(self, call: Call[Any]) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph.cli.commands import duplicates, images, jobs, library, listing, models, search, service, submit
+from graph.cli.commands import duplicates, images, jobs, library, listing, models, same, search, service, submit
 from graph.cli.terminal.connection import example
 from graph.cli.terminal.reporting import ReportingGroup
 
@@ -85,6 +85,7 @@ app.command(
     "search",
     epilog=example(
         "lookalike search photo.jpg -k 5",
+        "lookalike search photo.jpg --all",
         "lookalike search photo.jpg --weights phash=2,color=0.5 --max-distance phash=64",
         "lookalike search photo.jpg --features phash --param phash.orientations=all",
         "lookalike search --text 'a bridge' --text-not 'at night'",
@@ -92,6 +93,9 @@ app.command(
         "lookalike search photo.jpg --filter 'taken_at = 2019-06 and not tags = \"night\"'",
     ),
 )(search.search)
+app.command("same", epilog=example("lookalike same photo.jpg copy.jpg", "lookalike same photo.jpg id:2019/bridge.jpg"))(
+    same.same
+)
 app.command(
     "list",
     epilog=example("lookalike list --filter 'folder = \"2019\"'", "lookalike list --sort taken_at --order desc -n 20"),

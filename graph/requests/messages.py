@@ -17,6 +17,7 @@ from lookalike_client.answers import (
 )
 from lookalike_client.answers import Training as TrainingAnswer
 from lookalike_client.job_answers import LibraryRoot
+from lookalike_client.matches import Relevance
 from storage.encoding import keys
 from storage.types.filters import Filter
 from storage.types.listings import Sort
@@ -30,6 +31,7 @@ __all__ = [
     "AddFeaturesRequest",
     "AddRequest",
     "Combine",
+    "CompareRequest",
     "FeatureReport",
     "ImagePage",
     "LibraryRoot",
@@ -37,6 +39,7 @@ __all__ = [
     "PartReport",
     "PartStatus",
     "Readiness",
+    "Relevance",
     "SearchAnswer",
     "SearchRequest",
     "SearchResult",
@@ -88,7 +91,8 @@ class SearchRequest:
     """One or more of images, ids and text. combine: whether pictures near to all of these together are wanted, or near
     to each. text_not: sentences to keep away from. features: None asks all that can answer. filter: which pictures may
     be found; None: all that are not missing. distinct: of pictures that are the same only the best. cursor: of the page
-    before. timeout_s: None takes the configured deadline.
+    before. relevance: which relations may come. explain: whether results say what theirs follows from. timeout_s: None
+    takes the configured deadline. is_judged: false where results are wanted as they rank.
     """
 
     images: tuple[bytes, ...] = ()
@@ -104,7 +108,21 @@ class SearchRequest:
     filter: Filter | None = None
     distinct: bool = False
     cursor: str | None = None
+    relevance: Relevance = "all"
+    explain: bool = False
     timeout_s: float | None = None
+    is_judged: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRequest:
+    """Two pictures, each either bytes or the id of a stored one; ``a`` is the query."""
+
+    a: bytes | None = None
+    a_id: str | None = None
+    b: bytes | None = None
+    b_id: str | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

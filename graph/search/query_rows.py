@@ -5,14 +5,16 @@ Whatever cannot make its rows is reported under its feature, and the others go o
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from deployments.extractor import TOKENS_CUT
+from deployments.extractor import TOKENS_CUT, ImageInput
 from deployments.pictures.prepared import PreparedPicture
+from graph.judging.hypotheses import Picture, stored_picture
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort
 from graph.ports.status import explained
@@ -20,23 +22,28 @@ from graph.requests.decoding import Prepare
 from graph.requests.messages import PartReport, PartStatus, SearchRequest
 from graph.requests.shards import Shards, image_not_found
 from graph.requests.timing import CatalogMetrics, Timeouts
-from graph.search.ranking import DEPTH, PictureSize
+from graph.search.ranking import DEPTH
 from graph.search.vector_query import VectorParams, mean_row, weighted_query
 from storage.errors import (
     DeadlineExceeded,
+    ExtractorFailed,
     ExtractorUnavailable,
+    ImageNotFound,
     InvalidField,
     InvalidRequest,
     LookalikeError,
     UnknownFeature,
 )
 from storage.operations.features import Features
-from storage.operations.pictures import Records
+from storage.operations.pictures import Records, Thumbnail
 from storage.types.features import FeatureRows
 from storage.types.searches import FeatureQuery
 from storage.words.word_search import WordParams
 
 GET_TEXT_MODEL = "get one: `lookalike models pull configs/semantic.yaml`, then `lookalike serve configs/semantic.yaml`"
+
+GRAY = ImageInput("gray")  # what is compared pixel by pixel
+NOTHING = np.zeros((1, 1), np.uint8)  # of a picture that was stored without its file
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,16 +63,20 @@ class QueryRows:
     deadline: float = 0.0
     reports: dict[str, PartReport] = field(default_factory=dict)
     sha256s: set[str] = field(default_factory=set)
-    pictures: list[PictureSize] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     views: dict[str, list[int]] = field(default_factory=dict)
 
     async def feature_queries(self, asked: Sequence[str]) -> list[FeatureQuery]:
         """Those of the asked features that could make their rows; the others are in ``reports``."""
         inputs = [self.extractors[name].served.image_input for name in asked]
+        if self.request.is_judged:
+            inputs.append(GRAY)
         prepared = [await self.prepare(image, inputs) for image in self.request.images]
         self.sha256s = {one.facts.sha256 for one in prepared}
-        self.pictures += [(one.facts.width, one.facts.height) for one in prepared]
+        self.pictures += [
+            Picture((one.facts.width, one.facts.height), one.forms.get(GRAY, NOTHING)) for one in prepared
+        ]
         stored = [await self._stored_features(image_id, asked) for image_id in self.request.ids]
         found = await all_of([self._feature_query(name, prepared, stored) for name in asked])
         return [query for query in found if query is not None]
@@ -75,15 +86,36 @@ class QueryRows:
         stored = await home.ask(Features(image_id, tuple(asked)), timeout_s=timeout_s)
         if stored is None:
             raise image_not_found(image_id)
-        in_pixels = any(self.extractors[name].kind == "local" for name in stored)
-        if in_pixels or len(stored) < len(asked):
-            [record] = await home.ask(Records((image_id,)), timeout_s=timeout_s)
-            if record is None:
-                raise image_not_found(image_id)
-            self.absent |= {name for name in asked if record.features.get(name) == "absent"}
-            if in_pixels:  # that a homography maps
-                self.pictures.append((record.width, record.height))
+        [record], thumbnail = await asyncio.gather(
+            home.ask(Records((image_id,)), timeout_s=timeout_s), home.ask(Thumbnail(image_id), timeout_s=timeout_s)
+        )
+        if record is None:
+            raise image_not_found(image_id)
+        self.absent |= {name for name in asked if record.features.get(name) == "absent"}
+        if record.sha256:
+            self.sha256s.add(record.sha256)
+        size = record.width, record.height
+        self.pictures.append(stored_picture(size, thumbnail or b"") or Picture(size, NOTHING))
         return stored
+
+    def nothing_answered(self, asked: Sequence[str]) -> LookalikeError:
+        """Why none of the asked features made its rows."""
+        reasons = "; ".join(f"{name}: {self.reports[name].reason}" for name in asked)
+        statuses = {self.reports[name].status for name in asked}
+        if statuses == {"timeout"}:
+            return DeadlineExceeded("no extractor answered in time", "try again, or allow more time")
+        if statuses == {"no_match"}:
+            return ImageNotFound(
+                f"{' or '.join(map(repr, self.request.ids))} was stored without {', '.join(asked)}",
+                "search by another feature",
+            )
+        if statuses == {"unavailable"}:
+            return ExtractorUnavailable(
+                f"nothing can answer this search: {reasons}",
+                "GET /v1/features says what is missing",
+                "see `lookalike status`",
+            )
+        return ExtractorFailed(f"nothing answered this search: {reasons}", "try again in a few seconds")
 
     async def _feature_query(
         self, name: str, prepared: Sequence[PreparedPicture], stored: Sequence[Mapping[str, FeatureRows]]

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from graph.judging.strangers import Strangers
 from graph.requests.messages import SearchResult
+from lookalike_client.answers import PROVEN
+from lookalike_client.matches import STRONG, Explanation, Overlap, Relation, Transform
 from storage.shard.search import QUERY_FRAME
 from storage.types.features import Metric
 from storage.types.searches import Hit, ImageSummary
@@ -58,12 +60,41 @@ class RankedHit(NamedTuple):
     hit: Hit
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a picture is to the query; the fields are those of `SearchResult`."""
+
+    relation: Relation | None
+    confidence: float | None = None
+    because: tuple[str, ...] = ()
+    transform: Transform | None = None
+    overlap: Overlap | None = None
+    explain: Explanation | None = None
+
+
+NOT_JUDGED = Judged(None)
+
+
 class Candidate(NamedTuple):
-    """A picture that at least one feature found. matches: one a feature."""
+    """A picture that at least one feature found. matches: one a feature. judged: None where nothing stands out."""
 
     id: str
     score: float
     matches: Sequence[RankedHit]
+    judged: Judged | None = None
+
+    @property
+    def relation(self) -> Relation | None:
+        return None if self.judged is None else self.judged.relation
+
+    @property
+    def confidence(self) -> float | None:
+        return None if self.judged is None else self.judged.confidence
+
+    @property
+    def is_strong(self) -> bool:
+        """As `SearchResult.is_strong`."""
+        return self.relation in STRONG and (self.confidence or 0.0) >= PROVEN
 
 
 def merge(features: Sequence[AskedFeature], *, depth: int, exact: Collection[str] = ()) -> list[Candidate]:
@@ -127,6 +158,7 @@ def _place(candidate: Candidate, exact: Collection[str]) -> tuple[float, int, bo
 
 def result_of(candidate: Candidate, summary: ImageSummary) -> SearchResult:
     """What the client sees of it."""
+    judged = candidate.judged or NOT_JUDGED
     return SearchResult(
         candidate.id,
         round(candidate.score, 6),
@@ -141,6 +173,7 @@ def result_of(candidate: Candidate, summary: ImageSummary) -> SearchResult:
         summary.camera,
         summary.gps,
         summary.missing,
+        *(judged.relation, judged.confidence, judged.because, judged.transform, judged.overlap, judged.explain),
     )
 
 
@@ -186,4 +219,6 @@ def _in_pixels(hit: Hit, pictures: Sequence[PictureSize]) -> Hit:
     evidence["homography"] = [
         [scale * value for value in row] for scale, row in zip(scales, evidence["homography"], strict=True)
     ]
+    if len(pictures) > 1:
+        evidence["picture"] = frame
     return hit._replace(evidence=evidence)

@@ -1,192 +1,35 @@
-"""Searches: each from the request to the ranked answer, or several side by side that share their pictures.
-
-Three steps, each concurrent over its parts: every asked feature turns the query into rows; every shard is asked once
-for all of them; what came back is merged. Whatever fails on the way is reported under its feature or its shard, and a
-search that nothing answered is an error, not an empty answer.
-
-Lists are as deep whatever is wanted of them, since how several rank together depends on that: the order is one, and a
-page a part of it. Where that part lies beyond these lists the shards are asked again, for all that there can be.
-"""
+"""Searches: one by one, several side by side that share their pictures, and two pictures compared."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from deployments.extractor import ImageInput
 from deployments.pictures.prepared import PreparedPicture
-from graph.judging.strangers import strangers_of
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort
 from graph.requests.decoding import Decoding, Prepare
-from graph.requests.messages import PartReport, SearchAnswer, SearchRequest, check_image_id
+from graph.requests.messages import (
+    CompareRequest,
+    SearchAnswer,
+    SearchRequest,
+    SearchResult,
+    check_image_id,
+)
 from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
+from graph.search.compare import compared, other_picture, prepare_named
 from graph.search.paging import one_page
-from graph.search.query_rows import asked_ports, ms_since, no_text_model, searched_by_text
-from graph.search.ranking import DEPTH, AskedFeature, Candidate, in_query_pixels, merge, result_of
-from graph.search.shard_search import ShardSearch
-from storage.encoding.summaries import Summaries
+from graph.search.query_rows import GRAY
+from graph.search.search_run import SearchRun
 from storage.errors import (
-    DeadlineExceeded,
-    ExtractorFailed,
-    ExtractorUnavailable,
-    ImageNotFound,
     InvalidField,
     InvalidRequest,
     LookalikeError,
 )
-from storage.types.searches import FeatureQuery, ShardAnswer
 
 MOST_PICTURES = 8  # to search with at once
-
-
-@dataclass(slots=True, kw_only=True)
-class SearchRun(ShardSearch):
-    """One search under way.
-
-    max_results: how deep a list can be. order: the pictures in the order of the answer, as far as it is known.
-    is_whole: whether nothing lies beyond. summaries: of every picture that was hit.
-    """
-
-    max_results: int
-    default_weights: Mapping[str, float] = field(default_factory=dict)
-    order: list[Candidate] = field(default_factory=list)
-    is_whole: bool = False
-    summaries: Summaries = field(default_factory=lambda: Summaries({}))
-    _started: float = 0.0
-    _asked: Sequence[str] = ()
-    _queries: Sequence[FeatureQuery] = ()
-    _lists: Mapping[str, AskedFeature] = field(default_factory=dict)
-
-    async def begin(self) -> None:
-        """Asks for the list of each feature, as deep as always, and ranks them together."""
-        self._started = time.perf_counter()
-        self.deadline = self._started + (self.request.timeout_s or self.timeouts.search_s)
-        self._asked = asked = self._asked_features()
-        with ExitStack() as callers:
-            for name in asked:
-                callers.enter_context(self.extractors[name].caller())
-            queries = await self.feature_queries(asked)
-        if not queries:
-            raise self._nothing_answered(asked)
-        self._queries, answers = await self.with_expansion(queries, await self.ask_shards(queries))
-        self._rank(self._queries, answers, DEPTH)
-        for name in asked:
-            self.metrics.searched(name, self.reports[name].status)
-
-    async def go_deeper(self) -> None:
-        """Appends to the order what lies beyond, in lists as deep as there can be."""
-        going_on = [query for query in self._queries if self._lists[query.feature].goes_on(DEPTH)]
-        answers = await self.ask_shards([replace(query, k=self.max_results) for query in going_on])
-        self._rank(going_on, answers, self.max_results)
-
-    def _rank(self, queries: Sequence[FeatureQuery], answers: Sequence[ShardAnswer], depth: int) -> None:
-        for query in queries:
-            self._report(query.feature, answers)
-        for answer in answers:
-            self.summaries.packed.update(Summaries.of(answer.summaries).packed)
-        self._lists = {**self._lists, **{query.feature: self._asked_feature(query, answers) for query in queries}}
-        features = list(self._lists.values())
-        exact = {image_id for sha256 in self.sha256s for image_id in self.summaries.with_bytes(sha256)}
-        known = {candidate.id for candidate in self.order}
-        ranked = merge(features, depth=depth, exact=exact)
-        self.order += [candidate for candidate in ranked if candidate.id not in known]
-        self.is_whole = depth >= self.max_results or not any(feature.goes_on(depth) for feature in features)
-
-    def answer(self, shown: Sequence[Candidate], next_cursor: str | None) -> SearchAnswer:
-        return SearchAnswer(
-            results=tuple(result_of(candidate, self.summaries[candidate.id]) for candidate in shown),
-            features={name: self.reports[name] for name in self._asked},
-            partial=bool(self.missing) or any(self._is_a_gap(name, report) for name, report in self.reports.items()),
-            missing_shards=tuple(sorted(self.missing)),
-            took_ms=ms_since(self._started),
-            next_cursor=next_cursor,
-        )
-
-    def _asked_features(self) -> list[str]:
-        request = self.request
-        has_pictures = bool(request.images or request.ids)
-        if not has_pictures and request.text is None:
-            raise InvalidRequest("nothing to search for", "send an image, an id or a text")
-        said = request.text is not None or request.text_not
-        asked_ports(
-            self.extractors, [*(request.features or ()), *request.weights, *request.max_distance, *request.params]
-        )
-        for name in request.max_distance:
-            spec = self.extractors[name].served.spec
-            if spec is not None and spec.metric == "inliers":
-                raise InvalidField(
-                    f"max_distance has no meaning for {name!r}, which counts keypoints: more are nearer",
-                    f"say the fewest with params.{name}.min_inliers",
-                )
-        asked = list(dict.fromkeys(request.features)) if request.features is not None else list(self.extractors)
-        if said and not any(self.extractors[name].embeds_text for name in asked):
-            if request.features is None:
-                raise no_text_model()
-            raise InvalidField(
-                f"{', '.join(asked)}: cannot be searched by text", "ask a feature that understands text as well"
-            )
-        if not has_pictures:
-            return searched_by_text(self.extractors, asked, are_named=request.features is not None)
-        return asked
-
-    def _report(self, name: str, answers: Sequence[ShardAnswer]) -> None:
-        failures = [answer.errors[name] for answer in answers if name in answer.errors]
-        report = self.reports[name]
-        slowest = max((answer.took_ms.get(name, 0.0) for answer in answers), default=0.0)
-        self.reports[name] = (
-            replace(report, status="error", reason=failures[0])
-            if failures
-            else replace(report, took_ms=round(report.took_ms + slowest, 2))
-        )
-
-    def _asked_feature(self, query: FeatureQuery, answers: Sequence[ShardAnswer]) -> AskedFeature:
-        name = query.feature
-        port = self.extractors[name]
-        metric = "cosine" if port.served.spec is None else port.served.spec.metric
-        return AskedFeature(
-            name,
-            metric,
-            [in_query_pixels(answer.hits[name], self.pictures) for answer in answers if name in answer.hits],
-            weight=self.request.weights.get(name, self.default_weights.get(name, 1.0)),
-            view_name=self._view_names(port, query),
-            strangers=strangers_of(name, metric, answers, len(self.shards.ports)),
-        )
-
-    def _view_names(self, port: ExtractorPort, query: FeatureQuery) -> Callable[[int], str] | None:
-        names, views = port.view_names(query.params), self.views.get(port.name)
-        return names if names is None or views is None else lambda row: names(views[row])
-
-    def _is_a_gap(self, name: str, report: PartReport) -> bool:
-        """A feature that is not set up here is no gap, unless the caller asked for it by name, or with a sentence."""
-        if report.status == "no_match":
-            return self.request.features is not None
-        if report.status == "unavailable":
-            said = self.request.text is not None or bool(self.request.text_not)
-            return self.request.features is not None or (said and self.extractors[name].embeds_text)
-        return report.status != "ok"
-
-    def _nothing_answered(self, asked: Sequence[str]) -> LookalikeError:
-        reasons = "; ".join(f"{name}: {self.reports[name].reason}" for name in asked)
-        statuses = {self.reports[name].status for name in asked}
-        if statuses == {"timeout"}:
-            return DeadlineExceeded("no extractor answered in time", "try again, or allow more time")
-        if statuses == {"no_match"}:
-            return ImageNotFound(
-                f"{' or '.join(map(repr, self.request.ids))} was stored without {', '.join(asked)}",
-                "search by another feature",
-            )
-        if statuses == {"unavailable"}:
-            return ExtractorUnavailable(
-                f"nothing can answer this search: {reasons}",
-                "GET /v1/features says what is missing",
-                "see `lookalike status`",
-            )
-        return ExtractorFailed(f"nothing answered this search: {reasons}", "try again in a few seconds")
 
 
 class Searches:
@@ -215,6 +58,7 @@ class Searches:
             metrics=metrics,
             max_results=max_results,
             default_weights=default_weights,
+            off_loop=decoding.off_loop,
         )
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
@@ -229,7 +73,7 @@ class Searches:
         A search that fails has its failure for an answer. Raises InvalidRequest and its kinds, as `search` does.
         """
         names = {name for request in requests for name in request.features or self._extractors}
-        inputs = {port.served.image_input for name, port in self._extractors.items() if name in names}
+        inputs = {port.served.image_input for name, port in self._extractors.items() if name in names} | {GRAY}
         pictures = {image for request in requests for image in request.images}
         prepared = {image: await self._decoding.prepare(image, inputs) for image in pictures}
 
@@ -242,6 +86,16 @@ class Searches:
             )
 
         return await all_of([one(request) for request in requests])
+
+    async def compare(self, request: CompareRequest) -> SearchResult:
+        """What ``a`` is to ``b``, as a search with ``a`` says it. Raises as `search` does."""
+        query = SearchRequest(
+            images=() if request.a is None else (request.a,),
+            ids=() if request.a_id is None else (request.a_id,),
+            explain=request.explain,
+        )
+        run = self._search_run(query, prepare_named("a", self._decoding))
+        return await compared(run, await other_picture(request, run, self._decoding), self._decoding)
 
     def _search_run(self, request: SearchRequest, prepare: Prepare) -> SearchRun:
         for image_id in request.ids:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.keypoints.fit import Fit, fit_of
 from storage.keypoints.plane_maps import Floats, Pairs, simplest_map, transfer_errors, transformed
 
 Places = NDArray[np.intp]
@@ -50,12 +51,13 @@ class DescribedKeypoints:
 @dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
     """inliers: how many matches it explains. homography: (3, 3), stored to query. pairs: (inliers, 2) rows of the query
-    and the stored keypoints.
+    and the stored keypoints. fit: how well it explains them.
     """
 
     inliers: int
     homography: Floats
     pairs: Places
+    fit: Fit
 
 
 def match(
@@ -89,6 +91,7 @@ def squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray
 
 def align(query: DescribedKeypoints, stored: DescribedKeypoints, pairs: Places) -> Alignment | None:
     """The view of the stored picture that explains most of the matches (M, 2); None where too few agree on any."""
+    matched = len(pairs)
     pairs = pairs[_largest_agreement(query, stored, pairs)]
     if len(pairs) < LEAST_MATCHES:
         return None
@@ -106,7 +109,12 @@ def align(query: DescribedKeypoints, stored: DescribedKeypoints, pairs: Places) 
     inliers = _distinct(pairs[within], query, stored)
     if len(inliers) < LEAST_MATCHES or not _is_a_view(homography, source[within]):
         return None
-    return Alignment(len(inliers), homography, inliers)
+    located = Pairs(
+        stored.points[inliers[:, 1]],
+        query.points[inliers[:, 0]],
+        np.maximum(LOCATION_ERROR * query.sigmas[inliers[:, 0]], LEAST_ERROR),
+    )
+    return Alignment(len(inliers), homography, inliers, fit_of(homography, located, matched))
 
 
 def _largest_agreement(query: DescribedKeypoints, stored: DescribedKeypoints, pairs: Places) -> Places:

@@ -19,6 +19,7 @@ from storage.errors import InvalidField
 from storage.index.descriptor_codes import unpacked
 from storage.index.vector_index import Allowed, Neighbors, VectorIndex
 from storage.keypoints.alignment import RATIO, Alignment, DescribedKeypoints, align, match, squared_distances
+from storage.keypoints.fit import Fit
 from storage.keypoints.keypoint_rows import Side, sides, stored_side
 from storage.keypoints.plane_maps import Floats, transformed
 from storage.types.features import FeatureRows, Handles, Vectors
@@ -71,7 +72,7 @@ class Located:
     """A stored picture in which the query was found.
 
     homography: (3, 3) pixels of the stored frame to pixels of the query's frame. box: (4, 2) the query's corners in
-    the stored frame, clockwise from the top left.
+    the stored frame, clockwise from the top left. fit: how well the homography explains the matches.
     """
 
     handle: int
@@ -80,6 +81,7 @@ class Located:
     homography: Floats
     box: Floats
     stored_size: tuple[int, int]
+    fit: Fit
 
 
 def locate(
@@ -193,7 +195,7 @@ def _located(handle: int, alignment: Alignment, side: Side, stored: Side) -> Loc
     width, height = side.size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
     box = transformed(np.asarray(np.linalg.inv(homography), np.float64), corners)
-    return Located(handle, alignment.inliers, side, homography, box, stored.size)
+    return Located(handle, alignment.inliers, side, homography, box, stored.size, alignment.fit)
 
 
 def _is_whole(value: Any, least: int, most: int) -> bool:

@@ -84,6 +84,17 @@ class Thumbnail(Operation[bytes | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class Thumbnails(Operation[list[bytes | None]]):
+    """As `Thumbnail`, of several pictures."""
+
+    ids: tuple[str, ...]
+
+    def run(self, shard: OpenShard) -> list[bytes | None]:
+        with shard.store.read() as transaction:
+            return [reads.bytes_of(transaction, THUMBNAILS, image_id) for image_id in self.ids]
+
+
+@dataclass(frozen=True, slots=True)
 class Original(Operation[bytes | None]):
     """The bytes of an upload; kept while features are pending, or for good where the shard keeps them."""
 

@@ -222,9 +222,12 @@ def _located_in_each(
 
 
 def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, bytes]) -> Hit:
-    """Coordinates in pixels of the stored picture, no longer in those of its frame."""
     image_id, packed = pictures.summary(found.handle, summaries)
-    summary = unpacked_summary(packed)
+    return word_hit(found, image_id, unpacked_summary(packed))
+
+
+def word_hit(found: FoundWords, image_id: str, summary: ImageSummary) -> Hit:
+    """Coordinates in pixels of the stored picture, no longer in those of its frame."""
     scale = np.array([summary.width / found.frame[0], summary.height / found.frame[1]])
     words = [
         {
@@ -240,13 +243,17 @@ def _word_hit(found: FoundWords, pictures: _Pictures, summaries: dict[str, bytes
 
 
 def _located_hit(found: Located, pictures: _Pictures, summaries: dict[str, bytes]) -> Hit:
-    """Coordinates in pixels of the stored picture, no longer in those of its frame."""
     image_id, packed = pictures.summary(found.handle, summaries)
-    summary = unpacked_summary(packed)
+    return located_hit(found, image_id, unpacked_summary(packed))
+
+
+def located_hit(found: Located, image_id: str, summary: ImageSummary) -> Hit:
+    """Coordinates in pixels of the stored picture, no longer in those of its frame."""
     to_frame = np.diag([found.stored_size[0] / summary.width, found.stored_size[1] / summary.height, 1.0])
     evidence = {
         "homography": (found.homography @ to_frame).tolist(),
         "box": (found.box / to_frame.diagonal()[:2]).tolist(),
+        **found.fit._asdict(),
         QUERY_FRAME: [found.side.frame, *found.side.size],
     }
     return Hit(image_id, float(found.inliers), int(found.side.mirrored), evidence)

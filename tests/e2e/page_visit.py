@@ -99,6 +99,10 @@ class Visit:
     def cards(self) -> Locator:
         return self.page.locator("#results .card")
 
+    def show_rest(self) -> None:
+        """What is not likely to be meant, too."""
+        self.page.locator("#results .rest").click()
+
     def pick(self, picture: bytes, name: str = "picked.jpg") -> None:
         self.page.set_input_files("#photo", {"name": name, "mimeType": "image/jpeg", "buffer": picture})
 

@@ -319,6 +319,16 @@ class ClientSuite:
         await self.ask(service, "search", b"img", text_not=given)
         assert re.findall('name="text_not"\r\n\r\n([^\r]*)\r\n', service.form) == (sent or [])
 
+    async def test_says_which_relations_may_come_and_whether_to_explain_them(self) -> None:
+        service = Service(reply(ANSWER))
+        await self.ask(service, "search", id="x", relevance="likely", explain=True)
+        assert service.body == {"id": "x", "k": 20, "relevance": "likely", "explain": True}
+        await self.ask(service, "search", b"img", relevance="strong", explain=True)
+        for name, value in {"relevance": "strong", "explain": "true"}.items():
+            assert f'name="{name}"\r\n\r\n{value}\r\n' in service.form
+        await self.ask(service, "similar", "x", relevance="likely")
+        assert service.request.url.params["relevance"] == "likely"
+
     async def test_refuses_a_search_for_nothing_but_what_to_keep_away_from(self) -> None:
         with pytest.raises(ValueError, match="an image, an id or a text"):
             await self.ask(Service(reply(ANSWER)), "search", text_not="at night")
@@ -331,6 +341,24 @@ class ClientSuite:
         service = Service(reply(ANSWER))
         await self.ask(service, "similar", "x", features=["phash"], k=5)
         assert str(service.request.url) == f"{URL}/v1/images/x/similar?features=phash&k=5"
+
+    async def test_compares_two_pictures_each_a_file_or_an_id(self) -> None:
+        service = Service(reply(ANSWER["results"][0] | {"relation": "crop", "confidence": 0.5}))  # type: ignore[index]
+        result = await self.ask(service, "compare", a=b"img", b_id="x/y", explain=True)
+        assert (result.id, result.relation, result.is_strong) == ("a/b.jpg", "crop", True)
+        assert service.request.url.path == "/v1/compare"
+        for part in ('name="a"; filename="a"', 'name="b_id"\r\n\r\nx/y\r\n', 'name="explain"\r\n\r\ntrue\r\n'):
+            assert part in service.form
+        await self.ask(service, "compare", a_id="x", b_id="y")
+        assert service.request.headers["Content-Type"].startswith("multipart/form-data")
+        assert 'name="a_id"\r\n\r\nx\r\n' in service.form
+
+    @pytest.mark.parametrize(
+        "given", [{}, {"a": b"x"}, {"a": b"x", "a_id": "x"}, {"a": b"x", "a_id": "x", "b_id": "y"}]
+    )
+    async def test_refuses_to_compare_other_than_two_pictures(self, given: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match="two pictures are compared"):
+            await self.ask(Service(reply(ANSWER)), "compare", **given)
 
     async def test_labels_and_describes(self) -> None:
         tags = await self.ask(Service(reply({"tags": [{"label": "bridge", "score": 0.5}]})), "tags", b"img")

@@ -77,7 +77,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/ports deployments/extractor deployments/pictures storage/encoding storage/filters "
             "storage/operations storage/shard"
         ),
-        "graph/judging": "",
+        "graph/judging": "storage/keypoints",
         "graph/figures": "graph/requests",
         "graph/http/forms": "graph/ambience_data graph/config graph/jobs/scanning graph/requests storage/filters",
         "graph/http/replies": "graph/duplicates graph/requests",

@@ -85,6 +85,7 @@ def search_request(settings: AppSettings, service: Service, fields: SearchFields
         weights={service.feature: 1.0},
         max_distance=within,
         params={service.feature: params} if params else {},
+        is_judged=False,
     )
 
 

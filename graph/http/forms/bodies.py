@@ -19,7 +19,6 @@ from graph.http.forms.fields import (
     IndexFields,
     JobFields,
     Model,
-    SearchFields,
     TrainFields,
     check_at_most,
     check_features,
@@ -29,6 +28,7 @@ from graph.http.forms.fields import (
 )
 from graph.http.forms.filters import filter_of
 from graph.http.forms.multipart import Form, read_form, text_of
+from graph.http.forms.search_fields import SearchFields
 from graph.jobs.scanning.exclusion import check_patterns
 from graph.requests.messages import AddRequest, SearchRequest, check_image_id
 from storage.errors import BodyTooLarge, InvalidField, InvalidRequest, UnsupportedImage
@@ -120,6 +120,8 @@ def search_of(fields: SearchFields, settings: AppSettings, images: tuple[bytes, 
         filter=filter_of(fields.filter),
         distinct=fields.distinct,
         cursor=fields.cursor,
+        relevance=fields.relevance,
+        explain=fields.explain,
     )
 
 

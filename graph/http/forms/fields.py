@@ -13,7 +13,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from starlette.requests import Request
 
 from graph.config.part_names import unknown_feature
-from graph.requests.messages import Combine
 from storage.errors import InvalidField, InvalidRequest, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -31,7 +30,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _json_if_text(value: Any) -> Any:
+def json_if_text(value: Any) -> Any:
     return parse_json(value) if isinstance(value, str) else value
 
 
@@ -62,8 +61,8 @@ def _text_or_object(value: Any) -> Any:
 
 WholeNumber = Annotated[int, BeforeValidator(not_boolean)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(not_boolean)]
-Numbers = Annotated[dict[str, Positive], BeforeValidator(_json_if_text)]
-JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_if_text)]
+Numbers = Annotated[dict[str, Positive], BeforeValidator(json_if_text)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(json_if_text)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(_names)]
 Sentence = Annotated[str, Field(min_length=1)]
 Sentences = Annotated[list[Sentence], Field(max_length=16), BeforeValidator(_listed)]
@@ -80,6 +79,7 @@ FILTER_DESCRIPTION = (
     "all that are not missing unless said"
 )
 
+
 METADATA: Any = Field(
     default_factory=dict,
     description="a JSON object, kept and given back with results",
@@ -89,46 +89,6 @@ METADATA: Any = Field(
 
 class Fields(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SearchFields(Fields):
-    """What to search with, beside the picture itself."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"id": "bridge.jpg", "k": 20}, {"text": "a bridge", "text_not": ["at night"]}]}
-    )
-
-    id: Ids | None = Field(default=None, description="search with the stored features of this image, or of several")
-    combine: Combine = Field(
-        default="mean",
-        description="of several pictures: those near to all of them together (mean), or near to each (all)",
-    )
-    text: Sentence | None = Field(default=None, description="search with a sentence")
-    text_not: Sentences | None = Field(
-        default=None, description="sentences to keep away from: one, or a list of at most 16"
-    )
-    features: Names | None = Field(
-        default=None, description="features to ask: a list or comma-separated; all that can answer unless said"
-    )
-    k: WholeNumber = Field(default=20, ge=1, description="results wanted, at most limits.max_results")
-    weights: Numbers = Field(
-        default_factory=dict, description='weight of a feature in the ranking, 1 unless said: {"phash": 2}'
-    )
-    max_distance: Numbers = Field(default_factory=dict, description='leave out what is farther away: {"phash": 64}')
-    params: Annotated[dict[str, dict[str, Any]], BeforeValidator(_json_if_text)] = Field(
-        default_factory=dict, description="search parameters by feature"
-    )
-    filter: FilterField | None = Field(default=None, description=FILTER_DESCRIPTION)
-    distinct: bool = Field(default=False, description="of pictures that are the same only the best")
-    cursor: str | None = Field(
-        default=None, description="next_cursor of the page before, with the same request otherwise"
-    )
-
-
-class SimilarFields(Fields):
-    features: Names | None = Field(default=None, description="features to ask, comma-separated; all unless said")
-    k: WholeNumber = Field(default=20, ge=1, description="results wanted, at most limits.max_results")
-    filter: FilterField | None = Field(default=None, description=FILTER_DESCRIPTION)
 
 
 class AddFields(Fields):

@@ -60,11 +60,12 @@ export const jobs = async () => (await getJson("v1/jobs")).jobs;
 export const stopJob = async (id) => (await send(`v1/jobs/${encodeURIComponent(id)}/stop`, { method: "POST" })).json();
 export const someImages = async (limit) => (await getJson(`v1/images?limit=${limit}`)).images;
 
-/** `options`: {k, features: names or null for the service's choice, params or null, avoid: a sentence or null}. */
-export async function searchByPhoto(file, { k, features: names, params, avoid }, signal) {
+/** `options`: {k, relevance, features: names or null for the service's choice, params or null, avoid: a sentence or null}. */
+export async function searchByPhoto(file, { k, relevance, features: names, params, avoid }, signal) {
   const body = new FormData();
   body.append("image", file);
   body.append("k", k);
+  body.append("relevance", relevance);
   if (names) body.append("features", names.join(","));
   if (params) body.append("params", JSON.stringify(params));
   if (avoid) body.append("text_not", avoid);
@@ -74,8 +75,8 @@ export async function searchByPhoto(file, { k, features: names, params, avoid },
 export const searchById = (id, options, signal) => searchByJson({ id }, options, signal);
 export const searchByText = (text, options, signal) => searchByJson({ text }, options, signal);
 
-async function searchByJson(query, { k, features: names, params, avoid }, signal) {
-  const asked = { ...query, k, ...(names && { features: names }), ...(params && { params }), ...(avoid && { text_not: [avoid] }) };
+async function searchByJson(query, { k, relevance, features: names, params, avoid }, signal) {
+  const asked = { ...query, k, relevance, ...(names && { features: names }), ...(params && { params }), ...(avoid && { text_not: [avoid] }) };
   const headers = { "Content-Type": "application/json" };
   return (await send("v1/search", { method: "POST", body: JSON.stringify(asked), headers, signal })).json();
 }

@@ -13,6 +13,7 @@ import { clearResults, showResults } from "./results.js";
 const photos = []; // this visit's own, by the number in the address
 const TITLES = { id: (id) => `Photos like ${id}`, photo: () => "Photos like yours", text: (text) => `Photos of “${text}”` };
 let running = new AbortController();
+let relevance = "likely"; // "all" once the rest was asked for
 let previewAddress = null;
 
 function goTo(place) {
@@ -28,6 +29,7 @@ const searchWith = (file) => goTo(placeOfPhoto(photos.push(file) - 1));
 async function show() {
   running.abort();
   running = new AbortController();
+  relevance = "likely";
   const place = currentPlace();
   if (place.kind === "photo" && !photos[place.number]) forgetPlace(); // its file is gone since the page was loaded anew
   if (place.kind === "home" || (place.kind === "photo" && !photos[place.number])) return showHome();
@@ -45,15 +47,23 @@ async function searchAgain() {
   await search(currentPlace(), running.signal);
 }
 
+function showRest() {
+  relevance = "all";
+  byId("answer-title").focus({ preventScroll: true }); // the button that had it goes
+  searchAgain();
+}
+
 async function search(place, signal) {
   if (!areOptionsValid()) return;
   document.body.dataset.busy = "";
   byId("answer-summary").textContent = "Searching…";
   try {
-    const answer = await ask(place, chosenOptions(), signal);
+    const asked = { ...chosenOptions(), relevance };
+    const answer = await ask(place, asked, signal);
     clearNotices();
     showGaps(answer);
-    showResults(answer, place.id ?? null, { searchFrom, failed: showError });
+    const query = { id: place.id ?? null, byWords: place.kind === "text", relevance: asked.relevance };
+    showResults(answer, query, { searchFrom, showRest, failed: showError });
   } catch (error) {
     if (signal.aborted) return;
     clearNotices();

@@ -29,13 +29,6 @@ export function closeness(feature, match) {
   return typeof match.distance === "number" ? Math.max(0, 1 - match.distance / UNRELATED[metric]) : 0;
 }
 
-/** "mirrored", "rotated 90°", or null for a picture that matched as it is. */
-export function orientation(match) {
-  const name = match.view;
-  if (typeof name !== "string" || name === "as_given") return null;
-  return name.replaceAll("_", " ").replace(/(\d+)/, "$1°");
-}
-
 /** The words that a search found in the photo: [{word, box}], box: corners [x, y] in pixels of the photo. */
 export function foundWords(matches) {
   return Object.values(matches).flatMap(({ words }) => (Array.isArray(words) ? words : []));

@@ -40,7 +40,7 @@ export function showRefusal(message, hint) {
 
 /** What of a search did not answer: shards, features that did not take part, and what others left out. */
 export function showGaps(answer) {
-  const silent = Object.entries(answer.features ?? {}).filter(([, { status }]) => status !== "ok");
+  const silent = Object.entries(answer.features ?? {}).filter(([, { status }]) => status !== "ok" && status !== "not_needed");
   const lines = silent.map(([name, { status, reason }]) => `${name} ${WORDS[status] ?? status}${reason ? `: ${reason}` : "."}`);
   const cut = Object.entries(answer.features ?? {}).filter(([, { status, reason }]) => status === "ok" && reason);
   lines.push(...cut.map(([name, { reason }]) => `${name}: ${reason}`));

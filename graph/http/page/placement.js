@@ -2,8 +2,6 @@
 // method and says the same at length.
 
 const WHOLE = 0.95; // share of an area that counts as all of it
-const MOSTLY = 0.9; // share of the searched photo: the outline of a small crop is not exact to the pixel
-const LEAST_TURN = 3; // degrees
 
 /**
  * {ofStored, ofQuery, mirrored, degrees, outline}, or null where no match of the result says where.
@@ -71,21 +69,3 @@ function mapped(homography, point) {
 }
 
 export const isWhole = ({ ofStored }) => ofStored >= WHOLE;
-
-/** "Crop, 31 % of it": what the searched photo is of the stored one. */
-export function inWords({ ofStored, ofQuery, mirrored, degrees }) {
-  const crop = mirrored ? "mirrored crop" : "crop";
-  const turned = mirrored ? ", mirrored" : "";
-  if (ofStored >= WHOLE && ofQuery >= WHOLE) return `The same picture${turned}${rotation(degrees)}`;
-  if (ofStored >= WHOLE) return `Contains it${turned}, as ${percent(ofQuery)} of its area${rotation(degrees)}`;
-  const said = ofQuery >= MOSTLY ? crop[0].toUpperCase() + crop.slice(1) : `Contains a ${crop}`;
-  return `${said}, ${percent(ofStored)} of it${rotation(degrees)}`;
-}
-
-const percent = (share) => `${share < 0.005 ? "under 1" : Math.round(share * 100)}\u00a0%`;
-
-function rotation(degrees) {
-  if (Math.abs(degrees) < LEAST_TURN) return "";
-  const rounded = Math.round(Math.abs(degrees));
-  return `, rotated ${rounded}°${rounded === 180 ? "" : degrees > 0 ? " clockwise" : " counterclockwise"}`;
-}

@@ -1,19 +1,33 @@
 // The answer to a search: a grid of thumbnails, each with its id, its score and what every feature says of it.
 
 import { byId, counted, drawn, element, grouped, idText } from "./dom.js";
-import { closeness, foundWords, measure, orientation, score } from "./evidence.js";
+import { closeness, foundWords, measure, score } from "./evidence.js";
+import { badge, groups, inWords, isStrong } from "./judgement.js";
 import { originalLink, thumbnail } from "./pictures.js";
-import { inWords, isWhole, placement } from "./placement.js";
+import { isWhole, placement } from "./placement.js";
 
 const MOST_TAGS = 5;
 const MOST_WORDS = 8;
+const VERDICTS = { similar: "Nothing here is the same picture. ", none: "No match. " };
 
-/** `queryId`: the stored photo that was asked about, or null. `actions`: {searchFrom(id), failed(error)}. */
-export function showResults(answer, queryId, actions) {
+/** `query`: {id: the stored photo that was asked about, or null, byWords, relevance}. `actions`: {searchFrom(id), showRest(), failed(error)}. */
+export function showResults(answer, query, actions) {
   const asked = Object.keys(answer.features ?? {}).filter((name) => answer.features[name].status === "ok");
-  const cards = answer.results.map((result) => card(result, { asked, isQuery: result.id === queryId, ...actions }));
-  byId("results").replaceChildren(...cards);
-  byId("answer-summary").textContent = summary(answer);
+  const cardOf = (result) => card(result, { asked, isQuery: result.id === query.id, ...actions });
+  byId("results").replaceChildren(...groups(answer.results).map(({ title, results }) => group(title, results.map(cardOf))),
+    query.relevance === "all" ? "" : rest(answer, actions.showRest));
+  byId("answer-summary").textContent = summary(answer, query.byWords);
+}
+
+function group(title, cards) {
+  return element("section", { className: "group" }, title ? element("h3", { textContent: title }) : null, element("ol", { className: "grid" }, ...cards));
+}
+
+/** The button for what is not likely to be meant. */
+function rest({ results }, showRest) {
+  const button = element("button", { type: "button", className: "rest", textContent: results.length ? "Show the rest" : "Show the nearest all the same" });
+  button.addEventListener("click", showRest);
+  return button;
 }
 
 export function clearResults() {
@@ -21,29 +35,31 @@ export function clearResults() {
   byId("answer-summary").textContent = "";
 }
 
-function summary({ results, features, partial, missing_shards: missing, took_ms: took }) {
-  const silent = Object.values(features ?? {}).some(({ status }) => status !== "ok");
-  if (results.length) return `${counted(results.length, "photo")} in ${grouped(Math.max(1, Math.round(took)))} ms`;
+/** `byWords`: no photo was searched with, so none can be the same one. */
+function summary({ results, features, verdict, partial, missing_shards: missing, took_ms: took }, byWords) {
+  const silent = Object.values(features ?? {}).some(({ status }) => status !== "ok" && status !== "not_needed");
+  const found = `${counted(results.length, "photo")} in ${grouped(Math.max(1, Math.round(took)))} ms`;
+  if (results.length) return `${byWords ? "" : VERDICTS[verdict] ?? ""}${found}`;
   if (partial || missing?.length) return "The parts that answered found nothing. The others were not searched.";
-  return silent ? "The features that answered found nothing." : "No photo in the collection matches.";
+  return silent ? "The features that answered found nothing." : "No match. No photo in the collection stands out.";
 }
 
 function card(result, context) {
   const { id, width, height } = result;
-  const place = placement(result);
+  const place = isStrong(result) ? placement(result) : null;
+  const [said, mark] = [inWords(result), badge(result)];
   const words = foundWords(result.matches);
   const button = element("button", { type: "button", className: "shot", "aria-label": `Search from ${id}` },
     thumbnail(id, ""), place && !isWhole(place) ? outline(place.outline, width, height) : null,
     words.length ? boxes(words, width, height) : null,
     element("span", { className: "shot-action", textContent: "Search from this", "aria-hidden": "true" }));
   button.addEventListener("click", () => context.searchFrom(id));
-  const turned = place ? null : Object.values(result.matches).map(orientation).find(Boolean);
   return element("li", { className: context.isQuery ? "card is-query" : "card" },
     button,
     element("div", { className: "caption" },
       idText(id),
       ...annotations(result.annotations),
-      place ? element("p", { className: "placement", textContent: inWords(place) }) : null,
+      said ? element("p", { className: "placement", textContent: said }) : null,
       words.length ? element("p", { className: "placement", textContent: reading(words) }) : null,
       evidence(result.matches, context.asked),
       metadata(result.metadata),
@@ -51,7 +67,7 @@ function card(result, context) {
         element("span", { textContent: `Score ${score(result.score)}` }), " ",
         width && height ? element("span", { textContent: `${width} × ${height}` }) : null),
       originalLink(id, context.failed)),
-    turned ? element("p", { className: "turned", textContent: turned }) : null);
+    mark ? element("p", { className: isStrong(result) ? "badge strong" : "badge", textContent: mark }) : null);
 }
 
 /** Drawn over a thumbnail: an SVG of the photo's own size fits its frame just as the <img> does. What it shows is also in words. */

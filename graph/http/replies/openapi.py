@@ -4,7 +4,7 @@ route, hand-parsed bodies, the two ways to send a key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from types import UnionType
@@ -15,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from graph.http.replies.errors import STATUS
-from lookalike_client import answers, job_answers
+from lookalike_client import answers, job_answers, matches
 
 TITLE = "Lookalike"
 DESCRIPTION = "Finds pictures: the same picture, an edited copy, a picture with the same colours."
@@ -123,7 +123,12 @@ _schema("DuplicatePicture", answers.DuplicatePicture, distance=int)
 _schema("DuplicateGroup", answers.DuplicateGroup, keep=KeptPicture)
 DuplicateGroups = _schema("DuplicateGroups", answers.DuplicatePage)
 
-_schema("SearchHit", answers.SearchResult, matches=Mapping[str, Mapping[str, Any]])
+_schema("Transform", matches.Transform)
+_schema("Overlap", matches.Overlap)
+_schema("Evidence", matches.Evidence)
+_schema("Changed", matches.Changed)
+_schema("Explanation", matches.Explanation)
+SearchHit = _schema("SearchHit", answers.SearchResult, matches=Mapping[str, Mapping[str, Any]])
 _schema("FeatureOutcome", answers.PartReport)
 SearchResults = _schema("SearchResults", answers.SearchAnswer)
 
@@ -179,18 +184,20 @@ def text(description: str, media_type: str) -> Responses:
     return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
 
 
-def form_body(model: type[BaseModel], *, image_required: bool = True) -> dict[str, Any]:
-    """A multipart body with a picture and the model's fields."""
+def form_body(
+    model: type[BaseModel], *, image_required: bool = True, files: Sequence[str] = ("image",)
+) -> dict[str, Any]:
+    """A multipart body with pictures and the model's fields."""
     schema = model.model_json_schema()
     said = "the picture's file" if image_required else "the picture's file; repeated, of several"
     image = {"type": "string", "format": "binary", "description": said}
     form: dict[str, Any] = {
         "type": "object",
-        "properties": {"image": image, **without_null(schema["properties"])},
+        "properties": {**dict.fromkeys(files, image), **without_null(schema["properties"])},
         "additionalProperties": False,
     }
     if image_required:
-        form["required"] = ["image"]
+        form["required"] = list(files)
     return {"multipart/form-data": {"schema": form, **examples_of(form)}}
 
 

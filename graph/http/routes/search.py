@@ -12,10 +12,13 @@ from starlette.routing import Route
 from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.bodies import search_of, search_request
-from graph.http.forms.fields import SearchFields, SimilarFields, query_fields
+from graph.http.forms.comparing import FILES, CompareFields, compare_request
+from graph.http.forms.fields import query_fields
 from graph.http.forms.image_paths import Id, image_id
-from graph.http.replies.answers import json_response, search_answer
+from graph.http.forms.search_fields import SearchFields, SimilarFields
+from graph.http.replies.answers import json_response, search_answer, search_result
 from graph.http.replies.openapi import (
+    SearchHit,
     SearchResults,
     documented,
     form_body,
@@ -67,7 +70,17 @@ def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
     )
     async def similar(request: Request, id: Id) -> Response:
         asked = query_fields(request, SimilarFields, repeatable=frozenset({"features"}))
-        fields = SearchFields(id=[image_id(request)], features=asked.features, k=asked.k, filter=asked.filter)
+        fields = SearchFields(id=[image_id(request)], **asked.model_dump())
         return json_response(search_answer(await catalog().searches.search(search_of(fields, settings))))
+
+    @router.post(
+        "/v1/compare",
+        summary="Say what one picture is to another",
+        responses=documented({200: ("what a is to b", SearchHit)}, 400, 404, 413, 415),
+        openapi_extra=request_body(form_body(CompareFields, image_required=False, files=FILES)),
+    )
+    async def compare(request: Request) -> Response:
+        wanted = await compare_request(request, settings.limits)
+        return json_response(search_result(await catalog().searches.compare(wanted)))
 
     return router

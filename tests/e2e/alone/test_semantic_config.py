@@ -121,7 +121,7 @@ def signs(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) -> Running
     ("text", "found"), [("receive", "smyth"), ("recieve", "smyth"), ("Smith", "smyth"), ("CAFE", "menu")]
 )
 def test_the_shell_finds_words_as_they_are_typed(signs: RunningService, text: str, found: str) -> None:
-    answer = signs.run("search", "--text", text, "--features", "text", "--json")
+    answer = signs.run("search", "--text", text, "--features", "text", "--all", "--json")
     assert answer.returncode == 0, answer.stderr
     results = json.loads(answer.stdout)["results"]
     assert [result["id"] for result in results] == [found]

@@ -83,5 +83,5 @@ def test_min_inliers_is_the_callers_to_choose(client: Client) -> None:
 
 def test_the_shell_says_what_a_crop_is_of(running: RunningService, tmp_path: Path) -> None:
     (tmp_path / "crop.jpg").write_bytes(jpeg(ASTRONAUT.crop(PART)))
-    done = running.run("search", str(tmp_path / "crop.jpg"))
+    done = running.run("search", str(tmp_path / "crop.jpg"), "--all")
     assert "crop of astronaut.png, 24 % of its area" in done.stdout

@@ -61,7 +61,9 @@ def test_words_find_pictures_by_http_and_from_the_shell(
 ) -> None:
     ids = found(client, text=f"a {color} {shape}")
     assert share_of(ids, f"{color}-{shape}") >= 0.9
-    shown = with_models.run("search", "--text", f"a {color} {shape}", "--features", "image_text", "-k", "10", "--json")
+    shown = with_models.run(
+        *("search", "--text", f"a {color} {shape}", "--features", "image_text", "-k", "10", "--all", "--json")
+    )
     assert [one["id"] for one in json.loads(shown.stdout)["results"]] == ids
 
 

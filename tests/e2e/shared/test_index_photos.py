@@ -174,5 +174,17 @@ def test_the_store_and_the_indexes_agree(indexed: Indexed, shared_service: Runni
     assert indexed.client.verify().ok
     status = shared_service.run("status")
     assert status.returncode == 0
-    shown = shared_service.run("search", str(indexed.folder / indexed.ids[0]), "-k", "3", "--json")
+    shown = shared_service.run("search", str(indexed.folder / indexed.ids[0]), "-k", "3", "--all", "--json")
     assert json.loads(shown.stdout)["results"][0]["id"] == indexed.ids[0]
+
+
+def test_two_pictures_are_compared_by_file_and_by_id(
+    indexed: Indexed, shared_service: RunningService, tmp_path: Path
+) -> None:
+    first, other = (str(indexed.folder / image_id) for image_id in indexed.ids[:2])
+    same = shared_service.run("same", first, f"id:{indexed.ids[0]}")
+    assert (same.returncode, same.stdout) == (0, "same, confidence 1\n")
+    (tmp_path / "words.jpg").write_text("these are words")
+    broken = shared_service.run("same", str(tmp_path / "words.jpg"), other)
+    assert (broken.returncode, broken.stdout) == (4, "")
+    assert "a: " in broken.stderr

@@ -36,6 +36,7 @@ expect = playwright_api.expect
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 PAGE = ROOT / "graph" / "http" / "page"
+EVERY_ORIENTATION = {"phash": {"orientations": "all"}}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,7 @@ def test_page_loads_with_the_collection_and_nothing_from_elsewhere(visit: Visit)
 def test_picked_photo_finds_itself_first_with_every_distance(visit: Visit) -> None:
     visit.open()
     visit.pick(PICTURES[IDS[0]])
+    visit.show_rest()
     first = visit.cards().first
     expect(first.locator(".id")).to_have_text(IDS[0])
     expect(first.locator(".evidence li").filter(has_text="phash")).to_contain_text("0 bits")
@@ -81,6 +83,7 @@ def test_picked_photo_finds_itself_first_with_every_distance(visit: Visit) -> No
 def test_pasted_and_dropped_photos_are_searched(visit: Visit, kind: str) -> None:
     visit.open()
     visit.page.evaluate(DROP_OR_PASTE, [kind, list(PICTURES[IDS[1]])])
+    visit.show_rest()
     expect(visit.cards().first.locator(".id")).to_have_text(IDS[1])
 
 
@@ -96,13 +99,16 @@ def test_dragging_a_file_over_the_page_says_where_it_may_fall(visit: Visit) -> N
 def test_search_goes_on_from_a_result_and_back_returns_to_the_photo(visit: Visit) -> None:
     visit.open()
     visit.pick(PICTURES[IDS[0]])
+    visit.show_rest()
     expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
     visit.page.get_by_role("list").get_by_role("button", name=f"Search from {IDS[2]}").click()
     expect(visit.page.get_by_role("heading", name=f"Photos like {IDS[2]}")).to_be_focused()
+    visit.show_rest()
     expect(visit.cards().first.locator(".id")).to_have_text(IDS[2])
     assert visit.page.url.endswith("#id=page-test%2F2.jpg")
     visit.page.go_back()
     expect(visit.page.get_by_role("heading", name="Photos like yours")).to_be_visible()
+    visit.show_rest()
     expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
     visit.page.go_back()
     expect(visit.page.get_by_role("heading", name="Find a photo by its looks")).to_be_visible()
@@ -110,11 +116,13 @@ def test_search_goes_on_from_a_result_and_back_returns_to_the_photo(visit: Visit
 
 def test_address_of_a_stored_photo_shows_its_lookalikes_at_once(visit: Visit) -> None:
     visit.open("#id=page-test%2F1.jpg")
+    visit.show_rest()
     expect(visit.cards().first.locator(".id")).to_have_text(IDS[1])
 
 
 def test_keyboard_alone_searches_from_a_result(visit: Visit) -> None:
     visit.open("#id=page-test%2F1.jpg")
+    visit.show_rest()
     visit.cards().first.get_by_role("button").focus()
     visit.page.keyboard.press("Enter")
     expect(visit.page.get_by_role("heading", name=f"Photos like {IDS[1]}")).to_be_visible()
@@ -122,6 +130,7 @@ def test_keyboard_alone_searches_from_a_result(visit: Visit) -> None:
 
 def test_original_opens_in_a_new_tab(visit: Visit) -> None:
     visit.open("#id=page-test%2F1.jpg")
+    visit.show_rest()
     with visit.page.context.expect_page() as opened:
         visit.cards().first.get_by_role("link", name="Open original").click()
     opened.value.wait_for_url("**/v1/images/page-test%2F1.jpg/file")
@@ -129,6 +138,7 @@ def test_original_opens_in_a_new_tab(visit: Visit) -> None:
 
 def test_options_reach_the_service(visit: Visit) -> None:
     visit.open("#id=page-test%2F0.jpg")
+    visit.show_rest()
     expect(visit.cards().first).to_be_visible()
     with visit.page.expect_request("**/v1/search"):
         visit.page.get_by_label("All orientations").check()
@@ -138,7 +148,7 @@ def test_options_reach_the_service(visit: Visit) -> None:
         visit.page.get_by_label("Number of results").fill("2")
         visit.page.keyboard.press("Tab")
     sent = json.loads(request.value.post_data or "")
-    assert (sent["id"], sent["k"], sent["params"]) == (IDS[0], 2, {"phash": {"orientations": "all"}})
+    assert (sent["id"], sent["k"], sent["relevance"], sent["params"]) == (IDS[0], 2, "all", EVERY_ORIENTATION)
     assert "phash" in sent["features"]
     assert "color" not in sent["features"]
     expect(visit.cards()).to_have_count(2)
@@ -163,6 +173,7 @@ def test_unavailable_feature_is_shown_disabled_with_its_reason(visit: Visit) -> 
 def test_hostile_ids_and_metadata_are_text(visit: Visit) -> None:
     visit.open()
     visit.pick(PICTURES[HOSTILE])
+    visit.show_rest()
     first = visit.cards().first
     expect(first.locator(".id")).to_have_text(HOSTILE)
     expect(first.locator(".shot img")).to_have_js_property("naturalWidth", WIDTH)
@@ -188,7 +199,7 @@ def test_hostile_file_names_features_and_reasons_are_text(visit: Visit) -> None:
 
 def test_partial_answer_names_what_is_missing_and_keeps_the_evidence(visit: Visit) -> None:
     features = {"phash": {"status": "ok"}, "color": {"status": "timeout", "reason": "no answer in 2 s"}}
-    mirrored = found(IDS[0], phash={"distance": 4, "rank": 1, "view": "mirrored"})
+    mirrored = found(IDS[0], phash={"distance": 4, "rank": 1, "view": "mirrored"}) | judged("same", mirrored=True)
     visit.answer("**/v1/search", search_answer([mirrored], features, partial=True, missing_shards=[1]))
     visit.open("#id=page-test%2F0.jpg")
     notice = visit.page.locator(".notice.warning")
@@ -196,7 +207,15 @@ def test_partial_answer_names_what_is_missing_and_keeps_the_evidence(visit: Visi
     expect(notice).to_contain_text("Shard 1 did not answer")
     expect(notice).to_contain_text("color did not answer in time: no answer in 2 s")
     expect(visit.cards().first).to_contain_text("4 bits")
-    expect(visit.cards().first.locator(".turned")).to_have_text("mirrored")
+    expect(visit.cards().first.locator(".badge")).to_have_text("Same picture, 98 %")
+    expect(visit.cards().first.locator(".placement")).to_have_text("Mirrored")
+
+
+def judged(relation: str, *, shares: tuple[float, float] = (1, 1), degrees: float = 0, **said: Any) -> dict[str, Any]:
+    """What the service says of a result as a whole. shares: of the query, and of the stored picture, in the other."""
+    transform = {"mirrored": False, "rotation_deg": degrees, "scale": 1.0} | said
+    overlap = {"of_query": shares[0], "of_stored": shares[1]}
+    return {"relation": relation, "confidence": 0.984, "because": [], "transform": transform, "overlap": overlap}
 
 
 def lies(homography: list[list[float]], box: list[list[float]], view: str = "as_given") -> dict[str, Any]:
@@ -213,32 +232,80 @@ FRAMED = lies([[1, 0, 100], [0, 1, 75], [0, 0, 1]], [[-100, -75], [300, -75], [3
 
 
 @pytest.mark.parametrize(
-    ("match", "words", "outlines"),
+    ("match", "said", "badge", "words", "outlines"),
     [
-        (CROP, "Crop, 27 % of it", 1),
-        (MIRRORED, "Mirrored crop, 25 % of it", 1),
-        (TURNED, "Crop, 15 % of it, rotated 90° clockwise", 1),
-        (OVERLAP, "Contains a crop, 50 % of it", 1),
-        (SAME, "The same picture", 0),
-        (FRAMED, "Contains it, as 25 % of its area", 0),
+        (CROP, judged("crop", shares=(1, 0.267)), "Crop, 98 %", "27 % of it", 1),
+        (MIRRORED, judged("crop", shares=(1, 0.25), mirrored=True), "Crop, 98 %", "25 % of it, mirrored", 1),
+        (TURNED, judged("crop", shares=(1, 0.15), degrees=90.4), "Crop, 98 %", "15 % of it, rotated 90° clockwise", 1),
+        (OVERLAP, judged("overlap", shares=(0.5, 0.5)), "Overlaps it, 98 %", "50 % of it", 1),
+        (SAME, judged("same", degrees=-180.2), "Same picture, 98 %", "Rotated 180°", 0),
+        (FRAMED, judged("contains", shares=(0.25, 1)), "Contains it, 98 %", "It fills 25 % of the searched photo", 0),
     ],
     ids=["crop", "mirrored", "turned", "overlap", "same", "framed"],
 )
 def test_result_says_what_the_searched_photo_is_of_it(
-    visit: Visit, match: dict[str, Any], words: str, outlines: int
+    visit: Visit, match: dict[str, Any], said: dict[str, Any], badge: str, words: str, outlines: int
 ) -> None:
-    mirrored_too = {"distance": 4, "rank": 1, "view": "mirrored"}
-    visit.answer(
-        "**/v1/search", search_answer([found(IDS[1], local=match, phash=mirrored_too)], {"local": {"status": "ok"}})
-    )
+    answer = search_answer([found(IDS[1], local=match) | said], {"local": {"status": "ok"}}, verdict="match")
+    visit.answer("**/v1/search", answer)
     visit.open("#id=page-test%2F0.jpg")
+    expect(visit.cards().first.locator(".badge.strong")).to_have_text(badge)
     expect(visit.cards().first.locator(".placement")).to_have_text(words)
     expect(visit.cards().first.locator(".outline")).to_have_count(outlines)
-    expect(visit.cards().first.locator(".turned")).to_have_count(0)
+
+
+def test_results_of_a_kind_stand_under_their_heading(visit: Visit) -> None:
+    kinds = [
+        judged("same") | {"confidence": 1},
+        judged("scene"),
+        judged("similar") | {"confidence": None, "because": ["color", "global"]},
+        judged("crop") | {"confidence": 0.3},
+    ]
+    results = [found(image_id, local=CROP) | said for image_id, said in zip(IDS, kinds, strict=True)]
+    visit.answer("**/v1/search", search_answer(results, {"local": {"status": "ok"}}, verdict="match"))
+    visit.open("#id=page-test%2F0.jpg")
+    groups = visit.page.locator("#results .group")
+    expect(groups.locator("h3")).to_have_text(["The same scene", "Similar", "The nearest, whatever they are"])
+    expect(groups.locator(".badge")).to_have_text(["Same picture, 100 %", "Same scene, 98 %", "Similar", "Crop, 30 %"])
+    expect(groups.nth(2).locator(".placement")).to_have_text("By color, global")
+    expect(visit.page.locator(".badge.strong")).to_have_count(1)
+    expect(visit.page.locator(".outline")).to_have_count(1)  # what is not proven is not drawn
+
+
+def test_no_match_is_said_and_the_nearest_come_when_asked_for(visit: Visit) -> None:
+    asked: list[str] = []
+
+    def answer(route: Any) -> None:
+        asked.append(json.loads(route.request.post_data)["relevance"])
+        results = [found(IDS[1], phash={"distance": 250, "rank": 1})] if asked[-1] == "all" else []
+        route.fulfill(json=search_answer(results, {"phash": {"status": "ok"}}, verdict="none"))
+
+    visit.page.route("**/v1/search", answer)
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.page.locator("#answer-summary")).to_have_text("No match. No photo in the collection stands out.")
+    visit.page.get_by_role("button", name="Show the nearest all the same").click()
+    expect(visit.page.locator("#answer-summary")).to_have_text("No match. 1 photo in 3 ms")
+    expect(visit.page.get_by_role("heading", name="Photos like page-test/0.jpg")).to_be_focused()
+    expect(visit.cards().locator(".badge")).to_have_count(0)
+    expect(visit.page.locator(".rest")).to_have_count(0)
+    visit.cards().first.get_by_role("button").click()
+    expect(visit.page.locator("#answer-summary")).to_have_text("No match. No photo in the collection stands out.")
+    assert asked == ["likely", "all", "likely"]
+
+
+def test_similar_photos_are_not_passed_off_as_the_same(visit: Visit) -> None:
+    similar = found(IDS[1], color={"distance": 0.1, "rank": 1}) | judged("similar") | {"confidence": None}
+    features = {"color": {"status": "ok"}, "local": {"status": "not_needed", "took_ms": 0}}
+    visit.answer("**/v1/search", search_answer([similar], features, verdict="similar"))
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.page.locator("#answer-summary")).to_have_text("Nothing here is the same picture. 1 photo in 3 ms")
+    expect(visit.page.get_by_role("heading", name="Similar", exact=True)).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Show the rest")).to_be_visible()
+    expect(visit.page.locator(".notice")).to_have_count(0)
 
 
 def test_outline_lies_where_the_searched_photo_does_in_the_thumbnail(visit: Visit) -> None:
-    upright = found(IDS[1], local=CROP) | {"width": 150, "height": 200}
+    upright = found(IDS[1], local=CROP) | judged("crop") | {"width": 150, "height": 200}
     visit.answer("**/v1/search", search_answer([upright], {"local": {"status": "ok"}}))
     visit.open("#id=page-test%2F0.jpg")
     frame = visit.cards().first.locator(".shot img").bounding_box()
@@ -256,10 +323,10 @@ def test_outline_lies_where_the_searched_photo_does_in_the_thumbnail(visit: Visi
     "damage", [{"box": None}, {"homography": [[None] * 3] * 3}, {"box": [[0, 0]] * 4}, {"box": "x"}]
 )
 def test_evidence_that_does_not_say_where_draws_nothing(visit: Visit, damage: dict[str, Any]) -> None:
-    visit.answer("**/v1/search", search_answer([found(IDS[1], local=MIRRORED | damage)], {"local": {"status": "ok"}}))
+    crop = found(IDS[1], local=MIRRORED | damage) | judged("crop") | {"overlap": None, "transform": None}
+    visit.answer("**/v1/search", search_answer([crop], {"local": {"status": "ok"}}))
     visit.open("#id=page-test%2F0.jpg")
     expect(visit.cards().first).to_contain_text("83 points")
-    expect(visit.cards().first.locator(".turned")).to_have_text("mirrored")
     expect(visit.page.locator(".outline, .placement")).to_have_count(0)
 
 
@@ -275,7 +342,7 @@ def test_partial_answer_without_results_is_not_called_no_matches(visit: Visit) -
 def test_complete_answer_without_results_says_so(visit: Visit) -> None:
     visit.answer("**/v1/search", search_answer([], {"phash": {"status": "ok"}}))
     visit.open("#id=page-test%2F0.jpg")
-    expect(visit.page.locator("#answer-summary")).to_have_text("No photo in the collection matches.")
+    expect(visit.page.locator("#answer-summary")).to_have_text("No match. No photo in the collection stands out.")
 
 
 def test_file_that_is_not_a_picture_is_refused_in_the_services_words(visit: Visit) -> None:
@@ -285,6 +352,7 @@ def test_file_that_is_not_a_picture_is_refused_in_the_services_words(visit: Visi
     expect(visit.page.get_by_role("alert")).to_be_visible()
     expect(visit.cards()).to_have_count(0)
     visit.pick(PICTURES[IDS[0]])
+    visit.show_rest()
     expect(visit.cards().first).to_be_visible()
     expect(visit.page.get_by_role("alert")).to_have_count(0)
 
@@ -299,6 +367,7 @@ def test_busy_service_offers_to_try_again(visit: Visit) -> None:
         expect(alert).to_contain_text(text)
     visit.page.unroute("**/v1/search")
     alert.get_by_role("button", name="Try again").click()
+    visit.show_rest()
     expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
 
 
@@ -313,6 +382,7 @@ def test_key_is_asked_for_and_sent_with_every_request(visit: Visit) -> None:
     expect(visit.page.get_by_text("The service did not accept that key.")).to_be_visible()
     key.fill("right")
     visit.page.get_by_role("button", name="Continue").click()
+    visit.show_rest()
     first = visit.cards().first
     expect(first.locator("img")).to_have_attribute("src", re.compile("^blob:"))
     expect(first.locator("img")).to_have_js_property("naturalWidth", WIDTH)
@@ -329,6 +399,7 @@ def test_key_is_asked_for_and_sent_with_every_request(visit: Visit) -> None:
     opened.value.wait_for_url(re.compile("^blob:"))
     assert asked_for == ["Bearer right"]
     visit.page.reload()
+    visit.show_rest()
     expect(visit.cards().first.locator(".id")).to_have_text(IDS[0])
 
 
@@ -384,6 +455,7 @@ def test_empty_collection_says_how_to_index(visit: Visit) -> None:
 def test_nothing_is_cut_off_on_a_phone(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 360, "height": 740})
     visit.open("#id=page-test%2F0.jpg")
+    visit.show_rest()
     expect(visit.cards().first).to_be_visible()
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
 

@@ -13,6 +13,7 @@ from graph.http.replies import answers as written
 from graph.requests import messages as requests
 from lookalike_client import calls
 from lookalike_client.calls import Call
+from lookalike_client.matches import Changed, Evidence, Explanation, Overlap, Transform
 from storage.types.jobs import JobRecord
 from storage.types.pictures import Exif, ImageRecord, SourceFile
 from storage.types.reports import FeatureStats, ShardStats, VerifyReport
@@ -76,6 +77,28 @@ def test_a_search_answer() -> None:
     }
     answer = requests.SearchAnswer((found,), parts, True, (1,), 18.4)
     assert asdict(read(calls.similar("x", None, 2), written.search_answer(answer))) == asdict(answer)
+
+
+def test_what_is_said_of_a_result_as_a_whole() -> None:
+    explained = Explanation(
+        (Evidence("inliers", 83.0, "83 keypoints agree"), Evidence("bytes", None, "they differ")),
+        ((1.0, 2.0, 3.0, 4.5),),
+        Changed((640, 480), ((1, 2, 30, 40),)),
+    )
+    judged = requests.SearchResult(
+        *("x", 0.5, {}, 640, 480),
+        relation="crop",
+        confidence=0.998,
+        because=("phash",),
+        transform=Transform(True, 0.4, 1.92),
+        overlap=Overlap(0.99, 0.31),
+        explain=explained,
+    )
+    bare = replace(judged, explain=None)
+    answer = requests.SearchAnswer((judged, bare), {"local": requests.PartReport("not_needed")}, verdict="match")
+    body = written.search_answer(answer)
+    assert read(calls.similar("x", None, 2), body) == answer
+    assert ["explain" in result for result in body["results"]] == [True, False]
 
 
 def test_a_feature_report() -> None:

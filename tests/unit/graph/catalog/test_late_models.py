@@ -182,7 +182,7 @@ async def test_a_picture_and_a_text_ask_with_their_weighted_sum(service: LocalSe
     text_alone = await service.catalog.searches.search(SearchRequest(text="a bridge"))
     no_picture = {"fake_model": {"image_weight": 0}}
     by_text = (await found(service, 3, text="a bridge", params=no_picture)).results
-    assert [one.id for one in by_text] == [one.id for one in text_alone.results]
+    assert {one.id: one.score for one in by_text} == {one.id: one.score for one in text_alone.results}
 
 
 async def test_a_sentence_to_keep_away_from_moves_what_lies_near_it_down(service: LocalService, weights: Path) -> None:

@@ -18,6 +18,7 @@ from graph.requests.messages import (
     AddAnswer,
     AddFeaturesRequest,
     AddRequest,
+    CompareRequest,
     FeatureReport,
     ImagePage,
     LibraryRoot,
@@ -31,6 +32,7 @@ from graph.requests.messages import (
     ShardTraining,
     TrainingAnswer,
 )
+from lookalike_client.matches import Changed, Evidence, Explanation, Overlap, Transform
 from storage.duplicates.messages import NearPicture
 from storage.errors import (
     ImageExists,
@@ -52,6 +54,17 @@ ADDED_AT = 1_700_000_000.0
 ANNOTATIONS: dict[str, Any] = {
     "tags": [{"label": "airliner", "score": 0.93}, {"label": "wing", "score": 0.41}],
     "caption": "an airliner over the sea",
+}
+JUDGED: dict[str, Any] = {
+    "relation": "edited",
+    "confidence": 0.98,
+    "transform": Transform(True, 0.0, 0.5),
+    "overlap": Overlap(1.0, 0.9),
+    "explain": Explanation(
+        (Evidence("inliers", 83.0, "83 keypoints agree"),),
+        ((1.0, 2.0, 3.0, 4.0),),
+        Changed((640, 480), ((1, 2, 30, 40),)),
+    ),
 }
 
 
@@ -150,6 +163,7 @@ class FakeCatalog:
         self.images: dict[str, ImageRecord] = {}
         self.added: list[AddRequest] = []
         self.searched: list[SearchRequest] = []
+        self.compared: list[CompareRequest] = []
         self.trained: list[str] = []
         self.kept_out: list[str] = []
         self.deletions: list[str | None] = []  # their operation ids
@@ -265,14 +279,19 @@ class FakeCatalog:
         for image_id in request.ids:
             await self.get(image_id)
         matches: Any = {"phash": {"distance": 4, "rank": 1}}
-        result = SearchResult("a/b.jpg", 0.93, matches, 640, 480, {"title": "ü"}, ANNOTATIONS)
+        result = SearchResult("a/b.jpg", 0.93, matches, 640, 480, {"title": "ü"}, ANNOTATIONS, **JUDGED)
         bare = SearchResult("c.jpg", 0.5, matches, 640, 480)
         parts = {
             "phash": PartReport("ok", 2.1),
             "color": PartReport("unavailable", 0.0, "no weights"),
             "image_text": PartReport("ok", 3.0, "the text was cut: 12 tokens were left out"),
         }
-        return SearchAnswer((result, bare), parts, True, (1,), 18.4)
+        return SearchAnswer((result, bare), parts, True, (1,), 18.4, verdict="match")
+
+    async def compare(self, request: CompareRequest) -> SearchResult:
+        await self._enter()
+        self.compared.append(request)
+        return SearchResult("a/b.jpg", 0.93, {}, 640, 480, **JUDGED)
 
     async def search_each(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | LookalikeError]:
         return [await self._answer_or_failure(request) for request in requests]

@@ -48,6 +48,15 @@ async def test_pages_of_one_feature_are_its_whole_ranking(service: LocalService)
     assert [image_id for page in found for image_id in page] == [result.id for result in whole.results]
 
 
+async def test_a_cursor_goes_on_with_a_wider_relevance(service: LocalService) -> None:
+    await fill(service)
+    cursor = (await service.catalog.searches.search(ASKED)).next_cursor
+    wider = replace(ASKED, cursor=cursor, relevance="all", explain=True)
+    narrower = replace(wider, relevance="strong")
+    assert (await service.catalog.searches.search(wider)).results
+    assert (await service.catalog.searches.search(narrower)).results == ()
+
+
 async def test_of_equal_pictures_only_the_best_comes_and_the_page_is_full(service: LocalService) -> None:
     await fill(service, copies=6)
     plain = await service.catalog.searches.search(ASKED)

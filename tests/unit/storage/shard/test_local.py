@@ -139,7 +139,7 @@ def test_an_answer_is_the_same_after_the_way_between_processes(full: Shard) -> N
     assert answer.hits == full.search([asked])[0].hits
     (back,) = decode_answers(encode_answers([answer]))
     assert back.hits == answer.hits
-    assert back.hits["local"][0].evidence.keys() == {"homography", "box", QUERY_FRAME}
+    assert back.hits["local"][0].evidence.keys() == {"homography", "box", "matched", "error", "bend", QUERY_FRAME}
 
 
 def test_every_hit_is_summed_up(full: Shard) -> None:

@@ -42,7 +42,7 @@ async def test_expansion_is_asked_for_with_both_of_its_numbers(
     await scripted_original.by_id(stem, 7, k=5, aqe_n=3, aqe_alpha=2.5)
     await scripted_original.by_image(stem, JPEG, k=5, aqe_n=3)
     await scripted_original.by_image(stem, JPEG, k=5, aqe_alpha=3)
-    common: dict[str, Any] = {"features": (feature,), "k": 5, "weights": {feature: 1.0}}
+    common: dict[str, Any] = {"features": (feature,), "k": 5, "weights": {feature: 1.0}, "is_judged": False}
     expanded = {**common, "params": {feature: {"aqe_n": 3, "aqe_alpha": 2.5}}}
     assert scripted.searched == [
         SearchRequest(images=(JPEG,), **expanded),

@@ -32,6 +32,13 @@ async def test_the_answer_has_the_documented_shape(client: httpx.AsyncClient) ->
     SearchResults.model_validate(answer)
     assert answer["results"][0]["matches"] == {"phash": {"distance": 4, "rank": 1}}
     assert answer["results"][0]["metadata"] == {"title": "ü"}
+    judgement = {"relation": "edited", "confidence": 0.98, "because": [], "overlap": {"of_query": 1, "of_stored": 0.9}}
+    assert answer["results"][0].items() >= judgement.items()
+    assert answer["results"][0]["transform"] == {"mirrored": True, "rotation_deg": 0, "scale": 0.5}
+    assert answer["results"][0]["explain"]["changed"] == {"size": [640, 480], "boxes": [[1, 2, 30, 40]]}
+    assert "explain" not in answer["results"][1]
+    assert answer["results"][1].items() >= dict.fromkeys(["relation", "confidence", "transform", "overlap"]).items()
+    assert answer["verdict"] == "match"
     assert [result["annotations"] for result in answer["results"]] == [ANNOTATIONS, {}]
     assert answer["features"]["phash"] == {"status": "ok", "took_ms": 2.1}
     assert answer["features"]["color"]["reason"] == "no weights"
@@ -50,6 +57,8 @@ async def test_every_field_of_a_form_arrives(client: httpx.AsyncClient, catalog:
         "weights": '{"phash": 2}',
         "max_distance": '{"phash": "64"}',
         "params": '{"phash": {"views": "all"}}',
+        "relevance": "likely",
+        "explain": "true",
     }
     assert await asked(client, catalog, files=PICTURE, data=data) == SearchRequest(
         images=(JPEG,),
@@ -58,6 +67,8 @@ async def test_every_field_of_a_form_arrives(client: httpx.AsyncClient, catalog:
         weights={"phash": 2.0},
         max_distance={"phash": 64.0},
         params={"phash": {"views": "all"}},
+        relevance="likely",
+        explain=True,
     )
 
 
@@ -68,9 +79,25 @@ async def test_features_may_be_repeated_in_a_form(client: httpx.AsyncClient, cat
 
 async def test_a_json_search_by_id_and_text(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
     await client.post("/v1/images", files=PICTURE, data={"id": "a"})
-    body = {"id": "a", "text": "a dog", "features": ["phash"], "k": 3, "weights": {"phash": 0}}
+    body = {
+        "id": "a",
+        "text": "a dog",
+        "features": ["phash"],
+        "k": 3,
+        "weights": {"phash": 0},
+        "relevance": "strong",
+        "explain": True,
+    }
     request = await asked(client, catalog, json=body)
-    assert request == SearchRequest(ids=("a",), text="a dog", features=("phash",), k=3, weights={"phash": 0.0})
+    assert request == SearchRequest(
+        ids=("a",),
+        text="a dog",
+        features=("phash",),
+        k=3,
+        weights={"phash": 0.0},
+        relevance="strong",
+        explain=True,
+    )
 
 
 async def test_a_json_search_takes_features_with_commas_too(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
@@ -129,9 +156,9 @@ async def test_a_search_for_nothing_but_what_to_keep_away_from_is_422(
 
 async def test_similar_searches_by_the_stored_image(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:
     await client.post("/v1/images", files=PICTURE, data={"id": "a"})
-    answer = await client.get("/v1/images/a/similar", params={"features": "phash", "k": 5})
+    answer = await client.get("/v1/images/a/similar", params={"features": "phash", "k": 5, "relevance": "likely"})
     assert answer.status_code == 200
-    assert catalog.searched == [SearchRequest(ids=("a",), features=("phash",), k=5)]
+    assert catalog.searched == [SearchRequest(ids=("a",), features=("phash",), k=5, relevance="likely")]
     assert (await client.get("/v1/images/b/similar")).status_code == 404
 
 
@@ -185,6 +212,9 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"text_not": [1]}, "invalid_field", "text_not.0: "),
     ({"text_not": {"x": 1}}, "invalid_field", "text_not: "),
     ({"text_not": "\ud800"}, "invalid_field", "text_not.0: "),
+    ({"relevance": "some"}, "invalid_field", "relevance: "),
+    ({"relevance": None}, "invalid_field", "relevance: "),
+    ({"explain": "perhaps"}, "invalid_field", "explain: "),
     ({"featurs": ["phash"]}, "invalid_field", "unknown field 'featurs'"),
 ]
 

@@ -28,6 +28,7 @@ ROUTES = {
     ("get", "/v1/images/{id}/file"),
     ("get", "/v1/images/{id}/similar"),
     ("post", "/v1/search"),
+    ("post", "/v1/compare"),
     ("post", "/v1/tags"),
     ("post", "/v1/caption"),
     ("get", "/v1/duplicates"),
@@ -96,6 +97,8 @@ async def test_openapi_lists_the_fields_of_a_search_in_both_forms(client: httpx.
         "filter",
         "distinct",
         "cursor",
+        "relevance",
+        "explain",
     }
     assert set(body["application/json"]["schema"]["properties"]) == fields
     assert set(body["multipart/form-data"]["schema"]["properties"]) == {"image", *fields}

@@ -1,0 +1,49 @@
+"""What one picture is to another, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graph.cli.terminal.placement import LEAST_TURN
+
+if TYPE_CHECKING:
+    from lookalike_client import SearchAnswer, SearchResult, Transform
+    from lookalike_client.matches import Relevance
+
+
+def confidence_text(confidence: float | None) -> str:
+    """0.984 -> "98 %"; only what is certain has 100."""
+    if confidence is None:
+        return ""
+    return f"{min(round(100 * confidence), 100 if confidence == 1 else 99)} %"
+
+
+def lie_text(transform: Transform | None) -> str:
+    """How the query lies beside the stored picture: "mirrored, turned 90°"; empty where it lies alike."""
+    if transform is None:
+        return ""
+    degrees = round(transform.rotation_deg % 360)
+    turned = LEAST_TURN <= degrees <= 360 - LEAST_TURN
+    words = ["mirrored"] * transform.mirrored + [f"turned {degrees}°"] * turned
+    return ", ".join(words)
+
+
+def how_text(result: SearchResult) -> str:
+    """What there is to say beside the relation: how it lies; of ``similar``, by which features it is."""
+    return ", ".join(result.because) if result.relation == "similar" else lie_text(result.transform)
+
+
+def verdict_text(answer: SearchAnswer, relevance: Relevance, *, by_words: bool) -> list[str]:
+    """What an answer comes to, and how to see more of it; nothing where the results speak for themselves. by_words:
+    whether there was no picture to search with, so that nothing can be the same one.
+    """
+    if answer.verdict == "match" or (by_words and answer.results):
+        return []
+    among = "in what answered" if answer.partial else "in the collection"
+    if answer.verdict == "none":
+        said = f"no match: nothing {among} stands out"
+        return [said] if relevance == "all" else [said, "see the nearest all the same with --all"]
+    said = f"no match: nothing {among} is the same picture"
+    return (
+        [said, "see what is similar with --relevance likely"] if relevance == "strong" else [said, "some are similar"]
+    )

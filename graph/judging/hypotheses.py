@@ -1,0 +1,64 @@
+"""The ways in which a query may show a stored picture, each with the evidence for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from graph.judging.evidence import Evidence, Placed, keypoint_evidence, pixel_evidence
+from graph.judging.pixels import Comparison, Gray, compare
+from graph.judging.placement import Size, between, whole_in_whole
+from graph.judging.views import best_view
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """size: of the picture itself. gray: the same picture at any size, as large as it is at hand."""
+
+    size: Size
+    gray: Gray
+
+
+def stored_picture(size: Size, thumbnail: bytes) -> Picture | None:
+    """None where there is no thumbnail, or one that cannot be read, of which nothing can be told."""
+    try:
+        gray = np.ascontiguousarray(simplejpeg.decode_jpeg(thumbnail, "GRAY")[:, :, 0])
+    except ValueError:
+        return None
+    return Picture(size if all(size) else (gray.shape[1], gray.shape[0]), gray)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hypothesis:
+    """homography: (3, 3) pixels of the stored picture to pixels of the query. compared: None where nothing could be."""
+
+    homography: Floats
+    evidence: Evidence
+    compared: Comparison | None
+
+
+def hypotheses(
+    query: Picture, stored: Picture, placed: Placed | None, further: Mapping[str, float]
+) -> Iterator[Hypothesis]:
+    """As the keypoints say; and that all of one is all of the other. further: evidence that is not of a place."""
+    if placed is not None:
+        yield _hypothesis(query, stored, placed.homography, {**keypoint_evidence(placed), **further})
+    view = best_view(query.gray, stored.gray)
+    yield _hypothesis(query, stored, whole_in_whole(view, stored.size, query.size), further)
+
+
+def _hypothesis(query: Picture, stored: Picture, homography: Floats, evidence: Evidence) -> Hypothesis:
+    shown = between(homography, (stored.size, _size(stored.gray)), (query.size, _size(query.gray)))
+    compared = compare(query.gray, stored.gray, shown)
+    of_pixels = {} if compared is None else pixel_evidence(compared)
+    return Hypothesis(homography, {**evidence, **of_pixels}, compared)
+
+
+def _size(gray: Gray) -> Size:
+    return gray.shape[1], gray.shape[0]

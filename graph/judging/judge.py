@@ -1,0 +1,81 @@
+"""What a stored picture is to a query: one relation, how sure it is, and how the picture lies in the query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from graph.judging.change import Change, change_of
+from graph.judging.evidence import Placed
+from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
+from graph.judging.placement import overlap_of, transform_of
+from graph.judging.probability import Calibration, calibration
+from lookalike_client.matches import Overlap, Relation, Transform
+
+WHOLE = 0.9  # of a picture's area: what counts as all of it
+SQUARE_DEG = 2.0  # from a quarter turn: farther, and corners were filled in
+LEAST_CONFIDENCE = 0.1  # of a strong relation, below which nothing is said
+LEAST_SCENE = 0.5  # of a scene
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """relation: a strong one, or scene. evidence: by name. change: what differs; None where nothing was compared."""
+
+    relation: Relation
+    confidence: float
+    transform: Transform | None
+    overlap: Overlap | None
+    evidence: Mapping[str, float]
+    change: Change | None = None
+
+
+SAME_BYTES = Judgement("same", 1.0, Transform(False, 0.0, 1.0), Overlap(1.0, 1.0), {"same_bytes": 1.0})
+
+
+def judge(
+    query: Picture,
+    stored: Picture,
+    *,
+    placed: Placed | None,
+    further: Mapping[str, float],
+    constants: Calibration | None = None,
+) -> Judgement | None:
+    """None where there is nothing that speaks for one photograph or one scene.
+
+    placed: where keypoints put the stored picture. further: evidence of the hash.
+    """
+    constants = constants or calibration()
+    found = [
+        (constants.strong.probability(one.evidence), one)
+        for one in hypotheses(query, stored, placed, further)
+        if one.compared is not None and "median" in one.evidence
+    ]
+    if not found:
+        return None
+    probability, best = max(found, key=lambda entry: entry[0])
+    strong = _strong(query, stored, best, probability)
+    scene = (1 - probability) * constants.scene.probability(best.evidence)
+    if scene >= LEAST_SCENE:
+        return Judgement("scene", round(scene, 4), strong.transform, strong.overlap, best.evidence, strong.change)
+    return strong if probability >= LEAST_CONFIDENCE else None
+
+
+def _strong(query: Picture, stored: Picture, found: Hypothesis, probability: float) -> Judgement:
+    overlap = overlap_of(found.homography, stored.size, query.size)
+    transform = transform_of(found.homography, stored.size)
+    change = None if found.compared is None else change_of(found.compared)
+    relation = _relation(overlap, transform, change)
+    return Judgement(relation, round(probability, 4), transform, overlap, found.evidence, change)
+
+
+def _relation(overlap: Overlap, transform: Transform, change: Change | None) -> Relation:
+    if overlap.of_stored < WHOLE and overlap.of_query < WHOLE:
+        return "overlap"
+    if overlap.of_stored < WHOLE:
+        return "crop"
+    if overlap.of_query < WHOLE:
+        return "contains"
+    off_square = abs((transform.rotation_deg + 45) % 90 - 45)
+    is_changed = change is None or change.is_visible or off_square > SQUARE_DEG
+    return "edited" if is_changed else "same"

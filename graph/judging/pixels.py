@@ -1,0 +1,212 @@
+"""Two pictures laid over each other and compared block by block: where they agree, where they differ, and how.
+
+The query is brought onto the stored picture's thumbnail by the map between them. What is compared is detail alone: the
+brightness of the surroundings is taken out first, so that two clear skies do not agree by growing darker in the same
+direction. Blocks without detail in either picture say nothing and are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Gray = NDArray[np.uint8]  # (H, W)
+Floats = NDArray[np.float64]
+Plane = NDArray[np.float32]  # (H, W)
+
+BLOCK = 16  # pixels of the frame
+SMALLEST_BLOCK = 8
+WANTED_BLOCKS = 40
+SURROUNDINGS = 5.0  # sigma of what is taken out, pixels of the frame
+LEAST_DETAIL = 2.5  # standard deviation of a block's detail, gray levels
+LEAST_COVER = 0.8  # of a block, that both pictures show
+LEAST_SIDE = 24  # pixels of the frame
+FEWEST_FOR_TONE = 4  # blocks
+TYPICAL_OFFSET = 6.0  # gray levels
+PLAIN = 25.0  # gray levels squared: of blocks that are all as bright, no contrast is made up
+REWEIGHTINGS = 4
+GROUND_LEVELS = 7  # gray levels that count as one brightness
+DAMPING = 1.0  # gray levels squared: a block without gradients lies where it lies
+FAINT = 1.0  # gray levels squared, of gradients
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """What makes the brightness of most blocks of the query that of the stored picture's: gain * query + level."""
+
+    gain: float
+    level: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Blocks of the stored picture that the query shows, row by row.
+
+    correlation: (B,) of their detail, -1 to 1. detail: (B,) the larger of the two standard deviations, gray levels.
+    sharpness: (B,) the query's gradients by the stored picture's, once ``tone`` has made the two alike. offset: (B,) by
+    which their brightness differs then, gray levels. places: (B, 2) x and y of the blocks' middles as shares of the
+    stored picture. shift: (B, 2) by which the query's block lies off, pixels of the frame. strength: (B,) how well that
+    can be told: the smaller eigenvalue of the block's gradients, gray levels squared. ground: the share of the stored
+    picture that is of one brightness, as paper is. block: its side, size: of the
+    frame, pixels.
+    """
+
+    correlation: Floats
+    detail: Floats
+    sharpness: Floats
+    offset: Floats
+    places: Floats
+    shift: Floats
+    strength: Floats
+    ground: float
+    tone: Tone
+    block: int
+    size: tuple[int, int]
+
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """(B,) the blocks in which either picture shows something."""
+        return np.asarray(self.detail >= LEAST_DETAIL)
+
+
+def compare(query: Gray, stored: Gray, homography: Floats) -> Comparison | None:
+    """homography: (3, 3) pixels of ``stored`` to pixels of ``query``, whose outer edges are at 0. None where too little
+    of the two is left to compare.
+    """
+    zoom = magnification(homography, stored.shape)
+    if not np.isfinite(zoom) or zoom <= 0:
+        return None
+    shrink = min(1.0, zoom)
+    if shrink < 1.0:
+        stored, homography = _scaled(stored, shrink, homography)
+    elif zoom > 1.0:
+        query, homography = _scaled_query(query, 1 / zoom, homography)
+    if min(stored.shape) < LEAST_SIDE or min(query.shape) < 4:
+        return None
+    height, width = stored.shape
+    there = _pixel_centers(homography)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpPerspective(query, there, (width, height), flags=flags)
+    cover = cv2.warpPerspective(np.full(query.shape, 255, np.uint8), there, (width, height), flags=flags) >= 250
+    if not cover.any():
+        return None
+    return _blocks(seen.astype(np.float32), stored.astype(np.float32), cover.astype(np.float32))
+
+
+def magnification(homography: Floats, shape: tuple[int, ...]) -> float:
+    """Pixels of the query for each pixel of the stored picture, at the middle of it."""
+    center = np.array([shape[1] / 2, shape[0] / 2, 1.0])
+    x, y, depth = homography @ center
+    if depth == 0:
+        return float("nan")
+    jacobian = (homography[:2, :2] - np.array([[x], [y]]) / depth * homography[2, :2]) / depth
+    return float(np.sqrt(abs(np.linalg.det(jacobian))))
+
+
+def _scaled(stored: Gray, by: float, homography: Floats) -> tuple[Gray, Floats]:
+    size = max(1, round(stored.shape[1] * by)), max(1, round(stored.shape[0] * by))
+    scale = np.diag([stored.shape[1] / size[0], stored.shape[0] / size[1], 1.0])
+    return np.asarray(cv2.resize(stored, size, interpolation=cv2.INTER_AREA), np.uint8), homography @ scale
+
+
+def _scaled_query(query: Gray, by: float, homography: Floats) -> tuple[Gray, Floats]:
+    size = max(1, round(query.shape[1] * by)), max(1, round(query.shape[0] * by))
+    scale = np.diag([size[0] / query.shape[1], size[1] / query.shape[0], 1.0])
+    return np.asarray(cv2.resize(query, size, interpolation=cv2.INTER_AREA), np.uint8), scale @ homography
+
+
+def _pixel_centers(homography: Floats) -> Floats:
+    """The same map between coordinates that have 0 at the middle of the first pixel."""
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    back = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
+    return np.asarray(back @ homography @ half, np.float64)
+
+
+def _detail(picture: Plane, cover: Plane, around: Plane) -> Plane:
+    surroundings = cv2.GaussianBlur(picture * cover, (0, 0), SURROUNDINGS) / around
+    return np.asarray((picture - surroundings) * cover, np.float32)
+
+
+def _blocks(seen: Plane, stored: Plane, cover: Plane) -> Comparison | None:
+    around = np.maximum(cv2.GaussianBlur(cover, (0, 0), SURROUNDINGS), np.float32(1e-3))
+    a, b = _detail(seen, cover, around), _detail(stored, cover, around)
+    covered = float(cover.sum())
+    block = int(np.clip(np.sqrt(covered / WANTED_BLOCKS), SMALLEST_BLOCK, BLOCK))
+    share = _sums(cover, block) / block**2
+    inside = share >= LEAST_COVER
+    if not inside.any():
+        return None
+    count = share[inside] * block**2
+    sums = [_sums(plane, block)[inside] for plane in (a, b, a * a, b * b, a * b, seen * cover, stored * cover)]
+    mean_a, mean_b = sums[0] / count, sums[1] / count
+    var_a = np.maximum(sums[2] / count - mean_a**2, 0)
+    var_b = np.maximum(sums[3] / count - mean_b**2, 0)
+    product = sums[4] / count - mean_a * mean_b
+    std_a, std_b = np.sqrt(var_a), np.sqrt(var_b)
+    correlation = product / np.maximum(std_a * std_b, 1e-3)
+    level_a, level_b = sums[5] / count, sums[6] / count
+    tone = _tone(level_a, level_b)
+    shift, strength, sharpness = _gradients(a, b, inside, block, tone.gain)
+    rows, columns = np.nonzero(inside)
+    places = (np.stack([columns, rows], axis=1) + 0.5) * block / np.array([stored.shape[1], stored.shape[0]])
+    return Comparison(
+        correlation=correlation,
+        detail=np.maximum(std_a, std_b),
+        sharpness=sharpness,
+        offset=level_b - tone.gain * level_a - tone.level,
+        places=places,
+        shift=shift,
+        strength=strength,
+        ground=_ground(stored, cover),
+        tone=tone,
+        block=block,
+        size=(stored.shape[1], stored.shape[0]),
+    )
+
+
+def _gradients(a: Plane, b: Plane, inside: NDArray[np.bool_], block: int, gain: float) -> tuple[Floats, Floats, Floats]:
+    """How far each block of ``a`` lies from where it is in ``b``: one step of Lucas and Kanade (IJCAI 1981). The
+    smaller eigenvalue of its gradients. And its gradients by those of ``b``.
+    """
+    dx, dy, ax, ay = (
+        cv2.Sobel(plane, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for plane in (b, a) for order in ((1, 0), (0, 1))
+    )
+    left = b - np.float32(gain) * a
+    planes = (dx * dx, dx * dy, dy * dy, dx * left, dy * left, ax * ax + ay * ay)
+    xx, xy, yy, xt, yt, own = (_sums(plane, block)[inside] / block**2 for plane in planes)
+    determinant = (xx + DAMPING) * (yy + DAMPING) - xy**2
+    shift = np.stack([(yy + DAMPING) * xt - xy * yt, (xx + DAMPING) * yt - xy * xt], axis=1) / determinant[:, None]
+    strength = (xx + yy) / 2 - np.sqrt((xx - yy) ** 2 / 4 + xy**2)
+    sharpness = np.sqrt((gain**2 * own + FAINT) / (xx + yy + FAINT))
+    return shift, strength, sharpness
+
+
+def _ground(stored: Plane, cover: Plane) -> float:
+    counts = np.bincount(stored[cover > 0].astype(np.intp), minlength=256)
+    around = np.convolve(counts, np.ones(GROUND_LEVELS, np.intp))
+    return float(around.max() / max(int(counts.sum()), 1))
+
+
+def _tone(a: Floats, b: Floats) -> Tone:
+    """The straight line that the brightness of most blocks follows."""
+    gain, level = 1.0, float(np.median(b - a))
+    if len(a) < FEWEST_FOR_TONE:
+        return Tone(gain, level)
+    for _ in range(REWEIGHTINGS):
+        left = b - gain * a - level
+        weights = 1 / (1 + (left / TYPICAL_OFFSET) ** 2)
+        mean_a, mean_b = float(np.average(a, weights=weights)), float(np.average(b, weights=weights))
+        spread = float(np.average((a - mean_a) ** 2, weights=weights))
+        together = float(np.average((a - mean_a) * (b - mean_b), weights=weights))
+        gain = float(np.clip((together + PLAIN) / (spread + PLAIN), 0.2, 5.0))
+        level = mean_b - gain * mean_a
+    return Tone(gain, level)
+
+
+def _sums(plane: Plane | cv2.typing.MatLike, block: int) -> Floats:
+    rows, columns = plane.shape[0] // block, plane.shape[1] // block
+    whole = plane[: rows * block, : columns * block].reshape(rows, block, columns, block)
+    return np.asarray(whole.sum(axis=(1, 3), dtype=np.float64), np.float64)

@@ -1,0 +1,78 @@
+"""From evidence to a probability: what each number adds to the odds, read off a table.
+
+The tables are made by `benchmarks/judgement_fit.py` from pictures of which the truth is known, and stand in
+``calibration.json`` with the run that they come from. Between two points of a table the odds follow a straight line.
+What is not known adds what its absence was worth in that run, never more than the least of what it could have said.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from graph.judging.evidence import Evidence
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """at, adds: (P,) values of the evidence, rising, and what each adds to the logarithm of the odds. unknown: what
+    is added where there is no value.
+    """
+
+    at: tuple[float, ...]
+    adds: tuple[float, ...]
+    unknown: float
+
+    def worth(self, value: float | None) -> float:
+        return self.unknown if value is None else float(np.interp(value, self.at, self.adds))
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """start: the logarithm of the odds before any evidence. tables: by the evidence's name."""
+
+    start: float
+    tables: Mapping[str, Table]
+
+    def parts(self, evidence: Evidence) -> Mapping[str, float]:
+        """What each piece of evidence adds to the logarithm of the odds."""
+        return {name: table.worth(evidence.get(name)) for name, table in self.tables.items()}
+
+    def probability(self, evidence: Evidence) -> float:
+        return 1 / (1 + math.exp(-(self.start + math.fsum(self.parts(evidence).values()))))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """strong: that two pictures are one photograph; scene: that two which are not are of one scene. confidence: from
+    the probability to how often it was right.
+    """
+
+    strong: Odds
+    scene: Odds
+
+
+@cache
+def calibration() -> Calibration:
+    """What the package comes with."""
+    read = json.loads(CALIBRATION.read_text("utf-8"))
+    return Calibration(*(_odds(read[name]) for name in ("strong", "scene")))
+
+
+def _odds(read: Mapping[str, object]) -> Odds:
+    tables = read["tables"]
+    start = read["start"]
+    if not isinstance(tables, dict) or not isinstance(start, (int, float)):
+        raise ValueError(f"{CALIBRATION.name} is damaged")
+    return Odds(
+        float(start),
+        {name: Table(tuple(own["at"]), tuple(own["adds"]), float(own["unknown"])) for name, own in tables.items()},
+    )

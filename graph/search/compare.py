@@ -1,0 +1,167 @@
+"""Comparing two pictures: one takes the place of a stored picture, whether it is one or has come with the request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from deployments.extractor import ImageInput
+from deployments.pictures.prepared import PreparedPicture
+from graph.ports.batching import all_of
+from graph.ports.contract import ExtractorPort
+from graph.requests.decoding import Decoding, Prepare
+from graph.requests.messages import CompareRequest, SearchResult, check_image_id
+from graph.requests.shards import Shards, image_not_found, outcome_of
+from graph.requests.timing import Timeouts
+from graph.search.query_rows import QueryRows
+from graph.search.ranking import DEPTH, Candidate, result_of
+from storage.errors import LookalikeError, UnreadableImage
+from storage.operations.features import Features
+from storage.operations.pictures import Records, Thumbnail
+from storage.shard.one_picture import hit_of
+from storage.types.features import FeatureRows
+from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """The picture that stands where a stored one would. thumbnail: JPEG; empty where it was stored without its file."""
+
+    id: str
+    summary: ImageSummary
+    features: Mapping[str, FeatureRows]
+    thumbnail: bytes
+
+
+class ComparedRun(Protocol):
+    """A search that asks with the first picture: `graph.search.search.SearchRun`."""
+
+    deadline: float
+    timeouts: Timeouts
+    extractors: Mapping[str, ExtractorPort]
+    order: list[Candidate]
+
+    async def feature_queries(self, asked: Sequence[str]) -> list[FeatureQuery]: ...
+
+    async def ask_shards(self, queries: Sequence[FeatureQuery]) -> list[ShardAnswer]: ...
+
+    def rank(
+        self,
+        queries: Sequence[FeatureQuery],
+        answers: Sequence[ShardAnswer],
+        depth: int,
+        sampled: Sequence[ShardAnswer] | None = None,
+    ) -> None: ...
+
+    def judge(self, thumbnails: Mapping[str, bytes]) -> None: ...
+
+    def nothing_answered(self, asked: Sequence[str]) -> LookalikeError: ...
+
+
+async def compared(run: ComparedRun, other: Compared, decoding: Decoding) -> SearchResult:
+    """What the search would say of the other picture if that were the only one that is stored."""
+    run.deadline = time.perf_counter() + run.timeouts.search_s
+    asked = list(run.extractors)
+    with ExitStack() as callers:
+        for name in asked:
+            callers.enter_context(run.extractors[name].caller())
+        queries = await run.feature_queries(asked)
+    answer = await _answer_of(other, queries, run.extractors, decoding)
+    run.rank(queries, [answer], DEPTH, sampled=await _samples(run, queries))
+    run.order = run.order or [Candidate(other.id, 0.0, ())]
+    await decoding.off_loop(lambda: run.judge({other.id: other.thumbnail}))
+    result = result_of(run.order[0], other.summary)
+    if not queries and not result.is_strong:
+        raise run.nothing_answered(asked)
+    return result
+
+
+async def _samples(run: ComparedRun, queries: Sequence[FeatureQuery]) -> Sequence[ShardAnswer]:
+    """How far the collection is from the query, by the features that tell it of all pictures."""
+    measured = [
+        replace(query, k=1) for query in queries if run.extractors[query.feature].kind not in ("local", "words")
+    ]
+    found = await outcome_of(run.ask_shards(measured)) if measured else ()
+    return () if isinstance(found, LookalikeError) else found
+
+
+async def other_picture(request: CompareRequest, run: QueryRows, decoding: Decoding) -> Compared:
+    """``b``. Raises `ImageNotFound`, an `UnreadableImage`."""
+    if request.b_id is not None:
+        return await _stored_picture(check_image_id(request.b_id), tuple(run.extractors), run.shards)
+    return await _sent_picture(request.b or b"", run.extractors, decoding, timeout_s=run.timeouts.extractor_s)
+
+
+async def _stored_picture(image_id: str, names: Sequence[str], shards: Shards) -> Compared:
+    """Raises `ImageNotFound`."""
+    [record] = await shards.ask_for(image_id, Records((image_id,)))
+    features = await shards.ask_for(image_id, Features(image_id, tuple(names)))
+    thumbnail = await shards.ask_for(image_id, Thumbnail(image_id))
+    if record is None or features is None or thumbnail is None:
+        raise image_not_found(image_id)
+    return Compared(image_id, ImageSummary.of(record), features, thumbnail)
+
+
+async def _sent_picture(
+    image: bytes, extractors: Mapping[str, ExtractorPort], decoding: Decoding, *, timeout_s: float
+) -> Compared:
+    """Under the id that it would be stored by, its checksum. What cannot be computed of it is left out. Raises an
+    `UnreadableImage`.
+    """
+    inputs = [port.served.image_input for port in extractors.values()]
+    prepared = await prepare_named("b", decoding)(image, inputs)
+    facts = prepared.facts
+
+    async def one(port: ExtractorPort) -> FeatureRows | LookalikeError | None:
+        want = port.served.image_input
+        if want is None or want not in prepared.forms:
+            return None
+        with port.caller():
+            return await outcome_of(port.extract(prepared.forms[want], timeout_s=timeout_s))
+
+    found = await all_of([one(port) for port in extractors.values()])
+    features = {name: rows for name, rows in zip(extractors, found, strict=True) if isinstance(rows, FeatureRows)}
+    summary = ImageSummary(
+        *(facts.width, facts.height, facts.sha256, {}),
+        byte_size=facts.byte_size,
+        taken_at=facts.exif.taken_at,
+        camera=facts.exif.camera,
+        gps=facts.exif.gps,
+    )
+    return Compared(facts.sha256, summary, features, facts.thumbnail)
+
+
+def prepare_named(name: str, decoding: Decoding) -> Prepare:
+    """Decodes a picture of a request that has two; what cannot be read is called by its name."""
+
+    async def prepare(data: bytes, inputs: Iterable[ImageInput | None]) -> PreparedPicture:
+        try:
+            return await decoding.prepare(data, inputs, with_thumbnail=True)
+        except UnreadableImage as error:
+            raise type(error)(f"{name}: {error.message}", error.hint, error.shell_hint) from error
+
+    return prepare
+
+
+async def _answer_of(
+    picture: Compared, queries: Sequence[FeatureQuery], extractors: Mapping[str, ExtractorPort], decoding: Decoding
+) -> ShardAnswer:
+    """What a shard that has nothing but the picture would answer."""
+    asked = [_question(picture, query, extractors[query.feature]) for query in queries]
+    found = await decoding.off_loop(lambda: [None if question is None else question() for question in asked])
+    hits = {query.feature: (hit,) for query, hit in zip(queries, found, strict=True) if hit is not None}
+    return ShardAnswer(hits, {picture.id: picture.summary}, {})
+
+
+def _question(picture: Compared, query: FeatureQuery, port: ExtractorPort) -> Callable[[], Hit | None] | None:
+    """None where the picture lacks the feature, or has it of another model."""
+    spec, stored = port.served.spec, picture.features.get(query.feature)
+    if spec is None or stored is None:
+        return None
+    if stored.fingerprint and query.fingerprint and stored.fingerprint != query.fingerprint:
+        return None
+    return partial(hit_of, spec, query, stored, picture.id, picture.summary)

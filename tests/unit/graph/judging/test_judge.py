@@ -1,0 +1,108 @@
+"""What a stored photograph is to edits of it, to others, and to pictures that show nearly nothing."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.hard_pictures import hard_pictures
+from benchmarks.judgement_pairs import Known, hash_surprise, known, placed
+from benchmarks.photo_edits import EDITS
+from benchmarks.photo_groups import photographs
+from benchmarks.photo_sets import upright
+from graph.judging.hypotheses import Picture
+from graph.judging.judge import Judgement, judge
+
+RIGHT = {
+    "jpeg 15": {"same", "edited"},
+    "gray": {"same", "edited"},
+    "brightness + contrast": {"same", "edited"},
+    "overlay text": {"edited"},
+    "border": {"contains"},
+    "blur": {"same", "edited"},
+    "thumbnail 200 px": {"same"},
+    "rotate 5": {"contains"},
+    "rotate 90": {"same"},
+    "rotate 180": {"same"},
+    "crop 80 %": {"crop"},
+    "crop 50 %": {"crop"},
+    "crop 50 % + jpeg 20": {"crop"},
+    "crop 50 % + mirror": {"crop"},
+    "mirror": {"same"},
+}
+
+
+@cache
+def files() -> list[Path]:
+    return [one.path for one in photographs() if one.path.stem in ("astronaut", "coffee", "chelsea", "china")]
+
+
+@cache
+def sample() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Hashes of strangers."""
+    dice = np.random.default_rng(1)
+    return dice.integers(0, 256, (500, 72), np.uint8)
+
+
+def judged(query: Known, stored: Known, *, keypoints: bool = True, hashes: bool = True) -> Judgement | None:
+    return judge(
+        Picture(query.size, query.gray),
+        Picture(stored.size, stored.gray),
+        placed=placed(query, stored) if keypoints else None,
+        further={"surprise": hash_surprise(query, stored, sample())} if hashes else {},
+    )
+
+
+@pytest.mark.parametrize("edit", RIGHT)
+def test_an_edit_is_told_for_what_it_is(edit: str) -> None:
+    for path in files():
+        copy = EDITS[edit](upright(path), random.Random(edit))
+        found = judged(known(copy.jpeg(), as_query=True), known(path.read_bytes(), as_query=False))
+        assert found is not None, path
+        assert found.relation in RIGHT[edit], (path, found)
+        assert found.confidence >= 0.8, (path, found)
+        assert found.transform is not None
+        assert found.transform.mirrored == ("mirror" in edit)
+        turn = {"rotate 90": 270.0, "rotate 180": 180.0, "rotate 5": 355.0}.get(edit, 0.0)
+        assert abs((found.transform.rotation_deg - turn + 180) % 360 - 180) < 1
+
+
+@pytest.mark.parametrize("edit", ["jpeg 15", "thumbnail 200 px", "mirror", "rotate 90"])
+def test_pixels_alone_tell_a_copy(edit: str) -> None:
+    for path in files():
+        copy = EDITS[edit](upright(path), random.Random(edit))
+        query, stored = known(copy.jpeg(), as_query=True), known(path.read_bytes(), as_query=False)
+        found = judged(query, stored, keypoints=False, hashes=False)
+        assert found is not None
+        assert found.relation in RIGHT[edit], (path, found)
+        assert found.confidence >= 0.5
+
+
+def test_other_photographs_are_nothing_to_each_other() -> None:
+    for one in files():
+        for other in files():
+            if one != other:
+                found = judged(known(one.read_bytes(), as_query=True), known(other.read_bytes(), as_query=False))
+                assert found is None or (found.relation == "scene" and found.confidence < 0.5), (one, other, found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["blank", "nearly_blank", "black", "sky", "text_page", "form"])
+def test_pictures_of_one_kind_are_not_taken_for_one_another(kind: str) -> None:
+    pictures = hard_pictures(kind, 5, 7)
+    stored = [known(data, as_query=False) for data in pictures]
+    queries = [known(data, as_query=True) for data in pictures]
+    for at, query in enumerate(queries):
+        for other, one in enumerate(stored):
+            if other != at:
+                found = judged(query, one)
+                assert found is None or found.relation == "scene" or found.confidence < 0.5, (at, other, found)
+
+
+def test_a_picture_of_nothing_proves_nothing() -> None:
+    blank = Picture((640, 480), np.full((480, 640), 250, np.uint8))
+    assert judge(blank, blank, placed=None, further={"surprise": 20.0}) is None
