@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -134,20 +135,20 @@ def scenes(report: Report, asked: Sequence[Asked]) -> None:
     by_group: dict[str, list[bool]] = {}
     called = []
     for one in asked:
-        sure = [result for result in one.answer.results if result.is_strong and (result.confidence or 0) >= SURE]
-        by_group.setdefault(_group_of(one.question.query), []).append(bool(sure))
+        sure = {result.id for result in one.answer.results if result.is_strong and (result.confidence or 0) >= SURE}
         for name, right in one.question.right.items():
+            by_group.setdefault(_group_of(name), []).append(name in sure)
             if right == ["scene"]:
                 called.append(any(result.id == name and result.relation == "scene" for result in one.answer.results))
     averaged = mean(mean(own) for own in by_group.values())
-    report.line(
-        f"questions with a strong relation of {SURE} or more, averaged over {len(by_group)} groups: {averaged:.3f}"
-    )
+    report.line(f"pairs with a strong relation of {SURE} or more, averaged over {len(by_group)} groups: {averaged:.3f}")
+    report.line(", ".join(f"{group} {sum(own)} of {len(own)}" for group, own in by_group.items() if any(own)))
     report.line(f"pairs whose view changed little called scene: {mean(called) if called else 0:.3f} of {len(called)}")
 
 
-def _group_of(query: str) -> str:
-    return Path(query).stem.rsplit("-", 1)[0]
+def _group_of(name: str) -> str:
+    """Of a stored picture's name."""
+    return re.sub(r"[-_ ]?\d*$", "", Path(name).stem.split("-", 2)[-1])
 
 
 def look_alikes(report: Report, asked: Sequence[Asked]) -> None:
