@@ -40,11 +40,8 @@ EDITS_OF_HARD = (
 )  # fmt: skip
 NEAREST = 3  # by hash and by keypoints, taken for like a photograph
 LONG_SIDE = 1600  # pixels
-FOCUS_WEIGHT, OTHER_WEIGHT, HARD_WEIGHT = (
-    0.25,
-    2.0,
-    10.0,
-)  # of pairs; a false "one photograph" costs more than a missed one
+# Of pairs: a false "one photograph" costs more than a missed one.
+FOCUS_WEIGHT, OTHER_WEIGHT, SCENE_WEIGHT, HARD_WEIGHT = 0.25, 2.0, 6.0, 10.0
 
 
 @cache
@@ -105,7 +102,8 @@ def told_of_likes(number: int) -> list[Told]:
             continue
         kind = "scene" if like.group == own.group else "other"
         for way in ways(query, stored(other), {"surprise": hash_surprise(query, stored(other), collection())}):
-            found.append(Told(way.evidence, False, kind, own.group, kind == "scene", OTHER_WEIGHT))
+            weight = SCENE_WEIGHT if kind == "scene" else OTHER_WEIGHT
+            found.append(Told(way.evidence, False, kind, own.group, kind == "scene", weight))
     return found
 
 

@@ -52,9 +52,9 @@ SHAPES: Mapping[str, Shape] = {
     "focus": Shape(FALLS, (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45)),
     "surprise": Shape(RISES, (0, 2, 4, 6, 8, 12, 16)),
 }
-SCENE_SHAPES: Mapping[str, Shape] = {  # where being the same is not the question, few numbers point one way
-    name: Shape(RISES if name in ("inliers", "inlier_share", "median", "agreeing", "surprise") else EITHER, shape.at)
-    for name, shape in SHAPES.items()
+OF_A_COPY = ("error", "bend", "skew", "shift", "most_shift", "focus")  # which say nothing for or against one scene
+SCENE_SHAPES: Mapping[str, Shape] = {
+    name: Shape(EITHER, shape.at) if name in OF_A_COPY else shape for name, shape in SHAPES.items()
 }
 
 

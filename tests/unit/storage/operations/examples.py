@@ -19,7 +19,7 @@ from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, White
 from storage.operations.jobs import AddJobFailures, FailuresOfJob, FindJob, Jobs, PutJob
 from storage.operations.models import AdoptModel, BeginModel, CountLeftBehind, DropReplaced, SwitchModel
 from storage.operations.pending import CountPending, PendingPictures, PendingWithoutFile
-from storage.operations.pictures import IdsOfFileName, ListedPage, Original, Page, Records, Thumbnail
+from storage.operations.pictures import IdsOfFileName, ListedPage, Original, Page, Records, Thumbnail, Thumbnails
 from storage.operations.reports import Backup, SearchAddress, Stats, Verify
 from storage.operations.roots import ForgetRoot, NoteScans, Roots, WatchRoot
 from storage.operations.sources import (
@@ -81,6 +81,7 @@ EXAMPLES: dict[type[Operation[Any]], Any] = {
         ListedPage(Comparison("width", ">=", (1,)), Sort("width", descending=True), SortKey(640.0, "a"), 9),
         IdsOfFileName("a.jpg"),
         Thumbnail("a"),
+        Thumbnails(("a", "b", "nowhere")),
         Original("a"),
         FilesBelow("/photos", b"", 9),
         FilesAt(("/photos/a", "/photos/nothing")),
