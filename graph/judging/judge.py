@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from graph.judging.change import Change, change_of
 from graph.judging.evidence import Placed
 from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
 from graph.judging.placement import overlap_of, transform_of
-from graph.judging.probability import Calibration, calibration
+from graph.judging.probability import Calibration, Odds, calibration
 from lookalike_client.matches import Overlap, Relation, Transform
 
 WHOLE = 0.9  # of a picture's area: what counts as all of it
@@ -46,22 +46,23 @@ def judge(
     placed: where keypoints put the stored picture. further: evidence of the hash.
     """
     constants = constants or calibration()
-    found = [
-        (constants.strong.probability(one.evidence), one)
-        for one in hypotheses(query, stored, placed, further)
-        if one.compared is not None and "median" in one.evidence
-    ]
+    found = [one for one in hypotheses(query, stored, placed, further) if "median" in one.evidence]
     if not found:
         return None
-    probability, best = max(found, key=lambda entry: entry[0])
-    strong = _strong(query, stored, best, probability)
-    scene = (1 - probability) * constants.scene.probability(best.evidence)
+    probability, best = _likeliest(constants.strong, found)
+    scene, seen = _likeliest(constants.scene, found)
+    scene *= 1 - probability
     if scene >= LEAST_SCENE:
-        return Judgement("scene", round(scene, 4), strong.transform, strong.overlap, best.evidence, strong.change)
-    return strong if probability >= LEAST_CONFIDENCE else None
+        laid = _laid(query, stored, seen, scene)
+        return replace(laid, relation="scene")
+    return _laid(query, stored, best, probability) if probability >= LEAST_CONFIDENCE else None
 
 
-def _strong(query: Picture, stored: Picture, found: Hypothesis, probability: float) -> Judgement:
+def _likeliest(odds: Odds, found: Sequence[Hypothesis]) -> tuple[float, Hypothesis]:
+    return max(((odds.probability(one.evidence), one) for one in found), key=lambda entry: entry[0])
+
+
+def _laid(query: Picture, stored: Picture, found: Hypothesis, probability: float) -> Judgement:
     overlap = overlap_of(found.homography, stored.size, query.size)
     transform = transform_of(found.homography, stored.size)
     change = None if found.compared is None else change_of(found.compared)
