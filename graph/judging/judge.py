@@ -16,6 +16,7 @@ WHOLE = 0.9  # of a picture's area: what counts as all of it
 SQUARE_DEG = 2.0  # from a quarter turn: farther, and corners were filled in
 LEAST_CONFIDENCE = 0.1  # of a strong relation, below which nothing is said
 LEAST_SCENE = 0.5  # of a scene
+SCENE_AGREES = 0.35  # of the blocks, at least, in two shots of one scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ def judge(
     if not found:
         return None
     probability, best = _likeliest(constants.strong, found)
-    scene, seen = _likeliest(constants.scene, found)
-    scene *= 1 - probability
-    if scene >= LEAST_SCENE:
-        laid = _laid(query, stored, seen, scene)
-        return replace(laid, relation="scene")
+    agreeing = [one for one in found if one.evidence["agreeing"] >= SCENE_AGREES]
+    if agreeing:
+        scene, seen = _likeliest(constants.scene, agreeing)
+        if scene * (1 - probability) >= LEAST_SCENE:
+            return replace(_laid(query, stored, seen, scene * (1 - probability)), relation="scene")
     return _laid(query, stored, best, probability) if probability >= LEAST_CONFIDENCE else None
 
 
