@@ -9,7 +9,7 @@ from graph.judging.change import Change, change_of
 from graph.judging.evidence import Placed
 from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
 from graph.judging.placement import overlap_of, transform_of
-from graph.judging.probability import Calibration, Odds, calibration
+from graph.judging.probability import Odds, calibration
 from lookalike_client.matches import Overlap, Relation, Transform
 
 WHOLE = 0.9  # of a picture's area: what counts as all of it
@@ -34,19 +34,12 @@ class Judgement:
 SAME_BYTES = Judgement("same", 1.0, Transform(False, 0.0, 1.0), Overlap(1.0, 1.0), {"same_bytes": 1.0})
 
 
-def judge(
-    query: Picture,
-    stored: Picture,
-    *,
-    placed: Placed | None,
-    further: Mapping[str, float],
-    constants: Calibration | None = None,
-) -> Judgement | None:
+def judge(query: Picture, stored: Picture, *, placed: Placed | None, further: Mapping[str, float]) -> Judgement | None:
     """None where there is nothing that speaks for one photograph or one scene.
 
     placed: where keypoints put the stored picture. further: evidence of the hash.
     """
-    constants = constants or calibration()
+    constants = calibration()
     found = [one for one in hypotheses(query, stored, placed, further) if "median" in one.evidence]
     if not found:
         return None

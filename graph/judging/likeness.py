@@ -34,10 +34,7 @@ def hash_surprise(distance: float, strangers: Strangers | None) -> float | None:
     """None where it is not known how far strangers are."""
     if strangers is None:
         return None
-    if strangers.pictures < FEWEST:
-        return surprise(distance, *PLAIN_HASHES)
-    middle = strangers.median
-    return surprise(distance, middle, strangers.quantile(FARTHER) - middle)
+    return surprise(distance, *PLAIN_HASHES) if strangers.pictures < FEWEST else _nearer(distance, strangers)
 
 
 def stands_out(metric: Metric, distance: float, strangers: Strangers | None, asked: Asked) -> bool:
@@ -46,12 +43,15 @@ def stands_out(metric: Metric, distance: float, strangers: Strangers | None, ask
         return asked == "sentence" or distance <= WORDS_NEAR
     if strangers is None or strangers.pictures < FEWEST or metric == "inliers":
         return False
-    middle = strangers.median
-    nearer = surprise(distance, middle, strangers.quantile(FARTHER) - middle)
     if metric == "hamming":
-        return nearer >= HASH_STANDS_OUT
-    if metric == "cosine":
-        if asked == "sentence":
-            return nearer >= SENTENCE_STANDS_OUT
-        return nearer >= VECTOR_STANDS_OUT and distance <= VECTOR_NEARER * middle
-    return distance <= HISTOGRAM_NEARER * middle
+        return _nearer(distance, strangers) >= HASH_STANDS_OUT
+    if metric == "l1":
+        return distance <= HISTOGRAM_NEARER * strangers.median
+    if asked == "sentence":
+        return _nearer(distance, strangers) >= SENTENCE_STANDS_OUT
+    return distance <= VECTOR_NEARER * strangers.median and _nearer(distance, strangers) >= VECTOR_STANDS_OUT
+
+
+def _nearer(distance: float, strangers: Strangers) -> float:
+    middle = strangers.median
+    return surprise(distance, middle, strangers.quantile(FARTHER) - middle)

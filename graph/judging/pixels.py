@@ -50,8 +50,7 @@ class Comparison:
     which their brightness differs then, gray levels. places: (B, 2) x and y of the blocks' middles as shares of the
     stored picture. shift: (B, 2) by which the query's block lies off, pixels of the frame. strength: (B,) how well that
     can be told: the smaller eigenvalue of the block's gradients, gray levels squared. ground: the share of the stored
-    picture that is of one brightness, as paper is. block: its side, size: of the
-    frame, pixels.
+    picture that is of one brightness, as paper is. block: its side, size: of the frame, pixels.
     """
 
     correlation: Floats

@@ -2,7 +2,7 @@
 
 The tables are made by `benchmarks/judgement_fit.py` from pictures of which the truth is known, and stand in
 ``calibration.json`` with the run that they come from. Between two points of a table the odds follow a straight line.
-What is not known adds what its absence was worth in that run, never more than the least of what it could have said.
+What is not known adds what its absence was worth in that run.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ class Odds:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """strong: that two pictures are one photograph; scene: that two which are not are of one scene. confidence: from
-    the probability to how often it was right.
-    """
+    """strong: that two pictures are one photograph; scene: that two which are not are of one scene."""
 
     strong: Odds
     scene: Odds

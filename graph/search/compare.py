@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 from deployments.extractor import ImageInput
 from deployments.pictures.prepared import PreparedPicture
@@ -16,9 +15,9 @@ from graph.ports.contract import ExtractorPort
 from graph.requests.decoding import Decoding, Prepare
 from graph.requests.messages import CompareRequest, SearchResult, check_image_id
 from graph.requests.shards import Shards, image_not_found, outcome_of
-from graph.requests.timing import Timeouts
 from graph.search.query_rows import QueryRows
 from graph.search.ranking import DEPTH, Candidate, result_of
+from graph.search.search_run import SearchRun
 from storage.errors import LookalikeError, UnreadableImage
 from storage.operations.features import Features
 from storage.operations.pictures import Records, Thumbnail
@@ -37,32 +36,7 @@ class Compared:
     thumbnail: bytes
 
 
-class ComparedRun(Protocol):
-    """A search that asks with the first picture: `graph.search.search.SearchRun`."""
-
-    deadline: float
-    timeouts: Timeouts
-    extractors: Mapping[str, ExtractorPort]
-    order: list[Candidate]
-
-    async def feature_queries(self, asked: Sequence[str]) -> list[FeatureQuery]: ...
-
-    async def ask_shards(self, queries: Sequence[FeatureQuery]) -> list[ShardAnswer]: ...
-
-    def rank(
-        self,
-        queries: Sequence[FeatureQuery],
-        answers: Sequence[ShardAnswer],
-        depth: int,
-        sampled: Sequence[ShardAnswer] | None = None,
-    ) -> None: ...
-
-    def judge(self, thumbnails: Mapping[str, bytes]) -> None: ...
-
-    def nothing_answered(self, asked: Sequence[str]) -> LookalikeError: ...
-
-
-async def compared(run: ComparedRun, other: Compared, decoding: Decoding) -> SearchResult:
+async def compared(run: SearchRun, other: Compared, decoding: Decoding) -> SearchResult:
     """What the search would say of the other picture if that were the only one that is stored."""
     run.deadline = time.perf_counter() + run.timeouts.search_s
     asked = list(run.extractors)
@@ -80,7 +54,7 @@ async def compared(run: ComparedRun, other: Compared, decoding: Decoding) -> Sea
     return result
 
 
-async def _samples(run: ComparedRun, queries: Sequence[FeatureQuery]) -> Sequence[ShardAnswer]:
+async def _samples(run: SearchRun, queries: Sequence[FeatureQuery]) -> Sequence[ShardAnswer]:
     """How far the collection is from the query, by the features that tell it of all pictures."""
     measured = [
         replace(query, k=1) for query in queries if run.extractors[query.feature].kind not in ("local", "words")

@@ -10,8 +10,8 @@ from typing import Protocol, TypeVar
 
 from lookalike_client.matches import Relation, Relevance, Verdict
 
-PROVEN, SCENE, SIMILAR, REST = range(4)  # in the order in which they come
-LAST: dict[Relevance, int] = {"strong": PROVEN, "likely": SIMILAR, "all": REST}
+MATCH, SCENE, SIMILAR, REST = range(4)  # in the order in which they come
+LAST: dict[Relevance, int] = {"strong": MATCH, "likely": SIMILAR, "all": REST}
 
 
 class Judgeable(Protocol):
@@ -43,19 +43,19 @@ def of_relevance(results: Sequence[One], relevance: Relevance) -> list[One]:
 def verdict(results: Sequence[Judgeable]) -> Verdict:
     """results: all that were judged, whatever is wanted of them."""
     best = min(map(_group, results), default=REST)
-    if best == PROVEN:
+    if best == MATCH:
         return "match"
     return "none" if best == REST else "similar"
 
 
 def _place(result: Judgeable) -> tuple[int, float]:
     group = _group(result)
-    return group, -(result.confidence or 0.0) if group in (PROVEN, SCENE) else 0.0
+    return group, -(result.confidence or 0.0) if group in (MATCH, SCENE) else 0.0
 
 
 def _group(result: Judgeable) -> int:
     if result.is_strong:
-        return PROVEN
+        return MATCH
     if result.relation == "scene":
         return SCENE
     return SIMILAR if result.relation == "similar" else REST

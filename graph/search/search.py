@@ -73,7 +73,9 @@ class Searches:
         A search that fails has its failure for an answer. Raises InvalidRequest and its kinds, as `search` does.
         """
         names = {name for request in requests for name in request.features or self._extractors}
-        inputs = {port.served.image_input for name, port in self._extractors.items() if name in names} | {GRAY}
+        inputs = {port.served.image_input for name, port in self._extractors.items() if name in names}
+        if any(request.is_judged for request in requests):
+            inputs.add(GRAY)
         pictures = {image for request in requests for image in request.images}
         prepared = {image: await self._decoding.prepare(image, inputs) for image in pictures}
 

@@ -1,4 +1,4 @@
-"""Searches: each from the request to the ranked answer, or several side by side that share their pictures.
+"""One search, from the request to the ranked and judged answer.
 
 Three steps, each concurrent over its parts: every asked feature turns the query into rows; every shard is asked once
 for all of them; what came back is merged. Whatever fails on the way is reported under its feature or its shard, and a
@@ -17,10 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from graph.judging.strangers import strangers_of
 from graph.ports.contract import ExtractorPort
-from graph.requests.messages import (
-    PartReport,
-    SearchAnswer,
-)
+from graph.requests.messages import PartReport, SearchAnswer
 from graph.search.judged import Judging, thumbnails_of
 from graph.search.query_rows import asked_ports, ms_since, no_text_model, searched_by_text
 from graph.search.ranking import DEPTH, AskedFeature, Candidate, in_query_pixels, merge, result_of
@@ -28,13 +25,8 @@ from graph.search.relevance import of_relevance, verdict
 from graph.search.shard_search import ShardSearch
 from lookalike_client.matches import Verdict
 from storage.encoding.summaries import Summaries
-from storage.errors import (
-    InvalidField,
-    InvalidRequest,
-)
+from storage.errors import InvalidField, InvalidRequest
 from storage.types.searches import FeatureQuery, ShardAnswer
-
-MOST_PICTURES = 8  # to search with at once
 
 
 @dataclass(slots=True, kw_only=True)
