@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.judging.placement import jacobian_at
+
 Gray = NDArray[np.uint8]  # (H, W)
 Floats = NDArray[np.float64]
 Plane = NDArray[np.float32]  # (H, W)
@@ -75,14 +77,15 @@ def compare(query: Gray, stored: Gray, homography: Floats) -> Comparison | None:
     """homography: (3, 3) pixels of ``stored`` to pixels of ``query``, whose outer edges are at 0. None where too little
     of the two is left to compare.
     """
-    zoom = magnification(homography, stored.shape)
+    zoom = _zoom(homography, stored.shape)
     if not np.isfinite(zoom) or zoom <= 0:
         return None
-    shrink = min(1.0, zoom)
-    if shrink < 1.0:
-        stored, homography = _scaled(stored, shrink, homography)
+    if zoom < 1.0:
+        stored, scale = _scaled(stored, zoom)
+        homography = np.asarray(homography @ np.linalg.inv(scale), np.float64)
     elif zoom > 1.0:
-        query, homography = _scaled_query(query, 1 / zoom, homography)
+        query, scale = _scaled(query, 1 / zoom)
+        homography = np.asarray(scale @ homography, np.float64)
     if min(stored.shape) < LEAST_SIDE or min(query.shape) < 4:
         return None
     height, width = stored.shape
@@ -95,26 +98,18 @@ def compare(query: Gray, stored: Gray, homography: Floats) -> Comparison | None:
     return _blocks(seen.astype(np.float32), stored.astype(np.float32), cover.astype(np.float32))
 
 
-def magnification(homography: Floats, shape: tuple[int, ...]) -> float:
+def _zoom(homography: Floats, shape: tuple[int, ...]) -> float:
     """Pixels of the query for each pixel of the stored picture, at the middle of it."""
-    center = np.array([shape[1] / 2, shape[0] / 2, 1.0])
-    x, y, depth = homography @ center
-    if depth == 0:
-        return float("nan")
-    jacobian = (homography[:2, :2] - np.array([[x], [y]]) / depth * homography[2, :2]) / depth
+    with np.errstate(divide="ignore", invalid="ignore"):
+        jacobian = jacobian_at(homography, np.array([shape[1] / 2, shape[0] / 2]))
     return float(np.sqrt(abs(np.linalg.det(jacobian))))
 
 
-def _scaled(stored: Gray, by: float, homography: Floats) -> tuple[Gray, Floats]:
-    size = max(1, round(stored.shape[1] * by)), max(1, round(stored.shape[0] * by))
-    scale = np.diag([stored.shape[1] / size[0], stored.shape[0] / size[1], 1.0])
-    return np.asarray(cv2.resize(stored, size, interpolation=cv2.INTER_AREA), np.uint8), homography @ scale
-
-
-def _scaled_query(query: Gray, by: float, homography: Floats) -> tuple[Gray, Floats]:
-    size = max(1, round(query.shape[1] * by)), max(1, round(query.shape[0] * by))
-    scale = np.diag([size[0] / query.shape[1], size[1] / query.shape[0], 1.0])
-    return np.asarray(cv2.resize(query, size, interpolation=cv2.INTER_AREA), np.uint8), scale @ homography
+def _scaled(picture: Gray, by: float) -> tuple[Gray, Floats]:
+    """And the map from its pixels to those that it has now."""
+    size = max(1, round(picture.shape[1] * by)), max(1, round(picture.shape[0] * by))
+    scale = np.diag([size[0] / picture.shape[1], size[1] / picture.shape[0], 1.0])
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
 def _pixel_centers(homography: Floats) -> Floats:

@@ -49,7 +49,7 @@ def between(homography: Floats, stored: tuple[Size, Size], query: tuple[Size, Si
 
 def transform_of(homography: Floats, stored: Size) -> Transform:
     """Mirrored left to right, then turned clockwise, then scaled: what the map is at the middle of the picture."""
-    jacobian = _jacobian(homography, np.array([stored[0] / 2, stored[1] / 2]))
+    jacobian = jacobian_at(homography, np.array([stored[0] / 2, stored[1] / 2]))
     mirrored = bool(np.linalg.det(jacobian) < 0)
     if mirrored:
         jacobian = jacobian @ np.diag([-1.0, 1.0])
@@ -99,7 +99,8 @@ def _area(polygon: Floats) -> float:
     return float(abs(cv2.contourArea(polygon.astype(np.float32))))
 
 
-def _jacobian(homography: Floats, at: Floats) -> Floats:
+def jacobian_at(homography: Floats, at: Floats) -> Floats:
+    """(2, 2) what the map does to the surroundings of a point; not finite where that goes to infinity."""
     x, y, depth = homography @ np.array([at[0], at[1], 1.0])
     place = np.array([[x], [y]]) / depth
     return np.asarray((homography[:2, :2] - place * homography[2, :2]) / depth, np.float64)

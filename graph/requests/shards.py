@@ -35,6 +35,13 @@ class Shards:
         """The shard that has the picture, if any has."""
         return self.ports[shard_of(image_id, len(self.ports))]
 
+    def with_their_ids(self, ids: Sequence[str]) -> dict[int, list[str]]:
+        """By the number of the shard that has them."""
+        groups: dict[int, list[str]] = {}
+        for image_id in ids:
+            groups.setdefault(shard_of(image_id, len(self.ports)), []).append(image_id)
+        return groups
+
     async def ask_for(self, image_id: str, operation: Operation[Answer]) -> Answer:
         """Asks the shard of a picture."""
         return await self.of(image_id).ask(operation, timeout_s=self.timeout_s)

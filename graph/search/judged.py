@@ -22,7 +22,6 @@ from graph.search.ranking import Candidate, Judged, RankedHit
 from lookalike_client.answers import PROVEN
 from storage.errors import LookalikeError
 from storage.operations.pictures import Thumbnails
-from storage.shard.placement import shard_of
 from storage.types.searches import ImageSummary
 
 TRIED = 3  # first candidates that are looked at without a reason
@@ -106,9 +105,7 @@ async def thumbnails_of(
     candidates: Sequence[Candidate], shards: Shards, *, timeout_s: float
 ) -> tuple[dict[str, bytes], set[int]]:
     """By id, those that there are; and the shards that did not give theirs."""
-    by_shard: dict[int, list[str]] = {}
-    for candidate in candidates:
-        by_shard.setdefault(shard_of(candidate.id, len(shards.ports)), []).append(candidate.id)
+    by_shard = shards.with_their_ids([candidate.id for candidate in candidates])
     asked = [
         outcome_of(shards.ports[number].ask(Thumbnails(tuple(ids)), timeout_s=timeout_s))
         for number, ids in by_shard.items()

@@ -16,7 +16,6 @@ from storage.errors import InvalidField
 from storage.filters.text_form import filter_text
 from storage.operations.features import RowsOfEach
 from storage.operations.pictures import Records
-from storage.shard.placement import shard_of
 
 HASH_FEATURE = "phash"
 COMPARED_AT_ONCE = 100  # pictures
@@ -75,9 +74,7 @@ class _Kept:
         return self._kept
 
     async def _marks_of(self, ids: Sequence[str]) -> dict[str, list[Hashable]]:
-        groups: dict[int, list[str]] = {}
-        for image_id in ids:
-            groups.setdefault(shard_of(image_id, len(self._shards.ports)), []).append(image_id)
+        groups = self._shards.with_their_ids(ids)
         found = await asyncio.gather(*(_marks(tuple(own), self._shards) for own in groups.values()))
         return {image_id: marks for group in found for image_id, marks in group}
 
