@@ -46,6 +46,11 @@ async def arrive(service: LocalService, weights: Path, content: str) -> None:
     unfinished = weights.with_suffix(".unfinished")
     unfinished.write_text(content)
     unfinished.replace(weights)
+    await loaded(service)
+
+
+async def loaded(service: LocalService) -> None:
+    """Loaded by the replica first: until then the keeper has nothing to refuse or to take over."""
     port = service.extractors["fake_model"]
     wait_for(lambda: port._host.report().state == "ready", "the model is loaded")
     await service.models.look()
@@ -113,7 +118,7 @@ async def test_another_model_is_refused_with_the_command_that_moves_over(
         shard._shard.close()
     weights.write_text("two")
     with serving(tmp_path, weights) as again:
-        await again.models.look()
+        await loaded(again)
         told = await report(again)
         assert told.state == "unavailable"
         assert "a backfill of 'fake_model'" in told.reason
@@ -134,6 +139,7 @@ async def test_the_older_model_goes_on_answering_where_it_can_still_be_loaded(
     other = tmp_path / "other"
     other.write_text("two")
     with serving(tmp_path, other) as again:
+        await loaded(again)
         while (told := await report(again)).state == "loading":
             await again.models.look()
         assert told.state == "ready"
@@ -151,7 +157,7 @@ async def test_another_model_is_simply_taken_while_nothing_is_stored(
         shard._shard.close()
     weights.write_text("two")
     with serving(tmp_path, weights) as again:
-        await again.models.look()
+        await loaded(again)
         assert (await report(again)).state == "ready"
         await add(again, 1)
         assert (await found(again, 1)).results[0].id == "photo-1"
