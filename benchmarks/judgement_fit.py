@@ -3,7 +3,7 @@
 
 Fitted on one half of the photographs at hand and on families of made-up pictures of its own; `benchmarks.judgement`
 tests on the others. Pairs are: edits of a photograph and that photograph; photographs and what a search takes for like
-them; shots of one scene; made-up pictures of a family; and made-up focus series.
+them; shots of one scene; made-up pictures of a family; made-up focus series and shots from a step aside.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -30,10 +31,11 @@ from benchmarks.photo_groups import Photograph, half, photographs
 from benchmarks.photo_sets import upright
 from graph.judging.probability import CALIBRATION
 
-FAMILIES = range(101, 111)  # of made-up pictures; others are tested
-OF_FAMILY, EDITED_OF_FAMILY = 6, 2  # pictures
+FAMILIES = range(101, 117)  # of made-up pictures; others are tested
+OF_FAMILY, EDITED_OF_FAMILY = 5, 2  # pictures
 EDITED = 130  # photographs
 PASTED = 6  # scenes
+SHOTS = 90  # of made-up series
 WITH_LAYOUT = ("text_page", "form", "line_drawing", "screenshot", "template")
 EDITS_OF_HARD = (
     "jpeg 15", "gray", "mirror", "crop 50 %", "crop 80 %", "rotate 90", "thumbnail 200 px", "overlay text", "border",
@@ -41,7 +43,7 @@ EDITS_OF_HARD = (
 NEAREST = 3  # by hash and by keypoints, taken for like a photograph
 LONG_SIDE = 1600  # pixels
 # Of pairs: a false "one photograph" costs more than a missed one.
-FOCUS_WEIGHT, OTHER_WEIGHT, SCENE_WEIGHT, HARD_WEIGHT = 0.25, 2.0, 6.0, 10.0
+FOCUS_WEIGHT, NEXT_SHOT_WEIGHT, OTHER_WEIGHT, SCENE_WEIGHT, HARD_WEIGHT = 1.5, 1.5, 2.0, 10.0, 10.0
 
 
 @cache
@@ -144,6 +146,48 @@ def _focused(picture: Image.Image, dice: random.Random, *, behind: bool) -> byte
     return buffer.getvalue()
 
 
+def told_of_next_shot(number: int) -> list[Told]:
+    """Two shots from the hand, a step apart: what is near moves more than what is far."""
+    photograph = for_fitting()[number]
+    picture = upright(photograph.path)
+    picture.thumbnail((LONG_SIDE, LONG_SIDE))
+    dice = random.Random(f"next shot {number}")
+    query, other = known(_shot(np.asarray(picture), dice), as_query=True), known(_moved(picture, dice), as_query=False)
+    return [
+        Told(way.evidence, False, "next shot", photograph.group, True, NEXT_SHOT_WEIGHT)
+        for way in ways(query, other, {"surprise": hash_surprise(query, other, collection())})
+    ]
+
+
+def _moved(picture: Image.Image, dice: random.Random) -> bytes:
+    """Seen from a step aside: turned and shifted a little as a whole, and each place by how near it is."""
+    pixels = np.asarray(picture)
+    height, width = pixels.shape[:2]
+    long_side = max(width, height)
+    noise = np.random.default_rng(dice.getrandbits(32)).normal(0, 1, (dice.randint(3, 7), dice.randint(3, 7)))
+    depth = cv2.resize(noise.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    parallax = depth / np.abs(depth).max() * long_side * 10 ** dice.uniform(-3.3, -1.8)
+    turned = cv2.getRotationMatrix2D((width / 2, height / 2), dice.gauss(0, 1.5), 1 + dice.gauss(0, 0.01))
+    turned[:, 2] += [dice.gauss(0, 0.015) * width, dice.gauss(0, 0.015) * height]
+    across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    heading = dice.uniform(0, 2 * np.pi)
+    x = turned[0, 0] * across + turned[0, 1] * down + turned[0, 2] + parallax * np.cos(heading)
+    y = turned[1, 0] * across + turned[1, 1] * down + turned[1, 2] + parallax * np.sin(heading)
+    seen = cv2.remap(
+        pixels, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    return _shot(seen, dice)
+
+
+def _shot(pixels: NDArray[np.uint8] | cv2.typing.MatLike, dice: random.Random) -> bytes:
+    """With an exposure and noise of its own."""
+    noise = np.random.default_rng(dice.getrandbits(32)).normal(0, dice.uniform(0.5, 4), pixels.shape)
+    exposed = 255 * (pixels / 255) ** dice.uniform(0.9, 1.1) * dice.uniform(0.92, 1.08) + noise
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(exposed, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
 def told_of_hard(kind: str, family: int) -> list[Told]:
     """Made-up pictures of one family against each other, and against edits of themselves."""
     files = hard_pictures(kind, OF_FAMILY, family)
@@ -172,7 +216,8 @@ def all_told() -> list[Told]:
         made = itertools.chain(
             processes.map(told_of_likes, photos, chunksize=8),
             processes.map(told_of_edits, random.Random(1).sample(photos, min(EDITED, len(photos))), chunksize=2),
-            processes.map(told_of_focus, random.Random(2).sample(photos, min(60, len(photos))), chunksize=2),
+            processes.map(told_of_focus, random.Random(2).sample(photos, min(SHOTS, len(photos))), chunksize=2),
+            processes.map(told_of_next_shot, random.Random(3).sample(photos, min(SHOTS, len(photos))), chunksize=2),
             *(processes.map(partial(told_of_hard, kind), FAMILIES) for kind in KINDS),
         )
         return list(itertools.chain.from_iterable(made))

@@ -31,6 +31,7 @@ class Shape:
 
 
 SHAPES: Mapping[str, Shape] = {
+    "unplaced": Shape(FALLS, (0, 1)),
     "inliers": Shape(RISES, (2.08, 2.5, 3, 3.5, 4, 4.6, 5.2)),
     "inlier_share": Shape(RISES, (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)),
     "error": Shape(FALLS, (0.1, 0.3, 0.5, 0.75, 1, 1.3, 1.7, 2.2, 3)),

@@ -21,7 +21,7 @@ from deployments.extractors.local import Local
 from deployments.extractors.phash import Phash
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import prepare_picture
-from graph.judging.evidence import Evidence, Placed
+from graph.judging.evidence import Evidence, Placed, keypoints_placed
 from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
 from graph.judging.likeness import FARTHER, surprise
 from graph.judging.pixels import Gray
@@ -125,11 +125,15 @@ def placed(query: Known, stored: Known) -> Placed | None:
 
 
 def ways(query: Known, stored: Known, further: Mapping[str, float]) -> Sequence[Hypothesis]:
-    """The ways in which the query may show the stored picture, those of which there is something to tell."""
-    found = hypotheses(
-        Picture(query.size, query.gray), Picture(stored.size, stored.gray), placed(query, stored), further
-    )
-    return [one for one in found if "median" in one.evidence]
+    """The ways in which the query may show the stored picture, those of which there is something to tell: with
+    keypoints, and as a service without them sees it.
+    """
+    asks, has, spot = Picture(query.size, query.gray), Picture(stored.size, stored.gray), placed(query, stored)
+    found = [
+        *hypotheses(asks, has, spot, {**further, **keypoints_placed(spot)}),
+        *hypotheses(asks, has, None, further),
+    ]
+    return [one for one in found if one.is_telling]
 
 
 def is_right(homography: Homography, truth: Homography, original: Size, tolerance: float = 0.02) -> bool:

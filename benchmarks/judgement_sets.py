@@ -50,7 +50,8 @@ SMALLEST, LARGE = 340, 1000  # pixels of the short side: what is cut into four p
 class Question:
     """query: a file below the set's folder. what: the edit, or the kind. right: by the name of a stored picture, the
     relations that may be said of it; of every other stored picture no strong one and no ``scene`` is right. leave_out:
-    stored pictures that the search must not see: the query itself, and for a stranger all of its group.
+    stored pictures that the search must not see: the query itself, and for a stranger all of its group. group: of the
+    photograph.
     """
 
     query: str
@@ -58,6 +59,7 @@ class Question:
     what: str
     right: Mapping[str, list[str]] = field(default_factory=dict)
     leave_out: Sequence[str] = ()
+    group: str = ""
 
 
 def questions(folder: Path) -> list[Question]:
@@ -185,7 +187,7 @@ def _shots(folder: Path, kinds: Sequence[str]) -> None:
         near = {each.path for each in group if frozenset((one.path, each.path)) in judged}
         right = {names[each.path]: ["scene"] if each.path in near else ["scene", "similar"] for each in group}
         what = "judged" if near else _kind(one)
-        asked.append(Question(f"stored/{names[one.path]}", half(one.group), what, right, [names[one.path]]))
+        asked.append(Question(f"stored/{names[one.path]}", half(one.group), what, right, [names[one.path]], one.group))
     _write(folder, asked)
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.judging.evidence import CLEAR_DETAIL
 from graph.judging.pixels import Comparison
 
 DIFFERS = 0.5  # correlation of a block with detail, below which something else is there
-CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression
 OTHER_BRIGHTNESS = 14.0  # gray levels, by which a block stands out
 MOST_UNSEEN = 0.012  # share of the blocks that may differ by accident
 LEAST_UNSEEN = 1.5  # blocks

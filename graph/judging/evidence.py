@@ -25,6 +25,12 @@ FEWEST_BLOCKS = 3
 FEWEST_PLACED = 4  # agreeing blocks with corners, from which a shift can be told
 LEAST_CORNER = 1.0  # gray levels squared
 
+MANY_DRAWN = 0.3  # of the blocks that show something
+LEAST_PICTURE = 0.17  # of the same, that agree closely without being drawn: forms of one family have at most 0.14
+FEWEST_DRAWN = 16  # blocks
+DRAWN_AGREES = 0.8  # correlation of nearly all
+CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
@@ -45,6 +51,11 @@ class Placed:
         homography = np.array(match["homography"], np.float64)
         fit = Fit(match["matched"], match["error"], match["bend"])
         return cls(inliers, fit, homography, outline_in_stored(homography, stored, query))
+
+
+def keypoints_placed(placed: Placed | None) -> Evidence:
+    """Of keypoints that were looked for: that they put the stored picture nowhere says something, too."""
+    return {"unplaced": float(placed is None)}
 
 
 def keypoint_evidence(placed: Placed) -> Evidence:
@@ -89,6 +100,18 @@ def pixel_evidence(compared: Comparison) -> Evidence:
         sharper, softer = np.percentile(np.log(compared.sharpness[told][placed]), (90, 10))
         found["focus"] = float(max(0.0, min(sharper, -softer)))
     return found
+
+
+def is_telling(compared: Comparison) -> bool:
+    """Whether the two share more than a form, as two pages in one layout do, two windows of one program, and two dark
+    frames with the time in a corner: letters and lines that agree prove something only where all of them do.
+    """
+    told = compared.told
+    correlation, drawn = compared.correlation[told], compared.drawn[told]
+    if drawn.mean() < MANY_DRAWN or (~drawn & (correlation > AGREES_CLOSELY)).mean() >= LEAST_PICTURE:
+        return True
+    differs = (correlation < AGREES) & (compared.detail[told] >= CLEAR_DETAIL)
+    return len(drawn) >= FEWEST_DRAWN and not differs.any() and bool(np.percentile(correlation, 5) >= DRAWN_AGREES)
 
 
 def _skew(homography: Floats, reach: Floats) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from graph.judging.evidence import Evidence, Placed, keypoint_evidence, pixel_evidence
+from graph.judging.evidence import Evidence, Placed, is_telling, keypoint_evidence, pixel_evidence
 from graph.judging.pixels import Comparison, Gray, compare
 from graph.judging.placement import Size, between, whole_in_whole
 from graph.judging.views import best_view
@@ -41,6 +41,10 @@ class Hypothesis:
     homography: Floats
     evidence: Evidence
     compared: Comparison | None
+
+    @property
+    def is_telling(self) -> bool:
+        return self.compared is not None and "median" in self.evidence and is_telling(self.compared)
 
 
 def hypotheses(

@@ -37,10 +37,11 @@ SAME_BYTES = Judgement("same", 1.0, Transform(False, 0.0, 1.0), Overlap(1.0, 1.0
 def judge(query: Picture, stored: Picture, *, placed: Placed | None, further: Mapping[str, float]) -> Judgement | None:
     """None where there is nothing that speaks for one photograph or one scene.
 
-    placed: where keypoints put the stored picture. further: evidence of the hash.
+    placed: where keypoints put the stored picture. further: evidence of the hash, and whether keypoints
+    were looked for.
     """
     constants = calibration()
-    found = [one for one in hypotheses(query, stored, placed, further) if "median" in one.evidence]
+    found = [one for one in hypotheses(query, stored, placed, further) if one.is_telling]
     if not found:
         return None
     probability, best = _likeliest(constants.strong, found)

@@ -31,6 +31,8 @@ TYPICAL_OFFSET = 6.0  # gray levels
 PLAIN = 25.0  # gray levels squared: of blocks that are all as bright, no contrast is made up
 REWEIGHTINGS = 4
 GROUND_LEVELS = 7  # gray levels that count as one brightness
+ONE_BRIGHTNESS = 4.0  # gray levels from the middle one
+MOSTLY = 0.5
 DAMPING = 1.0  # gray levels squared: a block without gradients lies where it lies
 FAINT = 1.0  # gray levels squared, of gradients
 
@@ -51,8 +53,9 @@ class Comparison:
     sharpness: (B,) the query's gradients by the stored picture's, once ``tone`` has made the two alike. offset: (B,) by
     which their brightness differs then, gray levels. places: (B, 2) x and y of the blocks' middles as shares of the
     stored picture. shift: (B, 2) by which the query's block lies off, pixels of the frame. strength: (B,) how well that
-    can be told: the smaller eigenvalue of the block's gradients, gray levels squared. ground: the share of the stored
-    picture that is of one brightness, as paper is. block: its side, size: of the frame, pixels.
+    can be told: the smaller eigenvalue of the block's gradients, gray levels squared. drawn: (B,) which blocks are
+    mostly of one brightness in either picture, as letters and lines on paper are. ground: the share of the stored
+    picture that is of one brightness. block: its side, size: of the frame, pixels.
     """
 
     correlation: Floats
@@ -62,6 +65,7 @@ class Comparison:
     places: Floats
     shift: Floats
     strength: Floats
+    drawn: NDArray[np.bool_]
     ground: float
     tone: Tone
     block: int
@@ -154,6 +158,7 @@ def _blocks(seen: Plane, stored: Plane, cover: Plane) -> Comparison | None:
         places=places,
         shift=shift,
         strength=strength,
+        drawn=_drawn(seen, block)[inside] | _drawn(stored, block)[inside],
         ground=_ground(stored, cover),
         tone=tone,
         block=block,
@@ -176,6 +181,15 @@ def _gradients(a: Plane, b: Plane, inside: NDArray[np.bool_], block: int, gain: 
     strength = (xx + yy) / 2 - np.sqrt((xx - yy) ** 2 / 4 + xy**2)
     sharpness = np.sqrt((gain**2 * own + FAINT) / (xx + yy + FAINT))
     return shift, strength, sharpness
+
+
+def _drawn(picture: Plane, block: int) -> NDArray[np.bool_]:
+    """(rows, columns) of the blocks. Every second pixel tells as much."""
+    rows, columns = picture.shape[0] // block, picture.shape[1] // block
+    whole = picture[: rows * block, : columns * block].reshape(rows, block, columns, block)
+    pixels = whole[:, ::2, :, ::2].swapaxes(1, 2).reshape(rows, columns, -1)
+    off = np.abs(pixels - np.median(pixels, axis=-1, keepdims=True))
+    return np.asarray((off <= ONE_BRIGHTNESS).mean(axis=-1) >= MOSTLY)
 
 
 def _ground(stored: Plane, cover: Plane) -> float:

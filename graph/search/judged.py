@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from graph.judging.evidence import Placed
+from graph.judging.evidence import Placed, keypoints_placed
 from graph.judging.explaining import explanation
 from graph.judging.hypotheses import Picture, stored_picture
 from graph.judging.judge import SAME_BYTES, Judgement, judge
@@ -36,11 +36,13 @@ class Summaries(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class Judging:
     """One query that is judged. pictures: of the query, in the order of their frames; empty where it is a sentence
-    alone. same_bytes: ids of pictures that have the query's bytes. explain: whether it is to be said why.
+    alone. same_bytes: ids of pictures that have the query's bytes. has_keypoints: whether they were looked for.
+    explain: whether it is to be said why.
     """
 
     pictures: Sequence[Picture]
     same_bytes: frozenset[str]
+    has_keypoints: bool = False
     explain: bool = False
 
     def looked_at(self, order: Sequence[Candidate]) -> list[Candidate]:
@@ -87,7 +89,8 @@ class Judging:
         found = []
         for number, query in enumerate(self.pictures):
             placed = _placed(candidate.matches, number, stored.size, query.size)
-            judgement = judge(query, stored, placed=placed, further=_further(candidate.matches))
+            further = {**_further(candidate.matches), **(keypoints_placed(placed) if self.has_keypoints else {})}
+            judgement = judge(query, stored, placed=placed, further=further)
             if judgement is not None:
                 found.append(judgement)
         return max(found, key=lambda judgement: (judgement.relation != "scene", judgement.confidence), default=None)

@@ -5,23 +5,22 @@ Whatever cannot make its rows is reported under its feature, and the others go o
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from deployments.extractor import TOKENS_CUT, ImageInput
-from deployments.pictures.prepared import PreparedPicture
-from graph.judging.hypotheses import Picture, stored_picture
+from deployments.extractor import TOKENS_CUT
+from graph.judging.hypotheses import Picture
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort
 from graph.ports.status import explained
 from graph.requests.decoding import Prepare
 from graph.requests.messages import PartReport, PartStatus, SearchRequest
-from graph.requests.shards import Shards, image_not_found
+from graph.requests.shards import Shards
 from graph.requests.timing import CatalogMetrics, Timeouts
+from graph.search.query_pictures import GRAY, QueryPicture, decoded, stored, stored_with_bytes
 from graph.search.ranking import DEPTH
 from graph.search.vector_query import VectorParams, mean_row, weighted_query
 from storage.errors import (
@@ -34,16 +33,13 @@ from storage.errors import (
     LookalikeError,
     UnknownFeature,
 )
-from storage.operations.features import Features
-from storage.operations.pictures import Records, Thumbnail
-from storage.types.features import FeatureRows
+from storage.types.features import FeatureRows, Metric
 from storage.types.searches import FeatureQuery
 from storage.words.word_search import WordParams
 
 GET_TEXT_MODEL = "get one: `lookalike models pull configs/semantic.yaml`, then `lookalike serve configs/semantic.yaml`"
 
-GRAY = ImageInput("gray")  # what is compared pixel by pixel
-NOTHING = np.zeros((1, 1), np.uint8)  # of a picture that was stored without its file
+SLOW: tuple[Metric, ...] = ("inliers", "cosine")  # to extract: keypoints, and what a model computes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,34 +65,28 @@ class QueryRows:
 
     async def feature_queries(self, asked: Sequence[str]) -> list[FeatureQuery]:
         """Those of the asked features that could make their rows; the others are in ``reports``."""
-        inputs = [self.extractors[name].served.image_input for name in asked]
-        if self.request.is_judged:
-            inputs.append(GRAY)
-        prepared = [await self.prepare(image, inputs) for image in self.request.images]
-        self.sha256s = {one.facts.sha256 for one in prepared}
-        self.pictures += [
-            Picture((one.facts.width, one.facts.height), one.forms.get(GRAY, NOTHING)) for one in prepared
-        ]
-        stored = [await self._stored_features(image_id, asked) for image_id in self.request.ids]
-        found = await all_of([self._feature_query(name, prepared, stored) for name in asked])
+        timeout_s = self._time_left(self.timeouts.shard_s)
+        pictures = [await self._picture(image, asked) for image in self.request.images]
+        pictures += [await stored(image_id, asked, self.shards, timeout_s=timeout_s) for image_id in self.request.ids]
+        self.sha256s = {one.sha256 for one in pictures if one.sha256}
+        self.pictures = [one.picture for one in pictures]
+        self.absent = {name for one in pictures for name in one.absent}
+        found = await all_of([self._feature_query(name, pictures) for name in asked])
         return [query for query in found if query is not None]
 
-    async def _stored_features(self, image_id: str, asked: Sequence[str]) -> Mapping[str, FeatureRows]:
-        home, timeout_s = self.shards.of(image_id), self._time_left(self.timeouts.shard_s)
-        stored = await home.ask(Features(image_id, tuple(asked)), timeout_s=timeout_s)
-        if stored is None:
-            raise image_not_found(image_id)
-        [record], thumbnail = await asyncio.gather(
-            home.ask(Records((image_id,)), timeout_s=timeout_s), home.ask(Thumbnail(image_id), timeout_s=timeout_s)
-        )
-        if record is None:
-            raise image_not_found(image_id)
-        self.absent |= {name for name in asked if record.features.get(name) == "absent"}
-        if record.sha256:
-            self.sha256s.add(record.sha256)
-        size = record.width, record.height
-        self.pictures.append(stored_picture(size, thumbnail or b"") or Picture(size, NOTHING))
-        return stored
+    async def _picture(self, image: bytes, asked: Sequence[str]) -> QueryPicture:
+        if self._pays_to_know(asked):
+            timeout_s = self._time_left(self.timeouts.shard_s)
+            known = await stored_with_bytes(image, asked, self.shards, timeout_s=timeout_s)
+            if known is not None:
+                return known
+        inputs = [self.extractors[name].served.image_input for name in asked]
+        return decoded(await self.prepare(image, [*inputs, GRAY] if self.request.is_judged else inputs))
+
+    def _pays_to_know(self, asked: Sequence[str]) -> bool:
+        """Whether extraction takes longer than to ask whether the picture is stored; that of a hash does not."""
+        specs = [self.extractors[name].served.spec for name in asked]
+        return self.request.is_judged and any(spec is not None and spec.metric in SLOW for spec in specs)
 
     def nothing_answered(self, asked: Sequence[str]) -> LookalikeError:
         """Why none of the asked features made its rows."""
@@ -117,12 +107,10 @@ class QueryRows:
             )
         return ExtractorFailed(f"nothing answered this search: {reasons}", "try again in a few seconds")
 
-    async def _feature_query(
-        self, name: str, prepared: Sequence[PreparedPicture], stored: Sequence[Mapping[str, FeatureRows]]
-    ) -> FeatureQuery | None:
+    async def _feature_query(self, name: str, pictures: Sequence[QueryPicture]) -> FeatureQuery | None:
         started = time.perf_counter()
         try:
-            asked = await self._query_rows(name, prepared, stored)
+            asked = await self._query_rows(name, pictures)
         except InvalidRequest:
             raise
         except LookalikeError as failure:
@@ -144,9 +132,7 @@ class QueryRows:
         first, *others = asked
         return FeatureQuery(name, first.rows, DEPTH, most, params, first.extras, first.fingerprint, tuple(others))
 
-    async def _query_rows(
-        self, name: str, prepared: Sequence[PreparedPicture], stored: Sequence[Mapping[str, FeatureRows]]
-    ) -> list[FeatureRows] | None:
+    async def _query_rows(self, name: str, asked: Sequence[QueryPicture]) -> list[FeatureRows] | None:
         """One for each picture that others are to be near to. None where a stored one has none."""
         port, params = self.extractors[name], self.request.params.get(name, {})
         if port.kind == "words":
@@ -155,10 +141,9 @@ class QueryRows:
                 return [await self._words(port, self.request.text)]
         is_vector = is_vector_feature(port)
         vector_params = VectorParams.of(name, params) if is_vector else VectorParams()
-        if any(name not in own for own in stored):
+        if any(one.stored is not None and name not in one.stored for one in asked):
             return None  # not a part of what was asked for
-        pictures = await all_of([self._extracted(port, one) for one in prepared])
-        pictures += [port.select_views(own[name], params) for own in stored]
+        pictures = await all_of([self._rows(port, one) for one in asked])
         texts, not_texts = await self._embedded(port)
         near_to_each = self.request.combine == "all" and len(pictures) > 1
         groups = [[picture] for picture in pictures] if near_to_each else [pictures]
@@ -177,14 +162,14 @@ class QueryRows:
             self.views[port.name] = [view for picture in pictures for view in range(len(picture.rows))]
         return _all_rows(pictures)
 
-    async def _extracted(self, port: ExtractorPort, prepared: PreparedPicture) -> FeatureRows:
-        want = port.served.image_input
-        if want is None or want not in prepared.forms:
+    async def _rows(self, port: ExtractorPort, picture: QueryPicture) -> FeatureRows:
+        want, params = port.served.image_input, self.request.params.get(port.name, {})
+        if picture.stored is not None:
+            return port.select_views(picture.stored[port.name], params)
+        forms = {} if picture.prepared is None else picture.prepared.forms
+        if want is None or want not in forms:
             raise await explained(port)
-        params = self.request.params.get(port.name, {})
-        return await port.query_views(
-            prepared.forms[want], params, timeout_s=self._time_left(self.timeouts.extractor_s)
-        )
+        return await port.query_views(forms[want], params, timeout_s=self._time_left(self.timeouts.extractor_s))
 
     def _time_left(self, at_most: float) -> float:
         return max(0.001, min(at_most, self.deadline - time.perf_counter()))

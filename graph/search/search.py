@@ -21,7 +21,7 @@ from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.compare import compared, other_picture, prepare_named
 from graph.search.paging import one_page
-from graph.search.query_rows import GRAY
+from graph.search.query_pictures import GRAY
 from graph.search.search_run import SearchRun
 from storage.errors import (
     InvalidField,

@@ -86,7 +86,8 @@ class SearchRun(ShardSearch):
         self.is_whole = self.is_whole or self.request.relevance != "all"
 
     def _judging(self) -> Judging:
-        return Judging(self.pictures, frozenset(self._same_bytes()), self.request.explain)
+        has_keypoints = any(feature.metric == "inliers" for feature in self._lists.values())
+        return Judging(self.pictures, frozenset(self._same_bytes()), has_keypoints, self.request.explain)
 
     def _same_bytes(self) -> set[str]:
         same = {image_id for sha256 in self.sha256s for image_id in self.summaries.with_bytes(sha256)}

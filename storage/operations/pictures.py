@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from storage.shard.open_shard import OpenShard
 from storage.shard.operation import Operation
 from storage.tables import reads
-from storage.tables.schema import ORIGINALS, THUMBNAILS, record_by_handle
+from storage.tables.schema import ORIGINALS, THUMBNAILS, image_by_id, record_by_handle
+from storage.tables.sources import files_of_contents
 from storage.types.filters import Filter
 from storage.types.listings import Listed, Sort, SortKey
 from storage.types.pictures import ImageRecord
@@ -59,6 +60,24 @@ class ListedPage(Operation[list[Listed]]):
             if len(listed) == len(found):
                 break  # else some were removed meanwhile, and others take their places
         return listed
+
+
+@dataclass(frozen=True, slots=True)
+class IdsOfBytes(Operation[list[str]]):
+    """Ids of pictures that were made of these very bytes: of files, and of an upload that has their SHA-256 for an id.
+    size: bytes. sha256: hex.
+    """
+
+    size: int
+    sha256: str
+
+    def run(self, shard: OpenShard) -> list[str]:
+        with shard.store.read() as transaction:
+            files = files_of_contents(transaction, [(self.size, self.sha256)])
+            ids = [file.id for file in files if file.state != "removed"]
+            upload = image_by_id(transaction, self.sha256)
+            is_it = upload is not None and upload.record.sha256 == self.sha256
+            return [*ids, self.sha256] if is_it else ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,16 @@ from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, White
 from storage.operations.jobs import AddJobFailures, FailuresOfJob, FindJob, Jobs, PutJob
 from storage.operations.models import AdoptModel, BeginModel, CountLeftBehind, DropReplaced, SwitchModel
 from storage.operations.pending import CountPending, PendingPictures, PendingWithoutFile
-from storage.operations.pictures import IdsOfFileName, ListedPage, Original, Page, Records, Thumbnail, Thumbnails
+from storage.operations.pictures import (
+    IdsOfBytes,
+    IdsOfFileName,
+    ListedPage,
+    Original,
+    Page,
+    Records,
+    Thumbnail,
+    Thumbnails,
+)
 from storage.operations.reports import Backup, SearchAddress, Stats, Verify
 from storage.operations.roots import ForgetRoot, NoteScans, Roots, WatchRoot
 from storage.operations.sources import (
@@ -79,6 +88,7 @@ EXAMPLES: dict[type[Operation[Any]], Any] = {
         Records(("a", "nobody")),
         Page(None, 9),
         ListedPage(Comparison("width", ">=", (1,)), Sort("width", descending=True), SortKey(640.0, "a"), 9),
+        IdsOfBytes(10, KNOWN.sha256),
         IdsOfFileName("a.jpg"),
         Thumbnail("a"),
         Thumbnails(("a", "b", "nowhere")),
