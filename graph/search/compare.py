@@ -48,7 +48,7 @@ async def compared(run: SearchRun, other: Compared, decoding: Decoding) -> Searc
     run.rank(queries, [answer], DEPTH, sampled=await _samples(run, queries))
     run.order = run.order or [Candidate(other.id, 0.0, ())]
     await decoding.off_loop(lambda: run.judge({other.id: other.thumbnail}))
-    result = result_of(run.order[0], other.summary)
+    result = result_of(run.order[0], other.summary, explain=run.request.explain)
     if not queries and not result.is_strong:
         raise run.nothing_answered(asked)
     return result

@@ -130,7 +130,8 @@ class QueryRows:
         request = self.request
         params, most = request.params.get(name, {}), request.max_distance.get(name)
         first, *others = asked
-        return FeatureQuery(name, first.rows, DEPTH, most, params, first.extras, first.fingerprint, tuple(others))
+        told = params, first.extras, first.fingerprint, tuple(others)
+        return FeatureQuery(name, first.rows, DEPTH, most, *told, with_pairs=request.explain)
 
     async def _query_rows(self, name: str, asked: Sequence[QueryPicture]) -> list[FeatureRows] | None:
         """One for each picture that others are to be near to. None where a stored one has none."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from graph.judging.strangers import Strangers
 from graph.requests.messages import SearchResult
 from lookalike_client.answers import PROVEN
 from lookalike_client.matches import STRONG, Explanation, Overlap, Relation, Transform
-from storage.shard.search import QUERY_FRAME
+from storage.shard.search import PAIRS, QUERY_FRAME
 from storage.types.features import Metric
 from storage.types.searches import Hit, ImageSummary
 
@@ -25,6 +25,8 @@ PictureSize = tuple[int, int]  # (width, height), pixels
 DEPTH = 100  # of each feature's list, whatever is wanted of the answer; what lies beyond ranks behind all in them
 RANK_CONSTANT = 60.0  # of the paper; damps the difference between the first ranks
 FARTHER_DIGITS = 6
+MOST_PAIRS = 500  # of keypoints, in an explanation
+PAIR_DIGITS = 2  # of a pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,11 @@ def _place(candidate: Candidate, exact: Collection[str]) -> tuple[float, int, bo
     return -candidate.score, -len(candidate.matches), candidate.id not in exact, best_view, candidate.id
 
 
-def result_of(candidate: Candidate, summary: ImageSummary) -> SearchResult:
-    """What the client sees of it."""
+def result_of(candidate: Candidate, summary: ImageSummary, *, explain: bool = False) -> SearchResult:
+    """What the client sees of it. explain: whether it is said what its relation follows from."""
     judged = candidate.judged or NOT_JUDGED
+    if explain:
+        judged = replace(judged, explain=replace(judged.explain or Explanation(()), matches=_pairs(candidate)))
     return SearchResult(
         candidate.id,
         round(candidate.score, 6),
@@ -177,6 +181,15 @@ def result_of(candidate: Candidate, summary: ImageSummary) -> SearchResult:
     )
 
 
+def _pairs(candidate: Candidate) -> tuple[tuple[float, float, float, float], ...]:
+    """Of the keypoints that agree."""
+    found = [pair for match in candidate.matches for pair in match.hit.evidence.get(PAIRS, ())]
+    return tuple(
+        (round(xq, PAIR_DIGITS), round(yq, PAIR_DIGITS), round(xs, PAIR_DIGITS), round(ys, PAIR_DIGITS))
+        for xq, yq, xs, ys in found[:MOST_PAIRS]
+    )
+
+
 def _evidence(feature: AskedFeature, rank: int, hit: Hit) -> Any:
     """What the client reads into a `Match`. It stays a plain dict here, of which JSON is written five times as fast."""
     counts = "inliers" if feature.descending else "distance"
@@ -189,6 +202,7 @@ def _evidence(feature: AskedFeature, rank: int, hit: Hit) -> Any:
         evidence["view"] = feature.view_name(hit.view)
     if hit.evidence:
         evidence.update(hit.evidence)
+        evidence.pop(PAIRS, None)  # which the explanation has
     return evidence
 
 
@@ -204,8 +218,8 @@ def _shown(metric: Metric, distance: float) -> int | float:
 
 
 def in_query_pixels(hits: Sequence[Hit], pictures: Sequence[PictureSize]) -> Sequence[Hit]:
-    """The hits with homographies to pixels of the query as it was sent; a shard knows its keypoints only in pixels of
-    the working image. pictures: sizes of those the query is made of.
+    """The hits with homographies to pixels of the query as it was sent, and keypoints in these; a shard knows its
+    keypoints only in pixels of the working image. pictures: sizes of those the query is made of.
     """
     if not any(QUERY_FRAME in hit.evidence for hit in hits):
         return hits
@@ -215,10 +229,12 @@ def in_query_pixels(hits: Sequence[Hit], pictures: Sequence[PictureSize]) -> Seq
 def _in_pixels(hit: Hit, pictures: Sequence[PictureSize]) -> Hit:
     evidence = dict(hit.evidence)
     frame, width, height = evidence.pop(QUERY_FRAME)
-    scales = (pictures[frame][0] / width, pictures[frame][1] / height, 1.0)
+    across, down = pictures[frame][0] / width, pictures[frame][1] / height
     evidence["homography"] = [
-        [scale * value for value in row] for scale, row in zip(scales, evidence["homography"], strict=True)
+        [scale * value for value in row] for scale, row in zip((across, down, 1.0), evidence["homography"], strict=True)
     ]
+    if PAIRS in evidence:
+        evidence[PAIRS] = [(across * xq, down * yq, xs, ys) for xq, yq, xs, ys in evidence[PAIRS]]
     if len(pictures) > 1:
         evidence["picture"] = frame
     return hit._replace(evidence=evidence)

@@ -125,7 +125,9 @@ class SearchRun(ShardSearch):
 
     def answer(self, shown: Sequence[Candidate], next_cursor: str | None) -> SearchAnswer:
         return SearchAnswer(
-            results=tuple(result_of(candidate, self.summaries[candidate.id]) for candidate in shown),
+            results=tuple(
+                result_of(candidate, self.summaries[candidate.id], explain=self.request.explain) for candidate in shown
+            ),
             features={name: self.reports[name] for name in self._asked},
             partial=bool(self.missing) or any(self._is_a_gap(name, report) for name, report in self.reports.items()),
             missing_shards=tuple(sorted(self.missing)),

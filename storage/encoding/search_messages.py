@@ -49,7 +49,9 @@ def _packed_filter(filter: Filter | None) -> dict[str, Any] | None:
 def _packed_query(query: FeatureQuery) -> list[Any]:
     rows, extras = _packed_rows(query.rows, query.extras)
     others = [_packed_rows(other.rows, other.extras) for other in query.others]
-    return [query.feature, rows, query.k, query.max_distance, dict(query.params), extras, query.fingerprint, others]
+    params = dict(query.params)
+    told = query.fingerprint, others, query.with_pairs
+    return [query.feature, rows, query.k, query.max_distance, params, extras, *told]
 
 
 def _packed_rows(rows: Vectors, extras: Mapping[str, NDArray[Any]]) -> list[Any]:
@@ -57,9 +59,10 @@ def _packed_rows(rows: Vectors, extras: Mapping[str, NDArray[Any]]) -> list[Any]
 
 
 def _query(packed: Sequence[Any]) -> FeatureQuery:
-    feature, rows, k, max_distance, params, extras, fingerprint, others = packed
+    feature, rows, k, max_distance, params, extras, fingerprint, others, with_pairs = packed
     more = tuple(FeatureRows(unpacked_array(rows), extras=_arrays(extras)) for rows, extras in others)
-    return FeatureQuery(feature, unpacked_array(rows), k, max_distance, params, _arrays(extras), fingerprint, more)
+    own = unpacked_array(rows), k, max_distance, params, _arrays(extras)
+    return FeatureQuery(feature, *own, fingerprint, more, with_pairs)
 
 
 def _arrays(packed: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ consistent keypoints is not found.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,8 @@ class Located:
     """A stored picture in which the query was found.
 
     homography: (3, 3) pixels of the stored frame to pixels of the query's frame. box: (4, 2) the query's corners in
-    the stored frame, clockwise from the top left. fit: how well the homography explains the matches.
+    the stored frame, clockwise from the top left. fit: how well the homography explains the matches. pairs: (N, 4) x
+    and y in the query's frame, x and y in the stored frame of the keypoints that agree; None unless they are wanted.
     """
 
     handle: int
@@ -82,6 +83,7 @@ class Located:
     box: Floats
     stored_size: tuple[int, int]
     fit: Fit
+    pairs: Floats | None = None
 
 
 def locate(
@@ -102,7 +104,7 @@ def locate(
     best: dict[int, Located] = {}
     for number, side in enumerate(asked):
         own = [handle for handle, which in candidates if which == number]
-        for found in _checked(side, own, feature_of, params):
+        for found in _checked(side, own, feature_of, params, with_pairs=query.with_pairs):
             if found.handle not in best or best[found.handle].inliers < found.inliers:
                 best[found.handle] = found
     return sorted(best.values(), key=lambda one: (-one.inliers, one.handle))[: query.k]
@@ -170,7 +172,12 @@ def _unlike(codes: Vectors) -> float:
 
 
 def _checked(
-    side: Side, handles: Sequence[int], feature_of: Callable[[int], FeatureRows | None], params: LocalParams
+    side: Side,
+    handles: Sequence[int],
+    feature_of: Callable[[int], FeatureRows | None],
+    params: LocalParams,
+    *,
+    with_pairs: bool,
 ) -> Iterator[Located]:
     """Those of the pictures in which the side is found, their keypoints compared in one matrix product."""
     view = side.described()
@@ -186,16 +193,22 @@ def _checked(
             candidate = DescribedKeypoints(vectors[first:last], one.points, one.sigmas, one.angles)
             alignment = align(view, candidate, match(view, candidate, squared[:, first:last], params.ratio))
             if alignment is not None and alignment.inliers >= params.min_inliers:
-                yield _located(handle, alignment, side, one)
+                yield _located(handle, alignment, side, one, with_pairs=with_pairs)
 
 
-def _located(handle: int, alignment: Alignment, side: Side, stored: Side) -> Located:
+def _located(handle: int, alignment: Alignment, side: Side, stored: Side, *, with_pairs: bool) -> Located:
     homography: Floats = side.to_frame @ alignment.homography
     homography /= homography[2, 2] if homography[2, 2] else 1.0
     width, height = side.size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
     box = transformed(np.asarray(np.linalg.inv(homography), np.float64), corners)
-    return Located(handle, alignment.inliers, side, homography, box, stored.size, alignment.fit)
+    found = Located(handle, alignment.inliers, side, homography, box, stored.size, alignment.fit)
+    return replace(found, pairs=_pairs(alignment, side, stored)) if with_pairs else found
+
+
+def _pairs(alignment: Alignment, side: Side, stored: Side) -> Floats:
+    of_query = transformed(side.to_frame, side.points[alignment.pairs[:, 0]])
+    return np.hstack([of_query, stored.points[alignment.pairs[:, 1]]])
 
 
 def _is_whole(value: Any, least: int, most: int) -> bool:

@@ -31,7 +31,9 @@ from storage.words.word_index import WordIndex
 from storage.words.word_search import FoundWords, find_words
 
 MOST_OF_EACH = 1000  # pictures with words, or keypoints, like those of one picture of several
-QUERY_FRAME = "query_frame"  # evidence for the router alone: which picture of the query, and the size of its frame
+# Evidence for the router alone.
+QUERY_FRAME = "query_frame"  # which picture of the query, and the size of its frame
+PAIRS = "pairs"  # of the keypoints that agree: x and y in that frame, x and y in the stored picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,8 @@ def located_hit(found: Located, image_id: str, summary: ImageSummary) -> Hit:
         **found.fit._asdict(),
         QUERY_FRAME: [found.side.frame, *found.side.size],
     }
+    if found.pairs is not None:
+        evidence[PAIRS] = (found.pairs / [1, 1, *to_frame.diagonal()[:2]]).tolist()
     return Hit(image_id, float(found.inliers), int(found.side.mirrored), evidence)
 
 

@@ -26,6 +26,7 @@ class FeatureQuery:
     extras: arrays that belong to the rows, such as keypoint positions.
     fingerprint: of what computed the rows; empty where that can only be the one in use.
     others: further pictures that a hit is to be near to; its distance is then the largest over all of them.
+    with_pairs: of a local feature: whether hits say which keypoints agree.
     """
 
     feature: str
@@ -36,6 +37,7 @@ class FeatureQuery:
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     fingerprint: str = ""
     others: tuple[FeatureRows, ...] = ()
+    with_pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

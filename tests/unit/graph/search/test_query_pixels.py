@@ -6,7 +6,7 @@ import numpy as np
 
 from graph.search.ranking import in_query_pixels
 from storage.keypoints.plane_maps import transformed
-from storage.shard.search import QUERY_FRAME
+from storage.shard.search import PAIRS, QUERY_FRAME
 from storage.types.searches import Hit
 
 HOMOGRAPHY = np.array([[0.5, 0.1, 20], [-0.2, 0.4, 300], [1e-4, 2e-4, 1.0]])
@@ -32,6 +32,12 @@ def test_the_frame_is_not_told_and_all_else_stays() -> None:
     assert (found.id, found.distance, found.view) == ("a", 40.0, 1)
     assert given.evidence[QUERY_FRAME] == [0, 1024, 768]
     assert given.evidence["homography"] == HOMOGRAPHY.tolist()
+
+
+def test_keypoints_are_told_in_the_same_pixels_and_in_those_of_the_stored_picture() -> None:
+    given = hit()._replace(evidence={**hit().evidence, PAIRS: [[10, 20, 30, 40], [1, 2, 3, 4]]})
+    (found,) = in_query_pixels([given], [(4096, 2304)])
+    assert found.evidence[PAIRS] == [(40, 60, 30, 40), (4, 6, 3, 4)]
 
 
 def test_a_query_of_the_size_of_its_frame_keeps_its_homographies() -> None:

@@ -18,7 +18,7 @@ def test_queries_come_back_equal() -> None:
     query = ShardQuery(
         (
             FeatureQuery("phash", hashes, 20, 64.0, {"orientations": "all"}, fingerprint="phash-1"),
-            FeatureQuery("color", histogram, 5),
+            FeatureQuery("color", histogram, 5, with_pairs=True),
         )
     )
     [back, empty] = decode_queries(encode_queries([query, ShardQuery(())]))
@@ -27,6 +27,7 @@ def test_queries_come_back_equal() -> None:
         assert (got.feature, got.k, got.max_distance) == (given.feature, given.k, given.max_distance)
         assert dict(got.params) == dict(given.params)
         assert got.fingerprint == given.fingerprint
+        assert got.with_pairs == given.with_pairs
         assert got.rows.dtype == given.rows.dtype
         np.testing.assert_array_equal(got.rows, given.rows)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,24 @@ def test_a_mirrored_view_is_found_as_the_mirrored_side(view: Floats, size: tuple
     wanted = outline(view, size)[[1, 0, 3, 2]]  # left and right of the query exchanged
     assert np.abs(found.box - wanted).max() < 2
     assert np.linalg.det(found.homography[:2, :2]) < 0
+
+
+@pytest.mark.parametrize(("view", "size"), VIEWS.values(), ids=VIEWS.keys())
+@pytest.mark.parametrize("turns", [False, True], ids=["as given", "mirrored"])
+def test_the_keypoints_that_agree_are_told_where_they_lie_in_both(
+    view: Floats, size: tuple[int, int], turns: bool
+) -> None:
+    sent = seen(PICTURES[5], view, size)
+    asked = query(mirrored(sent) if turns else sent)
+    (found,) = search(replace(asked, with_pairs=True))
+    assert found.pairs is not None
+    assert found.pairs.shape == (found.inliers, 4)
+    there = transformed(view, found.pairs[:, 2:])
+    if turns:
+        there = [size[0], 0] + there * [-1, 1]
+    assert np.abs(there - found.pairs[:, :2]).max() < 1
+    (unasked,) = search(asked)
+    assert unasked.pairs is None
 
 
 def test_the_box_of_the_picture_itself_is_its_frame() -> None:
