@@ -16,6 +16,7 @@ WHOLE = 0.9  # of a picture's area: what counts as all of it
 SQUARE_DEG = 2.0  # from a quarter turn: farther, and corners were filled in
 LEAST_CONFIDENCE = 0.1  # of a strong relation, below which nothing is said
 LEAST_SCENE = 0.5  # of a scene
+MOST_CONFIDENCE = 0.9999  # of what is judged: only equal bytes are certain
 SCENE_AGREES = 0.35  # of the blocks, at least, in two shots of one scene
 
 
@@ -62,7 +63,7 @@ def _laid(query: Picture, stored: Picture, found: Hypothesis, probability: float
     transform = transform_of(found.homography, stored.size)
     change = None if found.compared is None else change_of(found.compared)
     relation = _relation(overlap, transform, change)
-    return Judgement(relation, round(probability, 4), transform, overlap, found.evidence, change)
+    return Judgement(relation, min(round(probability, 4), MOST_CONFIDENCE), transform, overlap, found.evidence, change)
 
 
 def _relation(overlap: Overlap, transform: Transform, change: Change | None) -> Relation:

@@ -9,7 +9,7 @@ import typer
 
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
-from graph.cli.terminal.judging import how_text
+from graph.cli.terminal.judging import confidence_figure, how_text
 from graph.cli.terminal.reporting import UNREACHABLE, fail
 from storage.errors import (
     BodyTooLarge,
@@ -70,5 +70,5 @@ def _said(result: SearchResult) -> str:
     """On one line: "edited, confidence 0.98, mirrored"."""
     if result.relation is None:
         return "no relation found"
-    confidence = "" if result.confidence is None else f"confidence {result.confidence:.2g}"
+    confidence = "" if result.confidence is None else f"confidence {confidence_figure(result.confidence)}"
     return ", ".join(filter(None, [result.relation, confidence, how_text(result)]))

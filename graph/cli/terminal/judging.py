@@ -18,6 +18,11 @@ def confidence_text(confidence: float | None) -> str:
     return f"{min(round(100 * confidence), 100 if confidence == 1 else 99)} %"
 
 
+def confidence_figure(confidence: float) -> str:
+    """0.98432 -> "0.984"; only what is certain is 1."""
+    return "above 0.999" if 0.999 < confidence < 1 else f"{round(confidence, 3):g}"
+
+
 def lie_text(transform: Transform | None) -> str:
     """How the query lies beside the stored picture: "mirrored, turned 90°"; empty where it lies alike."""
     if transform is None:

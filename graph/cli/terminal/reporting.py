@@ -22,6 +22,7 @@ UNREACHABLE = 3
 INTERRUPTED = 130
 
 DEBUG_VARIABLE = "LOOKALIKE_DEBUG"
+OF_PYDANTIC = "Value error, "  # which checks options, and begins its messages so
 
 
 def warn(what: str, what_to_do: str = "") -> None:
@@ -64,7 +65,7 @@ def _report(error: Exception) -> int:
         case typer.TyperException():
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "lookalike"
-            warn(error.format_message(), f"see `{command} --help`")
+            warn(error.format_message().replace(OF_PYDANTIC, "", 1), f"see `{command} --help`")
             return error.exit_code
         case typer.Abort() | EOFError():
             return INTERRUPTED

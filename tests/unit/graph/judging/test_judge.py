@@ -106,3 +106,11 @@ def test_pictures_of_one_kind_are_not_taken_for_one_another(kind: str) -> None:
 def test_a_picture_of_nothing_proves_nothing() -> None:
     blank = Picture((640, 480), np.full((480, 640), 250, np.uint8))
     assert judge(blank, blank, placed=None, further={"surprise": 20.0}) is None
+
+
+def test_only_equal_bytes_are_certain() -> None:
+    """Equal pixels are not."""
+    data = files()[0].read_bytes()
+    found = judged(known(data, as_query=True), known(data, as_query=False))
+    assert found is not None
+    assert 0.999 < found.confidence < 1

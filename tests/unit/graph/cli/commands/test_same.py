@@ -30,6 +30,8 @@ def judged(**said: Any) -> httpx.Response:
     [
         ({"relation": "edited", "confidence": 0.98, "transform": MIRRORED}, "edited, confidence 0.98, mirrored", 0),
         ({"relation": "same", "confidence": 1.0}, "same, confidence 1", 0),
+        ({"relation": "same", "confidence": 0.9996}, "same, confidence above 0.999", 0),
+        ({"relation": "same", "confidence": 0.9984}, "same, confidence 0.998", 0),
         (
             {"relation": "crop", "confidence": 0.5, "transform": TURNED},
             "crop, confidence 0.5, turned 270°",

@@ -86,6 +86,7 @@ def test_a_service_that_does_not_answer_is_exit_code_3(run: Run) -> None:
         ["jobs", "stop", "a", "b"],
         ["jobs", "a", "b"],
         ["serve", "--port", "70000"],
+        ["search", "--id", "x", "--relevance", "likly"],
     ],
     ids=" ".join,
 )
@@ -95,6 +96,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(run: Run, arguments: list[str])
     assert result.exit_code == 2
     assert result.stderr.startswith("lookalike: ")
     assert "; " in result.stderr
+    assert "Value error" not in result.stderr  # what another program calls it
     assert result.stderr.count("\n") == 1
     assert service.requests == []
 
