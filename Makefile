@@ -27,10 +27,10 @@ PIP := $(BIN)/python -m pip
 
 BENCHMARKS := decode_simd batch_index http_search local_features local_codes local_index vision_models meaning_quality text_search words filters indexing_again duplicates start_stop judgement judgement_fit
 
-.PHONY: help setup demo serve test soak lint check quick-tests format bench clean
+.PHONY: help setup demo serve test soak lint check quick-tests format bench docs-pictures clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 	@echo
 	@echo "  make demo PHOTOS=~/Pictures DATA=./data PORT=8000    your own photos; CHECK=1: try every kind of search and leave"
 	@echo "  make setup SIMD=1                                    Pillow-SIMD in Pillow's place (SIMD=0: back again)"
@@ -110,6 +110,9 @@ format: setup ## put the code into the project's format, and make the async clie
 
 bench: setup ## every benchmark, beside its baseline; results in benchmarks/results/
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
+
+docs-pictures: setup ## the pictures of docs/how-it-works.md, drawn by the code that they show
+	@$(BIN)/python -m docs.pictures.draw
 
 clean: ## remove what make and the tools made (.venv, build/, caches); never photos or data
 	@rm -rf $(VENV) {.,lookalike_client}/{build,*.egg-info} .mypy_cache .ruff_cache .pytest_cache .hypothesis
