@@ -27,8 +27,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from graph.cli.terminal.judging import how_text, relation_text
 from graph.same_picture import SAME_PICTURE_BITS
 from lookalike_client import Client, ImageRow, SearchAnswer
+from lookalike_client.matches import Verdict
 from storage.errors import LookalikeError
 
 HOST = "127.0.0.1"
@@ -42,6 +44,7 @@ SAMPLE_SOURCES = {
 }
 START_TIMEOUT_S = 240.0
 STOP_TIMEOUT_S = 60.0
+VERDICTS: Mapping[Verdict, str] = {"match": "a match", "similar": "no match, some are similar", "none": "no match"}
 TEXTURED_INLIERS = 60  # keypoints of a picture that agree with themselves, of at most 200
 
 
@@ -228,9 +231,12 @@ def problem_with(answer: SearchAnswer, trial: Trial) -> str:
 def answer_table(title: str, answer: SearchAnswer) -> Table:
     """Ids are shown as text, whatever characters they hold."""
     features = sorted({name for result in answer.results for name in result.matches})
-    table = Table("id", "score", *features, title=f"{title} ({answer.took_ms:.0f} ms)", title_justify="left")
+    says = f"{title}: {VERDICTS[answer.verdict]} ({answer.took_ms:.0f} ms)"
+    table = Table("id", "what it is", "score", *features, title=says, title_justify="left")
     for result in answer.results:
-        table.add_row(Text(result.id), f"{result.score:.3f}", *(_figure(result.matches.get(name)) for name in features))
+        what = ", ".join(filter(None, [relation_text(result), how_text(result)]))
+        distances = (_figure(result.matches.get(name)) for name in features)
+        table.add_row(Text(result.id), what, f"{result.score:.3f}", *distances)
     return table
 
 

@@ -11,7 +11,7 @@ import typer
 from graph.cli.terminal import options, output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.terminal.filters import with_real_paths
-from graph.cli.terminal.judging import confidence_text, how_text, verdict_text
+from graph.cli.terminal.judging import how_text, relation_text, verdict_text
 from graph.cli.terminal.placement import placement, sentence
 from graph.cli.terminal.reporting import warn
 from storage.errors import InvalidField
@@ -164,9 +164,9 @@ def _judgement_headings(results: Sequence[SearchResult]) -> list[str]:
 
 
 def _judgement(result: SearchResult) -> dict[str, str]:
+    relation = relation_text(result) if output.on_terminal() else result.relation or ""
     confidence = "" if result.confidence is None else f"{result.confidence:.4f}"
-    sure = f" {confidence_text(result.confidence)}" if confidence and output.on_terminal() else ""
-    return {"relation": (result.relation or "") + sure, "confidence ": confidence, "how": how_text(result)}
+    return {"relation": relation, "confidence ": confidence, "how": how_text(result)}
 
 
 def _evidence(match: Mapping[str, Any] | None, *, lies: bool) -> str:

@@ -18,6 +18,11 @@ def confidence_text(confidence: float | None) -> str:
     return f"{min(round(100 * confidence), 100 if confidence == 1 else 99)} %"
 
 
+def relation_text(result: SearchResult) -> str:
+    """ "edited 98 %"; empty where nothing stands out."""
+    return " ".join(filter(None, [result.relation, confidence_text(result.confidence)]))
+
+
 def confidence_figure(confidence: float) -> str:
     """0.98432 -> "0.984"; only what is certain is 1."""
     return "above 0.999" if 0.999 < confidence < 1 else f"{round(confidence, 3):g}"
