@@ -164,7 +164,10 @@ class SearchResult(HasAnnotations):
     gps: Gps = None
     missing: Missing = False
     relation: Annotated[Relation | None, "what it is to the query; null where nothing stands out"] = None
-    confidence: Annotated[float | None, "of a strong relation and of scene: the probability that it is right"] = None
+    confidence: Annotated[
+        float | None,
+        "of a strong relation and of scene: the probability that it is right; null where what tells did not answer",
+    ] = None
     because: Annotated[tuple[str, ...], "of similar: the features by which it is"] = ()
     transform: Annotated[Transform | None, "from the stored picture to the query; null where it is not known"] = None
     overlap: Annotated[Overlap | None, "null where it is not known"] = None

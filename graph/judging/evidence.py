@@ -19,6 +19,9 @@ from storage.keypoints.fit import Fit
 Floats = NDArray[np.float64]
 Evidence = Mapping[str, float]
 
+OF_KEYPOINTS = frozenset({"unplaced", "inliers", "inlier_share", "error", "bend", "skew"})
+OF_HASHES = frozenset({"surprise"})
+
 AGREES = 0.6  # correlation of a block
 AGREES_CLOSELY = 0.85
 FEWEST_BLOCKS = 3

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from graph.judging.change import Change, change_of
 from graph.judging.evidence import Placed
 from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
 from graph.judging.placement import overlap_of, transform_of
-from graph.judging.probability import Odds, calibration
+from graph.judging.probability import Calibration, Odds, calibration
+from lookalike_client.answers import PROVEN
 from lookalike_client.matches import Overlap, Relation, Transform
 
 WHOLE = 0.9  # of a picture's area: what counts as all of it
@@ -22,7 +23,9 @@ SCENE_AGREES = 0.35  # of the blocks, at least, in two shots of one scene
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """relation: a strong one, or scene. evidence: by name. change: what differs; None where nothing was compared."""
+    """relation: a strong one, or scene. evidence: by name. change: what differs; None where nothing was compared.
+    is_known: false where the confidence hangs on a part that did not answer.
+    """
 
     relation: Relation
     confidence: float
@@ -30,16 +33,25 @@ class Judgement:
     overlap: Overlap | None
     evidence: Mapping[str, float]
     change: Change | None = None
+    is_known: bool = True
 
 
 SAME_BYTES = Judgement("same", 1.0, Transform(False, 0.0, 1.0), Overlap(1.0, 1.0), {"same_bytes": 1.0})
 
 
-def judge(query: Picture, stored: Picture, *, placed: Placed | None, further: Mapping[str, float]) -> Judgement | None:
+def judge(
+    query: Picture,
+    stored: Picture,
+    *,
+    placed: Placed | None,
+    further: Mapping[str, float],
+    silent: Set[str] = frozenset(),
+) -> Judgement | None:
     """None where there is nothing that speaks for one photograph or one scene.
 
     placed: where keypoints put the stored picture. further: evidence of the hash, and whether keypoints
-    were looked for.
+    were looked for. silent: names of evidence that there might have been, from a part that did not answer. A confidence
+    is then the least that it could be, and not known where that is too little to say anything.
     """
     constants = calibration()
     found = [one for one in hypotheses(query, stored, placed, further) if one.is_telling]
@@ -50,7 +62,13 @@ def judge(query: Picture, stored: Picture, *, placed: Placed | None, further: Ma
     if agreeing:
         scene, seen = _likeliest(constants.scene, agreeing)
         if scene * (1 - probability) >= LEAST_SCENE:
-            return replace(_laid(query, stored, seen, scene * (1 - probability)), relation="scene")
+            least = _scene_at_least(constants, seen, best, silent) if silent else scene * (1 - probability)
+            laid = _laid(query, stored, seen, least)
+            return replace(laid, relation="scene", is_known=least >= LEAST_SCENE)
+    least = constants.strong.bounds(best.evidence, silent)[0] if silent else probability
+    if least < probability:
+        laid = _laid(query, stored, best, least)
+        return replace(laid, is_known=least >= PROVEN) if probability >= PROVEN else None
     return _laid(query, stored, best, probability) if probability >= LEAST_CONFIDENCE else None
 
 
@@ -58,12 +76,19 @@ def _likeliest(odds: Odds, found: Sequence[Hypothesis]) -> tuple[float, Hypothes
     return max(((odds.probability(one.evidence), one) for one in found), key=lambda entry: entry[0])
 
 
+def _scene_at_least(constants: Calibration, seen: Hypothesis, best: Hypothesis, silent: Set[str]) -> float:
+    least, _ = constants.scene.bounds(seen.evidence, silent)
+    _, most = constants.strong.bounds(best.evidence, silent)
+    return least * (1 - most)
+
+
 def _laid(query: Picture, stored: Picture, found: Hypothesis, probability: float) -> Judgement:
     overlap = overlap_of(found.homography, stored.size, query.size)
     transform = transform_of(found.homography, stored.size)
     change = None if found.compared is None else change_of(found.compared)
     relation = _relation(overlap, transform, change)
-    return Judgement(relation, min(round(probability, 4), MOST_CONFIDENCE), transform, overlap, found.evidence, change)
+    confidence = min(round(probability, 4), MOST_CONFIDENCE)
+    return Judgement(relation, confidence, transform, overlap, found.evidence, change)
 
 
 def _relation(overlap: Overlap, transform: Transform, change: Change | None) -> Relation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,14 @@ class Table:
     adds: tuple[float, ...]
     unknown: float
 
+    @property
+    def least(self) -> float:
+        return min(self.unknown, *self.adds)
+
+    @property
+    def most(self) -> float:
+        return max(self.unknown, *self.adds)
+
     def worth(self, value: float | None) -> float:
         return self.unknown if value is None else float(np.interp(value, self.at, self.adds))
 
@@ -47,7 +55,18 @@ class Odds:
         return {name: table.worth(evidence.get(name)) for name, table in self.tables.items()}
 
     def probability(self, evidence: Evidence) -> float:
-        return 1 / (1 + math.exp(-(self.start + math.fsum(self.parts(evidence).values()))))
+        return self._of(self.parts(evidence))
+
+    def bounds(self, evidence: Evidence, silent: Set[str]) -> tuple[float, float]:
+        """The least and the most that it could be, whatever evidence of these names there was had it been asked for."""
+        parts = self.parts(evidence)
+        unsaid = (silent & self.tables.keys()) - evidence.keys()
+        least = {name: self.tables[name].least for name in unsaid}
+        most = {name: self.tables[name].most for name in unsaid}
+        return self._of({**parts, **least}), self._of({**parts, **most})
+
+    def _of(self, parts: Mapping[str, float]) -> float:
+        return 1 / (1 + math.exp(-(self.start + math.fsum(parts.values()))))
 
 
 @dataclass(frozen=True, slots=True)

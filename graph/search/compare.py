@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from deployments.extractor import ImageInput
@@ -13,9 +13,9 @@ from deployments.pictures.prepared import PreparedPicture
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort
 from graph.requests.decoding import Decoding, Prepare
-from graph.requests.messages import CompareRequest, SearchResult, check_image_id
+from graph.requests.messages import CompareRequest, PartReport, SearchResult, check_image_id
 from graph.requests.shards import Shards, image_not_found, outcome_of
-from graph.search.query_rows import QueryRows
+from graph.search.query_rows import QueryRows, status_of
 from graph.search.ranking import DEPTH, Candidate, result_of
 from graph.search.search_run import SearchRun
 from storage.errors import LookalikeError, UnreadableImage
@@ -28,12 +28,15 @@ from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """The picture that stands where a stored one would. thumbnail: JPEG; empty where it was stored without its file."""
+    """The picture that stands where a stored one would. thumbnail: JPEG; empty where it was stored without its file.
+    failed: the features that could not be computed of it.
+    """
 
     id: str
     summary: ImageSummary
     features: Mapping[str, FeatureRows]
     thumbnail: bytes
+    failed: Mapping[str, PartReport] = field(default_factory=dict)
 
 
 async def compared(run: SearchRun, other: Compared, decoding: Decoding) -> SearchResult:
@@ -44,6 +47,7 @@ async def compared(run: SearchRun, other: Compared, decoding: Decoding) -> Searc
         for name in asked:
             callers.enter_context(run.extractors[name].caller())
         queries = await run.feature_queries(asked)
+    run.reports |= other.failed
     answer = await _answer_of(other, queries, run.extractors, decoding)
     run.rank(queries, [answer], DEPTH, sampled=await _samples(run, queries))
     run.order = run.order or [Candidate(other.id, 0.0, ())]
@@ -60,7 +64,10 @@ async def _samples(run: SearchRun, queries: Sequence[FeatureQuery]) -> Sequence[
         replace(query, k=1) for query in queries if run.extractors[query.feature].kind not in ("local", "words")
     ]
     found = await outcome_of(run.ask_shards(measured)) if measured else ()
-    return () if isinstance(found, LookalikeError) else found
+    if isinstance(found, LookalikeError):
+        run.missing.update(range(len(run.shards.ports)))
+        return ()
+    return found
 
 
 async def other_picture(request: CompareRequest, run: QueryRows, decoding: Decoding) -> Compared:
@@ -99,6 +106,11 @@ async def _sent_picture(
 
     found = await all_of([one(port) for port in extractors.values()])
     features = {name: rows for name, rows in zip(extractors, found, strict=True) if isinstance(rows, FeatureRows)}
+    failed = {
+        name: PartReport(status_of(failure), 0.0, str(failure))
+        for name, failure in zip(extractors, found, strict=True)
+        if isinstance(failure, LookalikeError)
+    }
     summary = ImageSummary(
         *(facts.width, facts.height, facts.sha256, {}),
         byte_size=facts.byte_size,
@@ -106,7 +118,7 @@ async def _sent_picture(
         camera=facts.exif.camera,
         gps=facts.exif.gps,
     )
-    return Compared(facts.sha256, summary, features, facts.thumbnail)
+    return Compared(facts.sha256, summary, features, facts.thumbnail, failed)
 
 
 def prepare_named(name: str, decoding: Decoding) -> Prepare:

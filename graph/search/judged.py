@@ -7,11 +7,11 @@ whatever they have. What else stands out is similar. Pure functions, but for ask
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from graph.judging.evidence import Placed, keypoints_placed
+from graph.judging.evidence import OF_KEYPOINTS, Placed, keypoints_placed
 from graph.judging.explaining import explanation
 from graph.judging.hypotheses import Picture, stored_picture
 from graph.judging.judge import SAME_BYTES, Judgement, judge
@@ -37,13 +37,14 @@ class Summaries(Protocol):
 class Judging:
     """One query that is judged. pictures: of the query, in the order of their frames; empty where it is a sentence
     alone. same_bytes: ids of pictures that have the query's bytes. has_keypoints: whether they were looked for.
-    explain: whether it is to be said why.
+    explain: whether it is to be said why. silent: names of evidence that a part might have given which did not answer.
     """
 
     pictures: Sequence[Picture]
     same_bytes: frozenset[str]
     has_keypoints: bool = False
     explain: bool = False
+    silent: Set[str] = frozenset()
 
     def looked_at(self, order: Sequence[Candidate]) -> list[Candidate]:
         """Which of the candidates, in their order, are compared pixel by pixel."""
@@ -69,7 +70,7 @@ class Judging:
         if candidate.id in self.same_bytes:
             return self._said(SAME_BYTES, summaries[candidate.id])
         found = self._compared(candidate, summaries[candidate.id], thumbnail) if thumbnail else None
-        if found is not None and found.confidence >= PROVEN:
+        if found is not None and (found.confidence >= PROVEN or not found.is_known):
             return self._said(found, summaries[candidate.id])
         asked: Asked = "picture" if self.pictures else "sentence"
         because = tuple(
@@ -90,15 +91,15 @@ class Judging:
         for number, query in enumerate(self.pictures):
             placed = _placed(candidate.matches, number, stored.size, query.size)
             further = {**_further(candidate.matches), **(keypoints_placed(placed) if self.has_keypoints else {})}
-            judgement = judge(query, stored, placed=placed, further=further)
+            silent = self.silent - (OF_KEYPOINTS if placed else set())
+            judgement = judge(query, stored, placed=placed, further=further, silent=silent)
             if judgement is not None:
                 found.append(judgement)
-        return max(found, key=lambda judgement: (judgement.relation != "scene", judgement.confidence), default=None)
+        return max(found, key=lambda one: (one.relation != "scene", one.confidence), default=None)
 
     def _said(self, judgement: Judgement, summary: ImageSummary) -> Judged:
-        said = Judged(
-            judgement.relation, judgement.confidence, transform=judgement.transform, overlap=judgement.overlap
-        )
+        confidence = judgement.confidence if judgement.is_known else None
+        said = Judged(judgement.relation, confidence, transform=judgement.transform, overlap=judgement.overlap)
         if not self.explain:
             return said
         return replace(said, explain=explanation(judgement, (summary.width, summary.height)))

@@ -114,7 +114,7 @@ class QueryRows:
         except InvalidRequest:
             raise
         except LookalikeError as failure:
-            self.reports[name] = PartReport(_status_of(failure), ms_since(started), str(failure))
+            self.reports[name] = PartReport(status_of(failure), ms_since(started), str(failure))
             return None
         finally:
             self.metrics.extractor_seconds(name, time.perf_counter() - started)
@@ -245,7 +245,7 @@ def _all_rows(parts: Sequence[FeatureRows]) -> FeatureRows:
     return FeatureRows(np.concatenate([part.rows for part in parts]), extras=extras, fingerprint=parts[0].fingerprint)
 
 
-def _status_of(failure: LookalikeError) -> PartStatus:
+def status_of(failure: LookalikeError) -> PartStatus:
     if isinstance(failure, DeadlineExceeded):
         return "timeout"
     return "unavailable" if isinstance(failure, ExtractorUnavailable) else "error"

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from lookalike_client.matches import Relation, Relevance, Verdict
+from lookalike_client.matches import STRONG, Relation, Relevance, Verdict
 
-MATCH, SCENE, SIMILAR, REST = range(4)  # in the order in which they come
-LAST: dict[Relevance, int] = {"strong": MATCH, "likely": SIMILAR, "all": REST}
+MATCH, UNSURE, SCENE, SIMILAR, REST = range(5)  # in the order in which they come
+LAST: dict[Relevance, int] = {"strong": UNSURE, "likely": SIMILAR, "all": REST}
 
 
 class Judgeable(Protocol):
@@ -31,8 +31,9 @@ One = TypeVar("One", bound=Judgeable)
 
 
 def of_relevance(results: Sequence[One], relevance: Relevance) -> list[One]:
-    """Those that are wanted: first what is proven, then ``scene``, both by confidence, then ``similar``, then the rest,
-    both as they rank; so do equal confidences. results: judged, as they rank, best score first.
+    """Those that are wanted: first what is proven, by confidence, then what would be but for a part of the service that
+    did not answer, then ``scene`` by confidence, then ``similar``, then the rest, both as they rank; so do equal
+    confidences, and none is less than any. results: judged, as they rank, best score first.
 
     A strong relation that is not likely to be right (`SearchResult.is_strong`) counts for nothing: it is of the rest.
     """
@@ -42,7 +43,7 @@ def of_relevance(results: Sequence[One], relevance: Relevance) -> list[One]:
 
 def verdict(results: Sequence[Judgeable]) -> Verdict:
     """results: all that were judged, whatever is wanted of them."""
-    best = min(map(_group, results), default=REST)
+    best = min((group for group in map(_group, results) if group != UNSURE), default=REST)
     if best == MATCH:
         return "match"
     return "none" if best == REST else "similar"
@@ -56,6 +57,8 @@ def _place(result: Judgeable) -> tuple[int, float]:
 def _group(result: Judgeable) -> int:
     if result.is_strong:
         return MATCH
+    if result.relation in STRONG and result.confidence is None:
+        return UNSURE
     if result.relation == "scene":
         return SCENE
     return SIMILAR if result.relation == "similar" else REST

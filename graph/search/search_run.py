@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from graph.judging.evidence import OF_HASHES, OF_KEYPOINTS
 from graph.judging.strangers import strangers_of
 from graph.ports.contract import ExtractorPort
 from graph.requests.messages import PartReport, SearchAnswer
@@ -86,8 +87,18 @@ class SearchRun(ShardSearch):
         self.is_whole = self.is_whole or self.request.relevance != "all"
 
     def _judging(self) -> Judging:
-        has_keypoints = any(feature.metric == "inliers" for feature in self._lists.values())
-        return Judging(self.pictures, frozenset(self._same_bytes()), has_keypoints, self.request.explain)
+        answered = [feature for name, feature in self._lists.items() if self.reports[name].status == "ok"]
+        has_keypoints = any(feature.metric == "inliers" for feature in answered)
+        same_bytes = frozenset(self._same_bytes())
+        return Judging(self.pictures, same_bytes, has_keypoints, self.request.explain, self._silent())
+
+    def _silent(self) -> set[str]:
+        """The names of what a part of the service might have said of a candidate that did not answer."""
+        kinds = {self.extractors[name].kind: self._is_a_gap(name, report) for name, report in self.reports.items()}
+        silent = set(OF_KEYPOINTS) if kinds.get("local") else set()
+        if kinds.get("binary") or ("binary" in kinds and self.missing):  # then it is not known how far strangers are
+            silent |= OF_HASHES
+        return silent
 
     def _same_bytes(self) -> set[str]:
         same = {image_id for sha256 in self.sha256s for image_id in self.summaries.with_bytes(sha256)}

@@ -9,7 +9,7 @@ import typer
 
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
-from graph.cli.terminal.judging import confidence_figure, how_text
+from graph.cli.terminal.judging import confidence_figure, how_text, is_unsure
 from graph.cli.terminal.reporting import UNREACHABLE, fail
 from storage.errors import (
     BodyTooLarge,
@@ -39,7 +39,8 @@ def same(
     api_key: ApiKey = None,
 ) -> None:
     """Say what picture A is to picture B. Ends with 0 where they are the same one, changed or in part, and with 1 where
-    they are not; with 2 for wrong usage, 3 where the service gives no answer, 4 where a picture cannot be read.
+    they are not; with 2 for wrong usage, 3 where the service, or the part that could tell, gives no answer, 4 where a
+    picture cannot be read.
     """
     with connect(context, server, api_key) as client:
         try:
@@ -56,6 +57,9 @@ def same(
         output.show_json(result)
     else:
         output.say(_said(result))
+    if is_unsure(result):
+        unsure = "whether that is right hangs on a part of the service that did not answer"
+        fail(unsure, "see `lookalike status`", UNREACHABLE)
     if not result.is_strong:
         raise typer.Exit(DIFFERENT)
 
@@ -70,5 +74,7 @@ def _said(result: SearchResult) -> str:
     """On one line: "edited, confidence 0.98, mirrored"."""
     if result.relation is None:
         return "no relation found"
-    confidence = "" if result.confidence is None else f"confidence {confidence_figure(result.confidence)}"
+    confidence = "perhaps" if is_unsure(result) else ""
+    if result.confidence is not None:
+        confidence = f"confidence {confidence_figure(result.confidence)}"
     return ", ".join(filter(None, [result.relation, confidence, how_text(result)]))

@@ -18,8 +18,15 @@ def confidence_text(confidence: float | None) -> str:
     return f"{min(round(100 * confidence), 100 if confidence == 1 else 99)} %"
 
 
+def is_unsure(result: SearchResult) -> bool:
+    """Whether it is a strong relation, or a scene, that hangs on a part of the service that did not answer."""
+    return result.relation not in (None, "similar") and result.confidence is None
+
+
 def relation_text(result: SearchResult) -> str:
-    """ "edited 98 %"; empty where nothing stands out."""
+    """As in "edited 98 %" and "edited, perhaps"; empty where nothing stands out."""
+    if is_unsure(result):
+        return f"{result.relation}, perhaps"
     return " ".join(filter(None, [result.relation, confidence_text(result.confidence)]))
 
 
@@ -49,6 +56,8 @@ def verdict_text(answer: SearchAnswer, relevance: Relevance, *, by_words: bool) 
     """
     if answer.verdict == "match" or (by_words and answer.results):
         return []
+    if any(map(is_unsure, answer.results)):
+        return ["perhaps a match: how sure that is hangs on a part of the service that did not answer"]
     among = "in what answered" if answer.partial else "in the collection"
     if answer.verdict == "none":
         said = f"no match: nothing {among} stands out"

@@ -8,6 +8,7 @@ const WORDS = {
 };
 const GROUPS = [
   { title: "", holds: isStrong },
+  { title: "Perhaps the same picture: a part of the service did not answer", holds: isUnsure },
   { title: "The same scene", holds: ({ relation }) => relation === "scene" },
   { title: "Similar", holds: ({ relation }) => relation === "similar" },
   { title: "The nearest, whatever they are", holds: () => true },
@@ -17,6 +18,11 @@ export function isStrong({ relation, confidence }) {
   return STRONG.has(relation) && confidence >= PROVEN;
 }
 
+/** Whether it would be strong, but for a part of the service that did not answer. */
+export function isUnsure({ relation, confidence }) {
+  return STRONG.has(relation) && typeof confidence !== "number";
+}
+
 /** [{title, results}], in the order in which they come, none of them empty. */
 export function groups(results) {
   const groupOf = (result) => GROUPS.find(({ holds }) => holds(result));
@@ -24,10 +30,11 @@ export function groups(results) {
     .filter(({ results: own }) => own.length);
 }
 
-/** "Edited, 98 %", or null where nothing stands out. Only what is certain has 100. */
+/** "Edited, 98 %", "Edited, perhaps", or null where nothing stands out. Only what is certain has 100. */
 export function badge({ relation, confidence }) {
   if (!relation) return null;
   const word = WORDS[relation] ?? relation;
+  if (typeof confidence !== "number" && (relation === "scene" || STRONG.has(relation))) return `${word}, perhaps`;
   return typeof confidence === "number" ? `${word}, ${confidence === 1 ? 100 : Math.min(99, Math.round(confidence * 100))}\u00a0%` : word;
 }
 

@@ -2,12 +2,13 @@
 
 import { byId, counted, drawn, element, grouped, idText } from "./dom.js";
 import { closeness, foundWords, measure, score } from "./evidence.js";
-import { badge, groups, inWords, isStrong } from "./judgement.js";
+import { badge, groups, inWords, isStrong, isUnsure } from "./judgement.js";
 import { originalLink, thumbnail } from "./pictures.js";
 import { isWhole, placement } from "./placement.js";
 
 const MOST_TAGS = 5;
 const MOST_WORDS = 8;
+const PERHAPS = "Perhaps the same picture is here. ";
 const VERDICTS = { similar: "Nothing here is the same picture. ", none: "No match. " };
 
 /** `query`: {id: the stored photo that was asked about, or null, byWords, relevance}. `actions`: {searchFrom(id), showRest(), failed(error)}. */
@@ -39,7 +40,8 @@ export function clearResults() {
 function summary({ results, features, verdict, partial, missing_shards: missing, took_ms: took }, byWords) {
   const silent = Object.values(features ?? {}).some(({ status }) => status !== "ok" && status !== "not_needed");
   const found = `${counted(results.length, "photo")} in ${grouped(Math.max(1, Math.round(took)))} ms`;
-  if (results.length) return `${byWords ? "" : VERDICTS[verdict] ?? ""}${found}`;
+  const said = verdict !== "match" && results.some(isUnsure) ? PERHAPS : VERDICTS[verdict] ?? "";
+  if (results.length) return `${byWords ? "" : said}${found}`;
   if (partial || missing?.length) return "The parts that answered found nothing. The others were not searched.";
   return silent ? "The features that answered found nothing." : "No match. No photo in the collection stands out.";
 }

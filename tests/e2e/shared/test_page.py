@@ -272,6 +272,20 @@ def test_results_of_a_kind_stand_under_their_heading(visit: Visit) -> None:
     expect(visit.page.locator(".outline")).to_have_count(1)  # what is not proven is not drawn
 
 
+def test_what_hangs_on_a_part_that_did_not_answer_is_perhaps_the_same(visit: Visit) -> None:
+    unsure = found(IDS[1], phash={"distance": 4, "rank": 1}) | judged("edited") | {"confidence": None}
+    features = {"phash": {"status": "ok"}, "local": {"status": "timeout", "took_ms": 0, "reason": "no answer in 2 s"}}
+    visit.answer("**/v1/search", search_answer([unsure], features, verdict="none", partial=True))
+    visit.open("#id=page-test%2F0.jpg")
+    expect(visit.page.locator("#answer-summary")).to_have_text("Perhaps the same picture is here. 1 photo in 3 ms")
+    expect(visit.page.locator("#results h3")).to_have_text(
+        "Perhaps the same picture: a part of the service did not answer"
+    )
+    expect(visit.cards().first.locator(".badge")).to_have_text("Edited, perhaps")
+    expect(visit.page.locator(".badge.strong")).to_have_count(0)
+    expect(visit.page.locator(".notice.warning")).to_contain_text("local did not answer in time")
+
+
 def test_no_match_is_said_and_the_nearest_come_when_asked_for(visit: Visit) -> None:
     asked: list[str] = []
 

@@ -87,6 +87,7 @@ async def test_what_fails_is_left_out_and_when_all_fails_nothing_is_said(service
     first.failure = ExtractorFailed("broken")
     result = await service.catalog.searches.compare(CompareRequest(photo(1), b=photo(2)))
     assert set(result.matches) == {port.name for port in others} - {"local"}
+    assert result.confidence is None
     for port in others:
         port.failure = ExtractorFailed("broken")
     with pytest.raises(LookalikeError, match="broken"):

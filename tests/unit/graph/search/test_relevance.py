@@ -22,9 +22,12 @@ SIMILAR = result("similar", "similar")
 DOUBTED = result("doubted", "crop", 0.49)
 SCENE = result("scene", "scene", 0.4)
 SURER_SCENE = result("surer scene", "scene", 0.7)
+UNSURE = result("unsure", "edited")  # what would have told did not answer
 HALF = result("half", "edited", 0.5)
 SURE = result("sure", "same", 1.0)
-WORST_FIRST = [NOTHING, DOUBTED, SIMILAR, SCENE, SURER_SCENE, HALF, SURE]
+UNSURE_SCENE = result("unsure scene", "scene")
+WORST_FIRST = [NOTHING, DOUBTED, SIMILAR, UNSURE_SCENE, SCENE, SURER_SCENE, UNSURE, HALF, SURE]
+SCENES = [SURER_SCENE, SCENE, UNSURE_SCENE]
 
 
 def names(results: list[SearchResult]) -> list[str]:
@@ -34,9 +37,9 @@ def names(results: list[SearchResult]) -> list[str]:
 @pytest.mark.parametrize(
     ("relevance", "found"),
     [
-        ("strong", [SURE, HALF]),
-        ("likely", [SURE, HALF, SURER_SCENE, SCENE, SIMILAR]),
-        ("all", [SURE, HALF, SURER_SCENE, SCENE, SIMILAR, NOTHING, DOUBTED]),
+        ("strong", [SURE, HALF, UNSURE]),
+        ("likely", [SURE, HALF, UNSURE, *SCENES, SIMILAR]),
+        ("all", [SURE, HALF, UNSURE, *SCENES, SIMILAR, NOTHING, DOUBTED]),
     ],
 )
 def test_strong_ones_come_first_then_scenes_then_similar_ones(relevance: Relevance, found: list[SearchResult]) -> None:
@@ -63,6 +66,9 @@ def test_what_is_not_judged_is_of_no_narrower_relevance_and_stays_as_it_ranks() 
         ([NOTHING, SIMILAR], "similar"),
         ([SCENE, DOUBTED], "similar"),
         ([SIMILAR, SCENE, HALF], "match"),
+        ([UNSURE], "none"),
+        ([UNSURE, NOTHING, SIMILAR], "similar"),
+        ([UNSURE, HALF], "match"),
     ],
 )
 def test_the_verdict_is_that_of_the_best(results: list[SearchResult], said: str) -> None:
@@ -86,8 +92,9 @@ def test_each_narrower_relevance_is_the_beginning_of_the_wider_one(results: list
     assert strong == likely[: len(strong)]
     assert likely == whole[: len(likely)]
     assert sorted(names(whole)) == sorted(one.id for one in results)
-    assert (verdict(results) == "match") == bool(strong)
-    assert (verdict(results) == "none") == (not likely)
+    told = [one for one in likely if one.relation not in STRONG or one.confidence is not None]
+    assert (verdict(results) == "match") == any(one.is_strong for one in strong)
+    assert (verdict(results) == "none") == (not told)
 
 
 def test_five_relations_are_strong() -> None:

@@ -68,6 +68,14 @@ def test_json_is_the_result_itself(run: Run, photo: str) -> None:
     assert result.exit_code == 0
 
 
+def test_where_a_part_did_not_answer_it_is_said_to_be_neither_the_same_nor_another(run: Run, photo: str) -> None:
+    result = run(Service(judged(relation="edited", confidence=None, transform=MIRRORED)), "same", photo, photo)
+    assert (result.stdout, result.exit_code) == ("edited, perhaps, mirrored\n", 3)
+    assert result.stderr == (
+        "lookalike: whether that is right hangs on a part of the service that did not answer; see `lookalike status`\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [

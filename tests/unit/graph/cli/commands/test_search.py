@@ -307,6 +307,16 @@ def test_an_incomplete_answer_speaks_for_what_answered(run: Run) -> None:
     assert result.stdout.startswith("no match: nothing in what answered stands out; ")
 
 
+@pytest.mark.usefixtures("terminal")
+def test_what_hangs_on_a_part_that_did_not_answer_is_perhaps_a_match(run: Run) -> None:
+    unsure = found(EDITED | {"confidence": None}) | {"verdict": "none", "partial": True}
+    result = run(Service(reply(unsure)), "search", "--id", "x")
+    assert result.stdout.splitlines()[0] == (
+        "perhaps a match: how sure that is hangs on a part of the service that did not answer"
+    )
+    assert "│ edited, perhaps │" in result.stdout
+
+
 def test_an_empty_table_on_a_pipe_has_its_reason_on_stderr(run: Run) -> None:
     result = run(Service(reply(found() | {"verdict": "none"})), "search", "--id", "x")
     assert len(result.stdout.splitlines()) == 1
