@@ -37,6 +37,7 @@ from docs.pictures.samples import (
 )
 from graph.cli.terminal.judging import confidence_figure
 from graph.judging.change import changed_boxes
+from graph.judging.evidence import OF_KEYPOINTS
 from graph.judging.pixels import LEAST_DETAIL
 from graph.judging.probability import calibration
 from graph.judging.strangers import Strangers
@@ -53,7 +54,6 @@ QUALITY = 82
 AGREES, DIFFERS, QUIET, ACCENT, INK = "#1a9850", "#d73027", "#9aa3b2", "#2166ac", "#1d2433"
 SOME_BITS = 230  # of a hash, that differ: proof or chance
 COLLECTION = 401  # pictures that stand for a collection
-KEYPOINT_EVIDENCE = ("inliers", "inlier_share", "error", "bend", "skew")
 
 Lines = NDArray[np.float64]  # (N, 2, 2): where each begins and ends
 Drawing = Callable[[int], Figure]  # of the number of pictures in the collection, which some need
@@ -288,7 +288,7 @@ def _odds(axis: Axes, row: int, looked: Looked) -> None:
     """One bar after the other, each from where the last one ends."""
     strong = calibration().strong
     parts = strong.parts(looked.likeliest.evidence)
-    of_keypoints = sum(parts[name] for name in KEYPOINT_EVIDENCE if name in parts)
+    of_keypoints = sum(parts[name] for name in OF_KEYPOINTS & parts.keys())
     of_hash = parts.get("surprise", 0.0)
     named = {
         "before looking": (strong.start, QUIET),
