@@ -33,6 +33,7 @@ Camera = Annotated[str | None, "make and model"]
 Gps = Annotated[tuple[float, float] | None, "where it was taken: latitude and longitude in degrees"]
 Missing = Annotated[bool, "the file is gone"]
 PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pending", "not_needed"]
+BetterBy = Literal["decision", "pixels", "bytes", "format", "age", "path"]
 PROVEN = 0.5  # the least confidence of a strong relation that counts
 
 
@@ -125,13 +126,25 @@ class DuplicatePicture:
     path: Path = None
     distance: Annotated[int | None, "bits of 576 that it differs by from the picture that is kept"] = None
     bytes: Annotated[int, "size of the file, under the name that it has everywhere else"] = 0
+    format: Annotated[str | None, "jpeg, png, ...; null where a threshold was asked for"] = None
+    relation: Annotated[
+        Relation | None, "what it is to the picture that is kept; null where a threshold was asked for"
+    ] = None
+    confidence: Annotated[float | None, "how probably that is right, 0 to 1"] = None
+    kept_because: Annotated[
+        tuple[BetterBy, ...], "in what the picture that is kept is the better one, what weighs most first"
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    keep: Annotated[DuplicatePicture, "the largest: by pixels, then by bytes, then the one of the smallest id"]
-    duplicates: Annotated[tuple[DuplicatePicture, ...], "nearest first; each within the threshold of keep"]
+    keep: Annotated[DuplicatePicture, "the one worth keeping: as decided, else by pixels, bytes, format, age, path"]
+    duplicates: Annotated[
+        tuple[DuplicatePicture, ...], "surest first; where a threshold was asked for those within it, nearest first"
+    ]
     left_out: Annotated[int, "further pictures near to keep, that were too many to look at"] = 0
+    relation: Annotated[Relation | None, "of all duplicates, or the widest of theirs"] = None
+    confidence: Annotated[float | None, "the least of the duplicates'"] = None
 
 
 @dataclass(frozen=True, slots=True)

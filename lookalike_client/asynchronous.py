@@ -16,8 +16,8 @@ import httpx
 from lookalike_client import answers, calls
 from lookalike_client.asynchronous_jobs import AsyncJobClient
 from lookalike_client.calls import Call, Combine, FilterSource, OnConflict, Order
-from lookalike_client.matches import Relevance
-from lookalike_client.retries import Outcome
+from lookalike_client.failures import Outcome
+from lookalike_client.matches import Relation, Relevance
 from lookalike_client.session import ImageSource, read_image, read_images, session
 
 Answer = TypeVar("Answer")
@@ -115,25 +115,30 @@ class AsyncClient(AsyncJobClient):
                 yield one
 
     async def duplicate_page(
-        self, threshold: int | None = None, limit: int = 100, cursor: str | None = None
+        self,
+        threshold: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        relation: Sequence[Relation] | None = None,
     ) -> answers.DuplicatePage:
         """One page of the groups of `duplicates`; one without groups may have a following page."""
-        return await self._send(calls.duplicates(threshold, limit, cursor))
+        return await self._send(calls.duplicates(threshold, limit, cursor, relation))
 
     async def duplicates(
-        self, threshold: int | None = None, page_size: int = 100
+        self, threshold: int | None = None, page_size: int = 100, *, relation: Sequence[Relation] | None = None
     ) -> AsyncIterator[answers.DuplicateGroup]:
-        """All groups of the same picture, asked for page by page: the one to keep, and those within
-        ``threshold`` bits of it, where None takes the service's own limit.
+        """All groups of pictures of one photograph, asked for page by page: the one to keep, and those that are the
+        ``same``, or have one of the relations to it. threshold: group by the hash alone, those within so many bits.
 
-        What is added or deleted while this goes on may be in it or not. Raises `errors.UnknownFeature` where
-        the service computes no hashes.
+        What is added or deleted while this goes on may be in it or not. Raises `errors.UnknownFeature` where a
+        threshold is given and the service computes no hashes.
         """
-        page = await self.duplicate_page(threshold, page_size)
+        page = await self.duplicate_page(threshold, page_size, relation=relation)
         for one in page.groups:
             yield one
         while page.next_cursor is not None:
-            page = await self.duplicate_page(threshold, page_size, page.next_cursor)
+            page = await self.duplicate_page(threshold, page_size, page.next_cursor, relation=relation)
             for one in page.groups:
                 yield one
 

@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from lookalike_client import calls, job_answers
-from lookalike_client.calls import Call, IdFrom, OnKnownFile
+from lookalike_client import job_answers, job_calls
+from lookalike_client.calls import Call
+from lookalike_client.job_calls import IdFrom, OnKnownFile
 
 Answer = TypeVar("Answer")
 
@@ -33,7 +34,7 @@ class AsyncJobClient(ABC):
         on_conflict: what to do with a file that changed since it was indexed. watch: follow what changes later.
         exclude: what to leave out, patterns as in a .gitignore file. prune: remove the images whose files are gone.
         """
-        return await self._send(calls.submit_index(paths, id_from, on_conflict, watch, exclude, prune))
+        return await self._send(job_calls.submit_index(paths, id_from, on_conflict, watch, exclude, prune))
 
     async def submit_backfill(self, feature: str | None = None, *, allow_missing: bool = False) -> str:
         """Start computing what stored pictures lack, of one extractor or annotator or of all; returns the job's id.
@@ -41,7 +42,7 @@ class AsyncJobClient(ABC):
         allow_missing: move over to a model that has changed even where pictures of the old index are left behind.
         Raises `errors.UnknownFeature`.
         """
-        return await self._send(calls.submit_backfill(feature, allow_missing))
+        return await self._send(job_calls.submit_backfill(feature, allow_missing))
 
     async def submit_import(
         self,
@@ -58,38 +59,38 @@ class AsyncJobClient(ABC):
         report the same. keypoint_ranges: a CSV file of the table img_points, or a connection string. features: what
         the vectors of a folder are. Raises `errors.UnknownFeature`.
         """
-        return await self._send(calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
+        return await self._send(job_calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
 
     async def library(self) -> tuple[job_answers.LibraryRoot, ...]:
         """The folders that were indexed."""
-        return await self._send(calls.library())
+        return await self._send(job_calls.library())
 
     async def forget_folder(self, path: str) -> None:
         """Its images stay. Raises `errors.NotFound`."""
-        await self._send(calls.forget_folder(path))
+        await self._send(job_calls.forget_folder(path))
 
     async def watch_folder(self, path: str) -> str:
         """Follow what changes in a folder that was indexed; returns the job's id. Raises `errors.NotFound`."""
-        return await self._send(calls.watch_folder(path))
+        return await self._send(job_calls.watch_folder(path))
 
     async def unwatch_folder(self, path: str) -> None:
         """Raises `errors.NotFound`."""
-        await self._send(calls.unwatch_folder(path))
+        await self._send(job_calls.unwatch_folder(path))
 
     async def jobs(self) -> tuple[job_answers.Job, ...]:
-        return await self._send(calls.jobs())
+        return await self._send(job_calls.jobs())
 
     async def job(self, id: str) -> job_answers.Job:
         """A job's progress. Raises `errors.JobNotFound`."""
-        return await self._send(calls.job(id))
+        return await self._send(job_calls.job(id))
 
     async def stop_job(self, id: str) -> job_answers.Job:
         """Stop a job; what it has done stays, and the same job submitted again goes on from there."""
-        return await self._send(calls.stop_job(id))
+        return await self._send(job_calls.stop_job(id))
 
     async def job_failures(self, id: str, *, offset: int = 0, limit: int = 100) -> job_answers.JobFailures:
         """A page of what the job failed at."""
-        return await self._send(calls.job_failures(id, offset, limit))
+        return await self._send(job_calls.job_failures(id, offset, limit))
 
     @abstractmethod
     async def _send(self, call: Call[Answer]) -> Answer: ...

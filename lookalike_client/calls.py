@@ -11,17 +11,15 @@ from urllib.parse import quote
 
 import httpx
 
-from lookalike_client import answers, job_answers, parsing
+from lookalike_client import answers, parsing
 from lookalike_client.errors import InvalidField
 from lookalike_client.matches import Relevance
 
 Answer = TypeVar("Answer")
 OnConflict = Literal["error", "skip", "replace"]
-OnKnownFile = Literal["skip", "replace"]
 Order = Literal["asc", "desc"]
 FilterSource = str | Mapping[str, Any]  # as text, or as JSON
 Combine = Literal["mean", "all"]
-IdFrom = Literal["path", "stem", "sha256", "int"]
 
 VERIFY_TIMEOUT_S = 3600.0  # reads every row of every shard
 TRAIN_TIMEOUT_S = 3600.0
@@ -52,13 +50,13 @@ class Call(Generic[Answer]):
 def add(
     image: bytes, id: str | None, metadata: Mapping[str, Any] | None, on_conflict: OnConflict
 ) -> Call[answers.AddedImage]:
-    form = _present(id=id, metadata=_json(metadata), on_conflict=on_conflict)
+    form = present(id=id, metadata=_json(metadata), on_conflict=on_conflict)
     files = [("image", image)]
     return Call("POST", "/v1/images", parsing.one(answers.AddedImage), form=form, files=files, headers=_once())
 
 
 def replace(id: str, image: bytes, metadata: Mapping[str, Any] | None) -> Call[answers.AddedImage]:
-    form = _present(metadata=_json(metadata))
+    form = present(metadata=_json(metadata))
     files = [("image", image)]
     return Call("PUT", _image_path(id), parsing.one(answers.AddedImage), form=form, files=files, headers=_once())
 
@@ -75,12 +73,14 @@ def delete(id: str, stays_out: bool) -> Call[None]:
 def page(
     limit: int, cursor: str | None, filter: FilterSource | None = None, sort: str | None = None, order: Order = "asc"
 ) -> Call[answers.ImagePage]:
-    params = _present(limit=limit, cursor=cursor, filter=_filter(filter), sort=sort, order=_unless("asc", order))
+    params = present(limit=limit, cursor=cursor, filter=_filter(filter), sort=sort, order=_unless("asc", order))
     return Call("GET", "/v1/images", parsing.one(answers.ImagePage), params=params)
 
 
-def duplicates(threshold: int | None, limit: int, cursor: str | None) -> Call[answers.DuplicatePage]:
-    params = _present(threshold=threshold, limit=limit, cursor=cursor)
+def duplicates(
+    threshold: int | None, limit: int, cursor: str | None, relation: Sequence[str] | None = None
+) -> Call[answers.DuplicatePage]:
+    params = present(threshold=threshold, relation=_listed(relation), limit=limit, cursor=cursor)
     return Call("GET", "/v1/duplicates", parsing.one(answers.DuplicatePage), params=params)
 
 
@@ -114,7 +114,7 @@ def search(
     if not images and not ids and text is None:
         raise InvalidField("a search needs an image, an id or a text", "give at least one of them")
     avoided = [text_not] if isinstance(text_not, str) else list(text_not or ()) or None
-    fields = _present(
+    fields = present(
         id=ids[0] if len(ids) == 1 else ids or None,
         combine=_unless("mean", combine),
         text=text,
@@ -123,7 +123,7 @@ def search(
         relevance=_unless("all", relevance),
     )
     if images:
-        form = _present(
+        form = present(
             features=_listed(features),
             k=str(k),
             weights=_json(weights),
@@ -135,7 +135,7 @@ def search(
         )
         files = [("image", image) for image in images]
         return Call("POST", "/v1/search", parsing.one(answers.SearchAnswer), form=fields | form, files=files)
-    body = _present(
+    body = present(
         features=None if features is None else list(features),
         k=k,
         weights=weights,
@@ -151,7 +151,7 @@ def search(
 def similar(
     id: str, features: Sequence[str] | None, k: int, filter: FilterSource | None = None, relevance: Relevance = "all"
 ) -> Call[answers.SearchAnswer]:
-    params = _present(features=_listed(features), k=k, filter=_filter(filter), relevance=_unless("all", relevance))
+    params = present(features=_listed(features), k=k, filter=_filter(filter), relevance=_unless("all", relevance))
     return Call("GET", f"{_image_path(id)}/similar", parsing.one(answers.SearchAnswer), params=params)
 
 
@@ -159,7 +159,7 @@ def compare(files: Mapping[str, bytes], ids: Mapping[str, str], explain: bool) -
     """files, ids: under the names ``a`` and ``b``."""
     if sorted([*files, *ids]) != ["a", "b"]:
         raise InvalidField("two pictures are compared, a and b", "give each either as a file or by its id")
-    form = {f"{name}_id": id for name, id in ids.items()} | _present(explain="true" if explain else None)
+    form = {f"{name}_id": id for name, id in ids.items()} | present(explain="true" if explain else None)
     return Call("POST", "/v1/compare", parsing.one(answers.SearchResult), form=form, files=list(files.items()))
 
 
@@ -199,70 +199,11 @@ def ready() -> Call[answers.Readiness]:
     return Call("GET", "/readyz", parsing.readiness, expected=(503,))
 
 
-def submit_index(
-    paths: Sequence[str], id_from: IdFrom, on_conflict: OnKnownFile, watch: bool, exclude: Sequence[str], prune: bool
-) -> Call[str]:
-    body = {"kind": "index", "paths": list(paths), "id_from": id_from, "on_conflict": on_conflict, "watch": watch}
-    body |= _present(exclude=list(exclude) or None, prune=prune or None)
-    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
-
-
-def submit_backfill(feature: str | None, allow_missing: bool) -> Call[str]:
-    body = _present(kind="backfill", feature=feature, allow_missing=allow_missing or None)
-    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
-
-
-def submit_import(
-    paths: Sequence[str],
-    photos: str | None,
-    dry_run: bool,
-    keypoint_ranges: str | None,
-    features: Mapping[str, str] | None,
-) -> Call[str]:
-    given = {"photos": photos, "keypoint_ranges": keypoint_ranges, "features": dict(features or {})}
-    body = {"kind": "import", "paths": list(paths), "dry_run": dry_run}
-    body |= {name: value for name, value in given.items() if value}
-    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
-
-
-def library() -> Call[tuple[job_answers.LibraryRoot, ...]]:
-    return Call("GET", "/v1/library", parsing.listed("roots", job_answers.LibraryRoot))
-
-
-def forget_folder(path: str) -> Call[None]:
-    return Call("DELETE", "/v1/library", parsing.nothing, params={"path": path})
-
-
-def watch_folder(path: str) -> Call[str]:
-    return Call("POST", "/v1/library/watch", parsing.text("id"), json={"path": path})
-
-
-def unwatch_folder(path: str) -> Call[None]:
-    return Call("POST", "/v1/library/unwatch", parsing.nothing, json={"path": path})
-
-
-def jobs() -> Call[tuple[job_answers.Job, ...]]:
-    return Call("GET", "/v1/jobs", parsing.listed("jobs", job_answers.Job))
-
-
-def job(id: str) -> Call[job_answers.Job]:
-    return Call("GET", f"/v1/jobs/{_segment(id)}", parsing.one(job_answers.Job))
-
-
-def stop_job(id: str) -> Call[job_answers.Job]:
-    return Call("POST", f"/v1/jobs/{_segment(id)}/stop", parsing.one(job_answers.Job))
-
-
-def job_failures(id: str, offset: int, limit: int) -> Call[job_answers.JobFailures]:
-    path, params = f"/v1/jobs/{_segment(id)}/failures", {"offset": offset, "limit": limit}
-    return Call("GET", path, parsing.one(job_answers.JobFailures), params=params)
-
-
 def _image_path(id: str) -> str:
-    return f"/v1/images/{_segment(id)}"
+    return f"/v1/images/{segment(id)}"
 
 
-def _segment(id: str) -> str:
+def segment(id: str) -> str:
     """An id as one percent-encoded segment of a path. Raises InvalidField."""
     if not id:
         raise InvalidField("an id has no characters", "give an id of 1 to 256 characters")
@@ -279,7 +220,8 @@ def _once() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid.uuid4())}
 
 
-def _present(**values: Any) -> dict[str, Any]:
+def present(**values: Any) -> dict[str, Any]:
+    """Those that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -13,11 +13,11 @@ from typing import Any, BinaryIO, Generic, TypeVar, cast
 
 import httpx
 
-from lookalike_client import failures, retries
+from lookalike_client import failures
 from lookalike_client.calls import Call
 from lookalike_client.errors import InvalidField
+from lookalike_client.failures import Outcome, Retries
 from lookalike_client.loopback import is_loopback
-from lookalike_client.retries import Outcome, Retries
 
 Answer = TypeVar("Answer")
 ImageSource = bytes | os.PathLike[str] | BinaryIO
@@ -105,7 +105,7 @@ class Attempts(Generic[Answer]):
 
     def pause_s(self, outcome: Outcome) -> float | None:
         """Seconds to wait before the next attempt, or None to take the outcome as it is."""
-        if not retries.may_pass(self._call, outcome):
+        if not failures.may_pass(self._call, outcome):
             return None
         retry_after = outcome.headers.get("retry-after") if isinstance(outcome, httpx.Response) else None
         pause_s = self._session.retries.pause_s(self._failed, retry_after, self._ends_at - monotonic())

@@ -33,6 +33,7 @@ METHOD_VERSION = "1"
 VIEWS = (
     "as_given", "mirrored", "rotated_90", "rotated_180", "rotated_270", "flipped", "transposed", "transversed",
 )  # fmt: skip
+INVERSES = 0, 1, 4, 3, 2, 5, 6, 7  # of each view, the one that turns it back
 VIEW_COUNT = {"none": 1, "mirrored": 2, "all": 8}  # of `VIEWS`, by the parameter ``orientations``
 DEFAULT_ORIENTATIONS = "mirrored"
 

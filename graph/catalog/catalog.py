@@ -52,6 +52,15 @@ def build_catalog(
     annotators, metrics = annotators or {}, metrics or CatalogMetrics()
     reached = Shards(shards, timeout_s=timeouts.shard_s, write_timeout_s=timeouts.write_s)
     stored = [port for port in annotators.values() if port.is_stored]
+    searches = Searches(
+        extractors=extractors,
+        shards=reached,
+        decoding=decoding,
+        timeouts=timeouts,
+        metrics=metrics,
+        max_results=max_results,
+        default_weights=default_weights or {},
+    )
     return Catalog(
         pictures=Pictures(
             computing=Computing(extractors=extractors, annotators=stored, timeouts=timeouts, metrics=metrics),
@@ -59,16 +68,8 @@ def build_catalog(
             shards=reached,
             keeps_originals=keeps_originals,
         ),
-        searches=Searches(
-            extractors=extractors,
-            shards=reached,
-            decoding=decoding,
-            timeouts=timeouts,
-            metrics=metrics,
-            max_results=max_results,
-            default_weights=default_weights or {},
-        ),
-        duplicates=Duplicates(extractors, shards, shard_timeout_s=timeouts.shard_s),
+        searches=searches,
+        duplicates=Duplicates(extractors, shards, searches, shard_timeout_s=timeouts.shard_s),
         service=Service(
             extractors=extractors, annotators=annotators, shards=reached, decoding=decoding, timeouts=timeouts
         ),

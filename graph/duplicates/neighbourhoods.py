@@ -36,13 +36,22 @@ class Neighbourhoods:
     """Asks all shards of one walk over the pictures."""
 
     def __init__(
-        self, shards: Sequence[ShardPort], *, feature: str, views: int, max_distance: int, timeout_s: float
+        self,
+        shards: Sequence[ShardPort],
+        *,
+        feature: str,
+        views: int,
+        max_distance: int,
+        timeout_s: float,
+        inverses: tuple[int, ...] = (),
     ) -> None:
+        """inverses: as of `NearQuestions`."""
         self._shards = shards
         self._feature = feature
         self._views = views
         self._max_distance = max_distance
         self._timeout_s = timeout_s
+        self._inverses = inverses
         self._at_once = FIRST_AT_ONCE  # pictures that are asked about with the next call
 
     async def walk(self, shard: int, after: int, limit: int) -> list[NearPicture]:
@@ -61,15 +70,15 @@ class Neighbourhoods:
         return found
 
     async def _ask(self, pictures: Sequence[NearPicture], larger: int, nearest: int) -> dict[str, Neighbourhood]:
-        queries = tuple(NearQuery(one.id, one.rank, one.views, larger, nearest) for one in pictures)
-        questions = NearQuestions(self._feature, self._views, self._max_distance, queries)
+        queries = tuple(NearQuery(one.id, one.rank, one.views, larger, nearest, one.sha256) for one in pictures)
+        questions = NearQuestions(self._feature, self._views, self._max_distance, queries, self._inverses)
         started = time.monotonic()
         answers = await asyncio.gather(
             *(shard.ask(Near(questions), timeout_s=self._timeout_s) for shard in self._shards)
         )
         self._adapt(time.monotonic() - started, len(pictures))
         return {
-            picture.id: _together([of_shard[place] for of_shard in answers], larger, nearest)
+            picture.id: _together(picture, [of_shard[place] for of_shard in answers], larger, nearest)
             for place, picture in enumerate(pictures)
         }
 
@@ -78,9 +87,12 @@ class Neighbourhoods:
         self._at_once = max(1, min(MOST_AT_ONCE, fits, 8 * self._at_once))
 
 
-def _together(answers: Sequence[NearAnswer], larger: int, nearest: int) -> Neighbourhood:
+def _together(picture: NearPicture, answers: Sequence[NearAnswer], larger: int, nearest: int) -> Neighbourhood:
     before = sorted((one for answer in answers for one in answer.larger), key=lambda one: one.rank)
-    near = sorted((one for answer in answers for one in answer.nearest), key=lambda one: (one.distance, one.rank))
+    near = sorted(
+        (one for answer in answers for one in answer.nearest),
+        key=lambda one: (one.sha256 != picture.sha256, one.distance, one.rank),
+    )
     return Neighbourhood(
         sum(answer.count for answer in answers),
         tuple(before[:larger]),

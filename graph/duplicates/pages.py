@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from deployments.extractors.phash import DEFAULT_ORIENTATIONS, VIEW_COUNT
+from graph.duplicates.linking import PairJudge
 from graph.duplicates.neighbourhoods import Neighbourhoods
 from graph.duplicates.owners import NEAREST, Owners
+from graph.duplicates.related_pages import RelatedWalk
 from graph.ports.contract import ShardPort
+from lookalike_client import answers
+from lookalike_client.matches import Relation
 from storage.duplicates.messages import NearPicture
 from storage.errors import InvalidField, UnknownFeature
 
@@ -94,15 +98,33 @@ class Candidates:
 class Duplicates:
     """Groups of the same picture, page by page."""
 
-    def __init__(self, features: Container[str], shards: Sequence[ShardPort], *, shard_timeout_s: float) -> None:
+    def __init__(
+        self, features: Collection[str], shards: Sequence[ShardPort], judge: PairJudge, *, shard_timeout_s: float
+    ) -> None:
         """features: that the service computes."""
         self._features = features
         self._shards = shards
+        self._judge = judge
         self._shard_timeout_s = shard_timeout_s
 
+    async def related(
+        self, cursor: str | None, limit: int, *, relations: Collection[Relation]
+    ) -> answers.DuplicatePage:
+        """Up to ``limit`` groups of pictures that have one of these relations to the one that is kept. Raises as
+        `RelatedWalk.page`.
+        """
+        walk = RelatedWalk(
+            self._shards,
+            self._judge,
+            relations=relations,
+            features=self._features,
+            timeout_s=PATIENCE * self._shard_timeout_s,
+        )
+        return await walk.page(cursor, limit)
+
     async def page(self, cursor: str | None, limit: int, *, max_distance: int) -> DuplicatePage:
-        """Up to ``limit`` groups of the same picture. Raises UnknownFeature where there are no hashes, and as
-        `DuplicateWalk.page`.
+        """Up to ``limit`` groups of pictures whose hashes differ by no more bits. Raises UnknownFeature where there are
+        no hashes, and as `DuplicateWalk.page`.
         """
         if FEATURE not in self._features:
             hint = f"add {FEATURE} to args.extractors in the configuration"

@@ -24,6 +24,7 @@ from graph.http.guards.observing import Observing, RequestMetrics
 from graph.http.page import page_routes, static_files
 from graph.http.replies.errors import ErrorAnswers, http_exception_response, path_of
 from graph.http.replies.openapi import DESCRIPTION, TITLE, describe
+from graph.http.routes.duplicates import duplicate_routes
 from graph.http.routes.figures import METRICS_PATH, figure_routes
 from graph.http.routes.images import image_routes
 from graph.http.routes.jobs import job_routes
@@ -78,6 +79,7 @@ def create_http_app(
     for router in (
         search_routes(catalog, settings),
         image_routes(catalog, settings),
+        duplicate_routes(catalog, settings),
         service_routes(catalog, settings),
         figure_routes(catalog, figures),
         job_routes(catalog, settings),

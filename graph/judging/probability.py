@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,12 @@ def calibration() -> Calibration:
     """What the package comes with."""
     read = json.loads(CALIBRATION.read_text("utf-8"))
     return Calibration(*(_odds(read[name]) for name in ("strong", "scene")))
+
+
+@cache
+def calibration_mark() -> str:
+    """Another one for every other calibration."""
+    return blake2b(CALIBRATION.read_bytes(), digest_size=6).hexdigest()
 
 
 def _odds(read: Mapping[str, object]) -> Odds:

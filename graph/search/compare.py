@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,9 +19,9 @@ from graph.requests.shards import Shards, image_not_found, outcome_of
 from graph.search.query_rows import QueryRows, status_of
 from graph.search.ranking import DEPTH, Candidate, result_of
 from graph.search.search_run import SearchRun
+from storage.encoding.summaries import Summaries
 from storage.errors import LookalikeError, UnreadableImage
-from storage.operations.features import Features
-from storage.operations.pictures import Records, Thumbnail
+from storage.operations.features import WholePictures
 from storage.shard.one_picture import hit_of
 from storage.types.features import FeatureRows
 from storage.types.searches import FeatureQuery, Hit, ImageSummary, ShardAnswer
@@ -41,21 +42,29 @@ class Compared:
 
 async def compared(run: SearchRun, other: Compared, decoding: Decoding) -> SearchResult:
     """What the search would say of the other picture if that were the only one that is stored."""
+    [result] = await compared_each(run, [other], decoding)
+    if not result.is_strong and all(report.status != "ok" for report in run.reports.values()):
+        raise run.nothing_answered(list(run.extractors))
+    return result
+
+
+async def compared_each(run: SearchRun, others: Sequence[Compared], decoding: Decoding) -> list[SearchResult]:
+    """What the search would say of each if that were the only one that is stored."""
     run.deadline = time.perf_counter() + run.timeouts.search_s
     asked = list(run.extractors)
     with ExitStack() as callers:
         for name in asked:
             callers.enter_context(run.extractors[name].caller())
         queries = await run.feature_queries(asked)
-    run.reports |= other.failed
-    answer = await _answer_of(other, queries, run.extractors, decoding)
-    run.rank(queries, [answer], DEPTH, sampled=await _samples(run, queries))
-    run.order = run.order or [Candidate(other.id, 0.0, ())]
-    await decoding.off_loop(lambda: run.judge({other.id: other.thumbnail}))
-    result = result_of(run.order[0], other.summary, explain=run.request.explain)
-    if not queries and not result.is_strong:
-        raise run.nothing_answered(asked)
-    return result
+    sampled = await _samples(run, queries)
+    found = []
+    for other in others:
+        one = replace(run, order=[], summaries=Summaries({}), reports=run.reports | other.failed)
+        one.rank(queries, [await _answer_of(other, queries, run.extractors, decoding)], DEPTH, sampled=sampled)
+        one.order = one.order or [Candidate(other.id, 0.0, ())]
+        await decoding.off_loop(partial(one.judge, {other.id: other.thumbnail}))
+        found.append(result_of(one.order[0], other.summary, explain=run.request.explain))
+    return found
 
 
 async def _samples(run: SearchRun, queries: Sequence[FeatureQuery]) -> Sequence[ShardAnswer]:
@@ -79,12 +88,21 @@ async def other_picture(request: CompareRequest, run: QueryRows, decoding: Decod
 
 async def _stored_picture(image_id: str, names: Sequence[str], shards: Shards) -> Compared:
     """Raises `ImageNotFound`."""
-    [record] = await shards.ask_for(image_id, Records((image_id,)))
-    features = await shards.ask_for(image_id, Features(image_id, tuple(names)))
-    thumbnail = await shards.ask_for(image_id, Thumbnail(image_id))
-    if record is None or features is None or thumbnail is None:
+    [found] = await stored_pictures([image_id], names, shards)
+    if found is None:
         raise image_not_found(image_id)
-    return Compared(image_id, ImageSummary.of(record), features, thumbnail)
+    return found
+
+
+async def stored_pictures(ids: Sequence[str], names: Sequence[str], shards: Shards) -> list[Compared | None]:
+    """With these features of theirs. None of a picture that is not there."""
+    asked = shards.with_their_ids(ids)
+    found = await asyncio.gather(
+        *(shards.ask_for(own[0], WholePictures(tuple(own), tuple(names))) for own in asked.values())
+    )
+    there = [one for of_shard in found for one in of_shard if one is not None]
+    by_id = {one[0].id: Compared(one[0].id, ImageSummary.of(one[0]), one[1], one[2]) for one in there}
+    return [by_id.get(image_id) for image_id in ids]
 
 
 async def _sent_picture(

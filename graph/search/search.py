@@ -7,6 +7,7 @@ from functools import partial
 
 from deployments.extractor import ImageInput
 from deployments.pictures.prepared import PreparedPicture
+from graph.judging.probability import calibration_mark
 from graph.ports.batching import all_of
 from graph.ports.contract import ExtractorPort
 from graph.requests.decoding import Decoding, Prepare
@@ -19,7 +20,7 @@ from graph.requests.messages import (
 )
 from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
-from graph.search.compare import compared, other_picture, prepare_named
+from graph.search.compare import compared, compared_each, other_picture, prepare_named, stored_pictures
 from graph.search.paging import one_page
 from graph.search.query_pictures import GRAY
 from graph.search.search_run import SearchRun
@@ -98,6 +99,40 @@ class Searches:
         )
         run = self._search_run(query, prepare_named("a", self._decoding))
         return await compared(run, await other_picture(request, run, self._decoding), self._decoding)
+
+    async def compare_stored(self, a_id: str, b_ids: Sequence[str]) -> list[SearchResult | None]:
+        """What the stored picture ``a`` is to each of the others, as `compare` says it, by what a judgement goes by.
+        None of one that is not there. Raises ImageNotFound for ``a``.
+        """
+        names = self._judged_by()
+        request = SearchRequest(ids=(a_id,), features=names)
+        run = self._search_run(request, self._decoding.prepare)
+        run.extractors = {name: self._extractors[name] for name in names}
+        found = await stored_pictures(b_ids, names, self._shards)
+        there = [one for one in found if one is not None]
+        results = {one.id: one for one in await compared_each(run, there, self._decoding)} if there else {}
+        return [results.get(image_id) for image_id in b_ids]
+
+    async def strong_matches(self, image_id: str, k: int) -> list[SearchResult]:
+        """Stored pictures that a search with this one finds to be one photograph with it. Raises as `search`."""
+        request = SearchRequest(ids=(image_id,), features=self._judged_by() or None, k=k, relevance="strong")
+        return [one for one in (await self.search(request)).results if one.id != image_id]
+
+    def judgement_marks(self) -> tuple[str, tuple[str, ...]]:
+        """What a judgement of two pictures depends on beside them: a mark of how it is made, and the features that it
+        goes by.
+        """
+        names = self._judged_by()
+        specs = [self._extractors[name].served.spec for name in names]
+        made_by = [calibration_mark(), *(spec.fingerprint for spec in specs if spec is not None)]
+        return "/".join(made_by), names
+
+    def _judged_by(self) -> tuple[str, ...]:
+        return tuple(
+            name
+            for name, port in self._extractors.items()
+            if port.served.spec is not None and port.served.spec.metric in ("hamming", "inliers")
+        )
 
     def _search_run(self, request: SearchRequest, prepare: Prepare) -> SearchRun:
         for image_id in request.ids:

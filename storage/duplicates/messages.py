@@ -44,7 +44,8 @@ class NearQuery:
     """Which pictures are near to this one, itself left out?
 
     views: (V, D) as of a `NearPicture`. larger, nearest: how many are wanted at most of those that come before it in
-    `rank_of`'s order, and of those that are nearest.
+    `rank_of`'s order, and of those that are nearest. sha256: of its bytes; those that have them count as nearest of all
+    then, however many hashes are equal.
     """
 
     id: str
@@ -52,6 +53,7 @@ class NearQuery:
     views: BinaryVectors = field(repr=False)
     larger: int
     nearest: int
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,12 +70,15 @@ class NearAnswer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NearQuestions:
-    """What a shard is asked at once. views: how many of each picture's views count. max_distance: in bits."""
+    """What a shard is asked at once. views: how many of each picture's views count. max_distance: in bits. inverses: by
+    view, which view of the other picture leads back; empty where each leads back itself.
+    """
 
     feature: str
     views: int
     max_distance: int
     queries: tuple[NearQuery, ...]
+    inverses: tuple[int, ...] = ()
 
 
 NOTHING_NEAR = NearAnswer(0, 0, (), ())

@@ -1,8 +1,8 @@
 """Which stored pictures are near to a picture: one pass over the index for many queries, then a few rows of the store.
 
 Two pictures are as far apart as the rows of the two, or as another view of either is from the row of the other, the
-farther of both ways round: so it does not matter which of the two is asked about. A view has to be its own inverse, as
-the mirrored one is.
+farther of both ways round: so it does not matter which of the two is asked about. The way back is by the inverse view,
+which of the mirrored one is itself.
 """
 
 from __future__ import annotations
@@ -44,6 +44,14 @@ def walk_pictures(
     return NearStore(transaction, _binary_key(moment, feature), views, NearMemory()).after(after, limit, allowed)
 
 
+def pictures_at(
+    transaction: ReadTransaction, moment: Moment, feature: str, views: int, handles: Sequence[int]
+) -> list[NearPicture]:
+    """These pictures, which have the feature, with so many views each. Raises as `near_pictures`."""
+    store = NearStore(transaction, _binary_key(moment, feature), views, NearMemory())
+    return [store.picture(handle, 0) for handle in handles]
+
+
 def near_pictures(
     transaction: ReadTransaction,
     moment: Moment,
@@ -64,7 +72,7 @@ def near_pictures(
         asked = questions.queries[first : first + at_once]
         store = NearStore(transaction, key, questions.views, memory)
         matches = rows_within(index, np.concatenate([query.views for query in asked]), questions.max_distance)
-        yield from _answers(store, asked, matches, questions.max_distance, allowed)
+        yield from _answers(store, asked, matches, questions, allowed)
 
 
 def _binary_key(moment: Moment, feature: str) -> str:
@@ -75,7 +83,7 @@ def _binary_key(moment: Moment, feature: str) -> str:
 
 
 def _answers(
-    store: NearStore, queries: Sequence[NearQuery], matches: Matches, max_distance: int, allowed: Allowed | None
+    store: NearStore, queries: Sequence[NearQuery], matches: Matches, questions: NearQuestions, allowed: Allowed | None
 ) -> Iterator[NearAnswer]:
     row = 0
     for query in queries:
@@ -83,8 +91,8 @@ def _answers(
         if matches.count(row, end) == 0 or _is_alone(store, query, matches, row, end):
             yield NOTHING_NEAR
         else:
-            handles, bits = _distances(store, query, matches, row)
-            there = (bits <= max_distance) & (handles != store.handle_of(query.id))
+            handles, bits = _distances(store, query, matches, row, questions.inverses)
+            there = (bits <= questions.max_distance) & (handles != store.handle_of(query.id))
             if allowed is not None:
                 there &= are_allowed(allowed, handles)
             yield _answer(store, query, handles[there], bits[there])
@@ -96,7 +104,9 @@ def _is_alone(store: NearStore, query: NearQuery, matches: Matches, row: int, en
     return matches.count(row, end) == 1 and int(matches.of(row, end)[1][0]) == store.handle_of(query.id)
 
 
-def _distances(store: NearStore, query: NearQuery, matches: Matches, row: int) -> tuple[Handles, Bits]:
+def _distances(
+    store: NearStore, query: NearQuery, matches: Matches, row: int, inverses: Sequence[int]
+) -> tuple[Handles, Bits]:
     """Handles and distances of the pictures near to the query whose views begin at ``row``; `FAR` for some that are not
     near the other way round.
     """
@@ -111,7 +121,9 @@ def _distances(store: NearStore, query: NearQuery, matches: Matches, row: int) -
     for view in range(1, len(query.views)):
         [nearer] = np.nonzero(found[view] < found[0])
         if len(nearer):
-            both = np.maximum(found[view, nearer], _back(store, there[nearer], view, query))
+            both = np.maximum(
+                found[view, nearer], _back(store, there[nearer], inverses[view] if inverses else view, query)
+            )
             found[0, nearer] = np.minimum(found[0, nearer], both)
     return there, found[0]
 
@@ -128,6 +140,10 @@ def _answer(store: NearStore, query: NearQuery, handles: Handles, bits: Bits) ->
         return NOTHING_NEAR
     larger, larger_count = store.first_larger(handles, query.rank, query.larger)
     nearest = _smallest(bits, query.nearest)
+    if query.sha256 and len(nearest) < len(bits):
+        same = store.with_bytes(handles[bits == 0], query)
+        places = [place for place in np.nonzero(bits == 0)[0].tolist() if int(handles[place]) in same]
+        nearest = list(dict.fromkeys([*places, *nearest]))[: query.nearest]
     return NearAnswer(
         len(handles),
         larger_count,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.duplicates.fact_cache import Remembered
-from storage.duplicates.messages import NearPicture, Rank
+from storage.duplicates.messages import NearPicture, NearQuery, Rank
 from storage.encoding.feature_rows import decode_rows
 from storage.encoding.keys import number_key, number_of, text_key
 from storage.encoding.records import decode_fields
@@ -23,20 +24,22 @@ from storage.types.features import BinaryVectors, Handles
 
 @dataclass(frozen=True, slots=True)
 class NearMemory:
-    """What a shard remembers of crowds of pictures. sizes: (N, 2) pixels and bytes; ids: (N,); views: (N, V, 1 + D)."""
+    """What a shard remembers of crowds of pictures. sizes: (N, 2) pixels and bytes; ids: (N,); views: (N, V, 1 + D), by
+    V.
+    """
 
     sizes: Remembered = field(default_factory=Remembered)
     ids: Remembered = field(default_factory=Remembered)
-    views: Remembered = field(default_factory=Remembered)
+    views: dict[int, Remembered] = field(default_factory=lambda: defaultdict(Remembered))
 
     def forget_expired(self) -> None:
         """See `Remembered.forget_expired`."""
-        for facts in (self.sizes, self.ids, self.views):
+        for facts in (self.sizes, self.ids, *list(self.views.values())):
             facts.forget_expired()
 
 
 class NearStore:
-    """views: how many of each picture's are used, always the same with one memory."""
+    """views: how many of each picture's are used."""
 
     def __init__(self, transaction: ReadTransaction, key: str, views: int, memory: NearMemory) -> None:
         self._transaction = transaction
@@ -68,7 +71,15 @@ class NearStore:
 
     def views(self, handles: Handles) -> NDArray[np.uint8]:
         """(N, V, 1 + D): whether the picture has such a view, and the view."""
-        return self._memory.views.of(handles, self._read_views)
+        return self._memory.views[self._views].of(handles, self._read_views)
+
+    def with_bytes(self, handles: Handles, query: NearQuery) -> set[int]:
+        """Those of the pictures that have the very bytes of the query's; read are only those of its size."""
+        if not len(handles):
+            return set()
+        sizes = self._memory.sizes.of(handles, self._read_sizes)
+        alike = handles[(sizes[:, 0] == -query.rank[0]) & (sizes[:, 1] == -query.rank[1])]
+        return {handle for handle in alike.tolist() if self.picture(handle, 0).sha256 == query.sha256}
 
     def first_larger(self, handles: Handles, rank: Rank, limit: int) -> tuple[list[int], int]:
         """Places of the first ``limit`` pictures that come before the rank, in order, and how many there are in all."""

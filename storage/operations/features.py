@@ -10,7 +10,9 @@ from storage.shard.open_shard import OpenShard
 from storage.shard.operation import Operation
 from storage.tables import reads
 from storage.tables.model_versions import spec_of_model
+from storage.tables.schema import THUMBNAILS
 from storage.types.features import FeatureRows, FloatVectors, Vectors
+from storage.types.pictures import ImageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,30 @@ class Features(Operation[Mapping[str, FeatureRows] | None]):
     def run(self, shard: OpenShard) -> Mapping[str, FeatureRows] | None:
         with shard.read() as (transaction, moment):
             return reads.features_of(transaction, self.id, self.names, moment.versions)
+
+
+@dataclass(frozen=True, slots=True)
+class WholePictures(Operation[list[tuple[ImageRecord, Mapping[str, FeatureRows], bytes] | None]]):
+    """The row of each picture, as `Features` those of the features that it has, and its thumbnail, empty where it was
+    stored without its file; None where there is no such picture.
+    """
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def run(self, shard: OpenShard) -> list[tuple[ImageRecord, Mapping[str, FeatureRows], bytes] | None]:
+        with shard.read() as (transaction, moment):
+            records = reads.records_of(transaction, self.ids, moment.versions)
+            return [
+                None
+                if record is None
+                else (
+                    record,
+                    reads.features_of(transaction, record.id, self.names, moment.versions) or {},
+                    reads.bytes_of(transaction, THUMBNAILS, record.id) or b"",
+                )
+                for record in records
+            ]
 
 
 @dataclass(frozen=True, slots=True)

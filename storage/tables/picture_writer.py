@@ -14,6 +14,7 @@ from storage.tables.schema import (
     FILE_NAMES,
     HANDLES,
     IMAGES,
+    LINKS,
     NEXT_HANDLE,
     ORIGINALS,
     PENDING,
@@ -110,7 +111,7 @@ class PictureWriter:
         self._transaction.delete(IMAGES, text_key(stored.record.id))
         if (name := file_name_key(stored.record, stored.handle)) is not None:
             self._transaction.delete(FILE_NAMES, name)
-        for table in (HANDLES, THUMBNAILS, ORIGINALS, PENDING, *map(feature_table, self._stored_features)):
+        for table in (HANDLES, THUMBNAILS, ORIGINALS, PENDING, LINKS, *map(feature_table, self._stored_features)):
             self._transaction.delete(table, key)
         self.changes.remove(stored.handle)
 

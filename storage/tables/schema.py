@@ -14,7 +14,8 @@
 - ``removed``: key of the id -> the file of a picture that was removed by hand, which stays out
 - ``log``: sequence -> which handles came and went, for bringing a snapshot of an index up to date
 - ``operations``: digest of the operation id -> its outcome; ``operation_order`` holds the digests by age
-- ``jobs``, ``job_failures``, ``roots``: in the first shard
+- ``links``: handle -> the pictures that it may be a duplicate of, with what they were judged to be
+- ``jobs``, ``job_failures``, ``roots``, ``decisions``: in the first shard
 """
 
 from __future__ import annotations
@@ -48,9 +49,11 @@ OPERATION_ORDER = "operation_order"
 JOBS = "jobs"
 JOB_FAILURES = "job_failures"
 ROOTS = "roots"
+LINKS = "links"
+DECISIONS = "decisions"
 TABLES = (
     META, IMAGES, HANDLES, THUMBNAILS, ORIGINALS, PENDING, FILE_NAMES, SOURCES, CONTENTS, REMOVED, LOG, OPERATIONS,
-    OPERATION_ORDER, JOBS, JOB_FAILURES, ROOTS,
+    OPERATION_ORDER, JOBS, JOB_FAILURES, ROOTS, LINKS, DECISIONS,
 )  # fmt: skip
 
 SEQUENCE = b"sequence"

@@ -266,7 +266,9 @@ class ClientSuite:
         assert (duplicate.id, duplicate.path, duplicate.distance, duplicate.byte_size) == ("b", "/b", 3, 7)
         asked = [dict(request.url.params) for request in service.requests]
         assert asked == [{"threshold": "10", "limit": "7"}, {"threshold": "10", "limit": "7", "cursor": "64.1.0.5"}]
-        page = await self.ask(Service(reply(empty)), "duplicate_page")
+        related = Service(reply(empty))
+        page = await self.ask(related, "duplicate_page", relation=["edited", "crop"])
+        assert dict(related.request.url.params) == {"relation": "edited,crop", "limit": "100"}
         assert (page.groups, page.next_cursor, page.looked_at, page.undecided) == ((), "64.1.0.5", 5, 1)
 
     async def test_gives_the_bytes_of_thumbnails_and_originals(self) -> None:

@@ -67,7 +67,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "deployments/pictures deployments/replica storage/cluster storage/encoding storage/operations "
             "storage/shard"
         ),
-        "graph/duplicates": "graph/ports deployments/extractors storage/duplicates storage/operations",
+        "graph/duplicates": "graph/ports deployments/extractors storage/duplicates storage/operations storage/shard",
         "graph/jobs/importing": (
             "graph/ambience_data graph/config graph/jobs/running graph/same_picture deployments/extractor "
             "deployments/extractors deployments/pictures storage/index storage/operations storage/shard "

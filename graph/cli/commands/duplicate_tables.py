@@ -40,15 +40,19 @@ class Found:
 
 
 def show_groups(found: Found) -> None:
-    rows = [
-        [group.keep.id, one.id, str(one.distance), f"{one.width}x{one.height}", output.byte_size(one.byte_size)]
-        for group in found.groups
-        for one in group.duplicates
-    ]
+    rows = [[group.keep.id, one.id, *_facts(one)] for group in found.groups for one in group.duplicates]
     if rows or not output.on_terminal():
-        output.show_table(["kept", "duplicate", "distance ", "size ", "bytes "], rows, long=("kept", "duplicate"))
+        columns = ["kept", "duplicate", "is", "sure ", "kept for", "distance ", "size ", "bytes "]
+        output.show_table(columns, rows, long=("kept", "duplicate"))
     counts = f"{output.counted(len(found.groups), 'group')}, {output.counted(len(found.duplicates), 'duplicate')}"
     output.say(f"{counts}, {output.bytes_text(found.byte_size)} would be freed")
+
+
+def _facts(one: DuplicatePicture) -> list[str]:
+    sure = "" if one.confidence is None else f"{one.confidence:.3f}"
+    distance = "" if one.distance is None else str(one.distance)
+    sizes = f"{one.width}x{one.height}", output.byte_size(one.byte_size)
+    return [one.relation or "", sure, next(iter(one.kept_because), ""), distance, *sizes]
 
 
 def show_moves(moves: Moves, folder: Path, *, dry_run: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -18,7 +18,7 @@ from graph.cli.terminal import output
 from graph.cli.terminal.asking import agreed
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
 from graph.cli.terminal.reporting import FAILED, warn
-from graph.same_picture import MOST_THRESHOLD_BITS, SAME_PICTURE_BITS
+from graph.same_picture import MOST_THRESHOLD_BITS
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -26,11 +26,24 @@ if TYPE_CHECKING:
 
     from graph.moving.move_back import Moves
     from lookalike_client import Client, DuplicateGroup
+    from lookalike_client.matches import Relation
 
-Threshold = Annotated[
-    int,
+Relations = Annotated[
+    str | None,
     typer.Option(
-        "--threshold", metavar="BITS", min=0, max=MOST_THRESHOLD_BITS, help="Of 576, that copies may differ by."
+        "--relation",
+        metavar="NAMES",
+        help="What a duplicate may be to the picture that is kept beside same: edited, crop, contains, overlap.",
+    ),
+]
+Threshold = Annotated[
+    int | None,
+    typer.Option(
+        "--threshold",
+        metavar="BITS",
+        min=0,
+        max=MOST_THRESHOLD_BITS,
+        help="Group by the hash alone: bits of 576 that copies may differ by. Nothing is judged.",
     ),
 ]
 Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the JSON to a file.")]
@@ -49,7 +62,8 @@ Undo = Annotated[Path | None, typer.Option("--undo", metavar="DIR", help="Put th
 
 def duplicates(
     context: typer.Context,
-    threshold: Threshold = SAME_PICTURE_BITS,
+    relation: Relations = None,
+    threshold: Threshold = None,
     as_json: Json = False,
     to_file: Output = None,
     move: MoveTo = None,
@@ -59,7 +73,7 @@ def duplicates(
     server: Server = DEFAULT_SERVER,
     api_key: ApiKey = None,
 ) -> None:
-    """Show groups of the same picture: the largest, which is kept, and its duplicates. Nothing is ever deleted."""
+    """Show groups of pictures of one photograph: the one worth keeping, and its duplicates. Nothing is ever deleted."""
     if undo is not None:
         if move is not None or dry_run or yes or as_json or to_file is not None:
             raise InvalidField("--undo goes with no other option", "give it alone")
@@ -71,7 +85,7 @@ def duplicates(
     with connect(context, server, api_key) as client:
         if move is not None and not dry_run:
             _resume(client, move)
-        found = _found(client, threshold)
+        found = _found(client, threshold, relation)
         if not as_json:
             duplicate_tables.show_groups(found)
         moves = None if move is None else _moves(client, found, move, dry_run=dry_run, yes=yes, show=not as_json)
@@ -97,13 +111,14 @@ def _moves(client: Client, found: Found, folder: Path, *, dry_run: bool, yes: bo
     return moves
 
 
-def _found(client: Client, threshold: int) -> Found:
+def _found(client: Client, threshold: int | None, relation: str | None) -> Found:
     """All groups, before anything is moved: a walk over a collection that shrinks would find others."""
     groups: list[DuplicateGroup] = []
     undecided, cursor = 0, None
+    names = None if relation is None else cast("list[Relation]", relation.split(","))  # checked by the service
     with _display(client) as display:
         while True:
-            page = client.duplicate_page(threshold, cursor=cursor)
+            page = client.duplicate_page(threshold, cursor=cursor, relation=names)
             groups += page.groups
             undecided += page.undecided
             display(page.looked_at)

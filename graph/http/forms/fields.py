@@ -41,7 +41,7 @@ def not_boolean(value: Any) -> Any:
     return value
 
 
-def _names(value: Any) -> Any:
+def names_of(value: Any) -> Any:
     """``"a,b"``, ``["a", "b"]`` and ``["a,b", "c"]`` are all lists of names."""
     given = [value] if isinstance(value, str) else value
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
@@ -63,7 +63,7 @@ WholeNumber = Annotated[int, BeforeValidator(not_boolean)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(not_boolean)]
 Numbers = Annotated[dict[str, Positive], BeforeValidator(json_if_text)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(json_if_text)]
-Names = Annotated[list[str], Field(min_length=1), BeforeValidator(_names)]
+Names = Annotated[list[str], Field(min_length=1), BeforeValidator(names_of)]
 Sentence = Annotated[str, Field(min_length=1)]
 Sentences = Annotated[list[Sentence], Field(max_length=16), BeforeValidator(_listed)]
 Ids = Annotated[

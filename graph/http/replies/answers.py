@@ -18,6 +18,8 @@ from lookalike_client import answers, job_answers
 from storage.types.jobs import JobRecord
 from storage.types.pictures import Exif, ImageRecord
 
+OF_DUPLICATES = frozenset({"distance", "relation", "confidence", "kept_because"})  # and not of the picture that is kept
+
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """UTF-8 JSON; dataclasses are objects. Evidence may hold numpy values. Lone surrogates, which UTF-8 cannot write,
@@ -75,15 +77,22 @@ def image_page(page: ImagePage) -> dict[str, Any]:
     return written(page, images=[image_row(record) for record in page.images])
 
 
-def duplicate_page(page: DuplicatePage) -> dict[str, Any]:
-    return written(page, groups=[_duplicate_group(group) for group in page.groups])
+def duplicate_page(page: DuplicatePage | answers.DuplicatePage) -> dict[str, Any]:
+    return written(page, answers.DuplicatePage, groups=[_duplicate_group(group) for group in page.groups])
 
 
-def _duplicate_group(group: DuplicateGroup) -> dict[str, Any]:
-    shown = [written(one, answers.DuplicatePicture, bytes=one.byte_size) for one in (group.keep, *group.duplicates)]
-    keep, *others = shown
-    del keep["distance"]
-    return written(group, keep=keep, duplicates=others)
+def _duplicate_group(group: DuplicateGroup | answers.DuplicateGroup) -> dict[str, Any]:
+    keep, *others = (_duplicate_picture(one) for one in (group.keep, *group.duplicates))
+    unjudged = {} if isinstance(group, answers.DuplicateGroup) else {"relation": None, "confidence": None}
+    keep = {name: value for name, value in keep.items() if name not in OF_DUPLICATES}
+    return written(group, answers.DuplicateGroup, keep=keep, duplicates=others, **unjudged)
+
+
+def _duplicate_picture(one: Any) -> dict[str, Any]:
+    if isinstance(one, answers.DuplicatePicture):
+        return written(one)
+    unjudged = {"format": None, "relation": None, "confidence": None, "kept_because": ()}
+    return written(one, answers.DuplicatePicture, bytes=one.byte_size, **unjudged)
 
 
 def search_answer(answer: SearchAnswer) -> dict[str, Any]:

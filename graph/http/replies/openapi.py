@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from graph.http.replies.answers import OF_DUPLICATES
 from graph.http.replies.errors import STATUS
 from lookalike_client import answers, job_answers, matches
 
@@ -118,8 +119,8 @@ AddedImage = _schema("AddedImage", answers.AddedImage)
 ImageRow = _schema("ImageRow", answers.ImageRow, byte_size=int)
 ImageRows = _schema("ImageRows", answers.ImagePage)
 
-KeptPicture = _schema("KeptPicture", answers.DuplicatePicture, distance=None)
-_schema("DuplicatePicture", answers.DuplicatePicture, distance=int)
+KeptPicture = _schema("KeptPicture", answers.DuplicatePicture, **dict.fromkeys(OF_DUPLICATES))
+_schema("DuplicatePicture", answers.DuplicatePicture)
 _schema("DuplicateGroup", answers.DuplicateGroup, keep=KeptPicture)
 DuplicateGroups = _schema("DuplicateGroups", answers.DuplicatePage)
 

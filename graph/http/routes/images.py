@@ -1,4 +1,4 @@
-"""``/v1/images``: add, replace, read, list, delete; a picture's bytes. ``/v1/duplicates``: groups of the same."""
+"""``/v1/images``: add, replace, read, list, delete; a picture's bytes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 from urllib.parse import quote
 
 from fastapi import APIRouter
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,19 +15,16 @@ from graph.http.forms.bodies import add_request, operation_id, read_image_form
 from graph.http.forms.fields import (
     AddFields,
     DeleteFields,
-    Fields,
     PageFields,
     ReplaceFields,
-    WholeNumber,
     check_at_most,
     query_fields,
 )
 from graph.http.forms.filters import list_request
 from graph.http.forms.image_paths import Id, image_id
-from graph.http.replies.answers import added, duplicate_page, image_page, image_row, json_response
+from graph.http.replies.answers import added, image_page, image_row, json_response
 from graph.http.replies.openapi import (
     AddedImage,
-    DuplicateGroups,
     ImageRow,
     ImageRows,
     binary,
@@ -37,7 +33,6 @@ from graph.http.replies.openapi import (
     query_parameters,
     request_body,
 )
-from graph.same_picture import MOST_THRESHOLD_BITS, SAME_PICTURE_BITS
 
 MEDIA_TYPES = {
     "jpeg": "image/jpeg",
@@ -55,20 +50,11 @@ SHOWN_INLINE = frozenset(
 )  # pictures only: nothing here can carry a script
 
 
-class DuplicatesFields(Fields):
-    threshold: WholeNumber = Field(
-        default=SAME_PICTURE_BITS, ge=0, le=MOST_THRESHOLD_BITS, description="bits of 576 that copies may differ by"
-    )
-    limit: WholeNumber = Field(default=100, ge=1, description="groups on a page at most, up to limits.max_page_size")
-    cursor: str | None = Field(default=None, description="next_cursor of the page before")
-
-
 def image_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
     router = APIRouter(tags=["images"])
     _add_byte_routes(router, catalog)
     _add_write_routes(router, catalog, settings)
     _add_row_routes(router, catalog, settings)
-    _add_duplicates_route(router, catalog, settings)
     return router
 
 
@@ -135,20 +121,6 @@ def _add_row_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSe
     )
     async def get(request: Request, id: Id) -> Response:
         return json_response(image_row(await catalog().pictures.get(image_id(request))))
-
-
-def _add_duplicates_route(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:
-    @router.get(
-        "/v1/duplicates",
-        summary="Groups of the same picture, page by page",
-        responses=documented({200: ("a page", DuplicateGroups)}),
-        openapi_extra=query_parameters(DuplicatesFields),
-    )
-    async def duplicates(request: Request) -> Response:
-        fields = query_fields(request, DuplicatesFields)
-        check_at_most("limit", fields.limit, settings.limits.max_page_size)
-        page = await catalog().duplicates.page(fields.cursor, fields.limit, max_distance=fields.threshold)
-        return json_response(duplicate_page(page))
 
 
 def _add_byte_routes(router: APIRouter, catalog: CatalogProvider) -> None:

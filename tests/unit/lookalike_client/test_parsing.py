@@ -11,7 +11,7 @@ import pytest
 
 from graph.http.replies import answers as written
 from graph.requests import messages as requests
-from lookalike_client import calls
+from lookalike_client import calls, job_calls
 from lookalike_client.calls import Call
 from lookalike_client.matches import Changed, Evidence, Explanation, Overlap, Transform
 from storage.types.jobs import JobRecord
@@ -132,7 +132,7 @@ def test_a_training() -> None:
 
 def test_a_job() -> None:
     record = JobRecord("j", "index", "running", 1_700_000_000.0, 1_700_000_001.0, {"paths": ["/p"]}, total=3, failed=1)
-    job = read(calls.job("j"), written.job_row(record))
+    job = read(job_calls.job("j"), written.job_row(record))
     assert (job.id, job.total, job.failed, job.arguments) == ("j", 3, 1, {"paths": ["/p"]})
     assert job.submitted_at.timestamp() == record.submitted_at
 

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from lookalike_client.retries import Retries
+from lookalike_client.failures import Retries
 
 LONG_S = 3600.0
 PAST = "Wed, 21 Oct 2015 07:28:00 GMT"

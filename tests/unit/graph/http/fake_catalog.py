@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +32,8 @@ from graph.requests.messages import (
     ShardTraining,
     TrainingAnswer,
 )
-from lookalike_client.matches import Changed, Evidence, Explanation, Overlap, Transform
+from lookalike_client import answers
+from lookalike_client.matches import Changed, Evidence, Explanation, Overlap, Relation, Transform
 from storage.duplicates.messages import NearPicture
 from storage.errors import (
     ImageExists,
@@ -170,6 +171,7 @@ class FakeCatalog:
         self.library = FakeLibrary(self.jobs)
         self.listed: list[ListRequest] = []
         self.walked: list[tuple[str | None, int, int]] = []
+        self.related: list[tuple[str | None, int, set[str]]] = []
         self.annotated: list[tuple[str, bytes]] = []
         self.originals: dict[str, tuple[bytes, str]] = {}
         self.ready = Readiness(True, ())
@@ -180,7 +182,7 @@ class FakeCatalog:
     def parts(self) -> Catalog:
         """Itself in the place of every part."""
         itself: Any = self
-        duplicates: Any = SimpleNamespace(page=self.duplicate_page)
+        duplicates: Any = SimpleNamespace(page=self.duplicate_page, related=self.related_page)
         library: Any = self.library
         return Catalog(
             pictures=itself, searches=itself, duplicates=duplicates, service=itself, library=library, jobs=self.jobs
@@ -262,6 +264,16 @@ class FakeCatalog:
             for number, (name, path) in enumerate([("a/b.jpg", None), ("c.jpg", "/photos/c.jpg")])
         )
         return DuplicatePage((DuplicateGroup(keep, (other,), 7),), "64.2.0.9", 5, 1)
+
+    async def related_page(
+        self, cursor: str | None, limit: int, *, relations: Collection[Relation]
+    ) -> answers.DuplicatePage:
+        await self._enter()
+        self.related.append((cursor, limit, set(relations)))
+        keep = answers.DuplicatePicture("a.jpg", 640, 480, 1000, "ab", None, bytes=1000, format="png")
+        said: Any = {"relation": "same", "confidence": 0.98, "kept_because": ("pixels", "bytes")}
+        other = answers.DuplicatePicture("b.jpg", 64, 48, 100, "cd", "/b.jpg", 3, bytes=100, format="jpeg", **said)
+        return answers.DuplicatePage((answers.DuplicateGroup(keep, (other,), 0, "same", 0.98),), "same.2.1.0.9", 5)
 
     async def thumbnail(self, image_id: str) -> bytes:
         await self.get(image_id)

@@ -15,12 +15,12 @@ from tests.suites.client_suite import failure, reply
 
 
 def picture(path: Path | None, *, id: str = "", distance: int | None = None) -> DuplicatePicture:
-    """As the service describes the file as it is now."""
+    """As the service describes the file as it is now. distance: of a duplicate, which is surely the same."""
     data = b"" if path is None else path.read_bytes()
     name = id or (path.name if path else "upload")
-    return DuplicatePicture(
-        name, 64, 48, len(data), hashlib.sha256(data).hexdigest(), None if path is None else str(path), distance
-    )
+    said: dict[str, Any] = {} if distance is None else {"relation": "same", "confidence": 0.995}
+    sha256, where = hashlib.sha256(data).hexdigest(), None if path is None else str(path)
+    return DuplicatePicture(name, 64, 48, len(data), sha256, where, distance, **said)
 
 
 def group(keep: Path | None, *duplicates: Path | None, left_out: int = 0) -> DuplicateGroup:

@@ -48,9 +48,9 @@ def test_what_has_expired_of_a_crowd_is_forgotten_when_nobody_asks(actor: Any, m
     [a, *_] = actor.ask(Walk("phash", 2, -1, 9))
     actor.ask(Near(NearQuestions("phash", 2, 64, (NearQuery("a", a.rank, a.views, 5, 5),))))
     memory: NearMemory = inside(actor._shard).near_memory
-    tables = (memory.sizes, memory.ids, memory.views)
+    tables = (memory.sizes, memory.ids, memory.views[2])
     handles = np.arange(2)
-    memory.views.of(handles, lambda _: handles)
+    memory.views[2].of(handles, lambda _: handles)
     assert all(one._table is not None for one in tables)
     for one in tables:
         one._until = 0.0

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 import storage.operations
+from storage.duplicates.links import Link, Verdict
 from storage.duplicates.messages import NearQuery, NearQuestions
 from storage.operations.duplicates import ForgetExpired, Near, Walk
-from storage.operations.features import Features, RowsOfEach, SampleRows, WhiteningOf
+from storage.operations.features import Features, RowsOfEach, SampleRows, WhiteningOf, WholePictures
 from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, Whiten
 from storage.operations.jobs import AddJobFailures, FailuresOfJob, FindJob, Jobs, PutJob
+from storage.operations.links import AddLinks, Linked, LinkedById, NotLinked, NotSearched, PutVerdicts
 from storage.operations.models import AdoptModel, BeginModel, CountLeftBehind, DropReplaced, SwitchModel
 from storage.operations.pending import CountPending, PendingPictures, PendingWithoutFile
 from storage.operations.pictures import (
@@ -64,6 +66,13 @@ EXAMPLES: dict[type[Operation[Any]], Any] = {
         Near(NearQuestions("phash", 1, 64, (NEAR,))),
         Walk("phash", 2, -1, 9),
         ForgetExpired(),
+        NotLinked("phash", 2, -1, 9),
+        NotSearched(-1, 9),
+        AddLinks((("a", 1, (Link("b", 7), Link("c", None, True))),)),
+        PutVerdicts({"a": {"b": Verdict("mark", "other", "same", 0.9)}}),
+        Linked(-1, 9),
+        LinkedById(("a", "nobody")),
+        WholePictures(("a", "nobody"), ("phash",)),
         Features("a", ("phash", "global")),
         RowsOfEach(("a", "nobody"), ("color",)),
         SampleRows("global", "net-2", 2, seed=3),

@@ -12,6 +12,7 @@ from storage.errors import LostOwnership
 from storage.kv.store import LmdbStore, WriteTransaction
 from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, Whiten
 from storage.operations.jobs import AddJobFailures, PutJob
+from storage.operations.links import AddLinks, PutVerdicts
 from storage.operations.models import AdoptModel, BeginModel, DropReplaced, SwitchModel
 from storage.operations.pictures import Page
 from storage.operations.roots import ForgetRoot, NoteScans, WatchRoot
@@ -25,7 +26,7 @@ from tests.unit.storage.samples import inside, put
 
 WRITERS: set[type[Operation[Any]]] = {
     Train, TrainWhatIsDue, Whiten, SaveIndexes, PutJob, AddJobFailures, AdoptModel, BeginModel, SwitchModel,
-    DropReplaced, MoveRemovals, LiftRemovals, NoteScans, WatchRoot, ForgetRoot,
+    DropReplaced, MoveRemovals, LiftRemovals, NoteScans, WatchRoot, ForgetRoot, AddLinks, PutVerdicts,
 }  # fmt: skip
 
 

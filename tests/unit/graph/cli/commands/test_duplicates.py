@@ -30,13 +30,19 @@ def test_shows_every_group_and_what_would_be_freed(run: Run, files: list[Path]) 
     index = Index(group(*files))
     result = run(index, "duplicates")
     assert result.stdout.splitlines() == [
-        "kept\tduplicate\tdistance\tsize\tbytes",
-        "keep.jpg\ta.jpg\t3\t64x48\t650",
-        "keep.jpg\tb.jpg\t4\t64x48\t650",
+        "kept\tduplicate\tis\tsure\tkept for\tdistance\tsize\tbytes",
+        "keep.jpg\ta.jpg\tsame\t0.995\t\t3\t64x48\t650",
+        "keep.jpg\tb.jpg\tsame\t0.995\t\t4\t64x48\t650",
         "1 group, 2 duplicates, 1.3 kB would be freed",
     ]
     assert (result.exit_code, result.stderr) == (0, "")
-    assert index.asked == [{"threshold": "64", "limit": "100"}]
+    assert index.asked == [{"limit": "100"}]
+
+
+def test_asks_for_other_relations(run: Run, files: list[Path]) -> None:
+    index = Index(group(*files))
+    assert run(index, "duplicates", "--relation", "edited,crop").exit_code == 0
+    assert index.asked == [{"relation": "edited,crop", "limit": "100"}]
 
 
 @pytest.mark.usefixtures("terminal")

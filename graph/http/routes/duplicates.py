@@ -1,0 +1,60 @@
+"""``/v1/duplicates``: groups of pictures of one photograph, or of the same hash."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BeforeValidator, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from graph.catalog.catalog import CatalogProvider
+from graph.config.settings import AppSettings
+from graph.http.forms.fields import Fields, WholeNumber, check_at_most, names_of, query_fields
+from graph.http.replies.answers import duplicate_page, json_response
+from graph.http.replies.openapi import DuplicateGroups, documented, query_parameters
+from graph.same_picture import MOST_THRESHOLD_BITS
+from storage.errors import InvalidField
+
+Related = Literal["same", "edited", "crop", "contains", "overlap"]
+
+
+class DuplicatesFields(Fields):
+    relation: Annotated[list[Related], BeforeValidator(names_of)] | None = Field(
+        default=None,
+        description="what a duplicate may be to the picture that is kept, comma-separated; same always is among them",
+    )
+    threshold: WholeNumber | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_THRESHOLD_BITS,
+        description="group by the hash alone: bits of 576 that copies may differ by; nothing is judged",
+    )
+    limit: WholeNumber = Field(default=100, ge=1, description="groups on a page at most, up to limits.max_page_size")
+    cursor: str | None = Field(default=None, description="next_cursor of the page before")
+
+
+def duplicate_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
+    router = APIRouter(tags=["duplicates"])
+
+    @router.get(
+        "/v1/duplicates",
+        summary="Groups of pictures of one photograph, page by page",
+        responses=documented({200: ("a page", DuplicateGroups)}),
+        openapi_extra=query_parameters(DuplicatesFields),
+    )
+    async def duplicates(request: Request) -> Response:
+        fields = query_fields(request, DuplicatesFields)
+        check_at_most("limit", fields.limit, settings.limits.max_page_size)
+        groups = catalog().duplicates
+        if fields.threshold is None:
+            relations = {"same", *(fields.relation or ())}
+            return json_response(duplicate_page(await groups.related(fields.cursor, fields.limit, relations=relations)))
+        if fields.relation is not None:
+            raise InvalidField("threshold: it does not go with relation", "send one of the two")
+        return json_response(
+            duplicate_page(await groups.page(fields.cursor, fields.limit, max_distance=fields.threshold))
+        )
+
+    return router
