@@ -17,6 +17,7 @@ from lookalike_client import errors
 if TYPE_CHECKING:
     from lookalike_client.answers import (
         AddedImage,
+        Decision,
         DuplicateGroup,
         DuplicatePage,
         DuplicatePicture,
@@ -56,6 +57,7 @@ __all__ = [
     "AsyncClient",
     "Changed",
     "Client",
+    "Decision",
     "DistanceMatch",
     "DuplicateGroup",
     "DuplicatePage",

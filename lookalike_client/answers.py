@@ -156,6 +156,18 @@ class DuplicatePage:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided of two pictures that may be duplicates."""
+
+    id: str
+    a: str
+    b: str
+    decision: Literal["different", "keep_both", "keep"]
+    note: str | None
+    decided_at: Annotated[datetime, "ISO 8601, UTC"]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult(HasAnnotations):
     """A picture that was found. ``tags`` and ``caption`` give its annotations typed."""
 

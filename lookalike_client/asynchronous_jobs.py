@@ -1,4 +1,4 @@
-"""The client's part for batch jobs and the folders that they look through, for asyncio and trio.
+"""The client's part for batch jobs, the folders that they look through, and decisions, for asyncio and trio.
 
 Made from `lookalike_client.blocking_jobs` by ``python -m lookalike_client.generate``: change that file, not this one.
 """
@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from lookalike_client import job_answers, job_calls
-from lookalike_client.calls import Call
+from lookalike_client import answers, calls, job_answers, job_calls
+from lookalike_client.calls import Call, Choice
 from lookalike_client.job_calls import IdFrom, OnKnownFile
 
 Answer = TypeVar("Answer")
@@ -76,6 +76,20 @@ class AsyncJobClient(ABC):
     async def unwatch_folder(self, path: str) -> None:
         """Raises `errors.NotFound`."""
         await self._send(job_calls.unwatch_folder(path))
+
+    async def decide(self, a: str, b: str, decision: Choice, note: str | None = None) -> answers.Decision:
+        """Of two pictures that may be duplicates: they are ``different``; ``keep_both``; or ``keep`` a of the two. In
+        the place of what was decided of them before. Raises `errors.ImageNotFound`.
+        """
+        return await self._send(calls.decide(a, b, decision, note))
+
+    async def decisions(self) -> tuple[answers.Decision, ...]:
+        """All decisions about duplicates, the oldest first."""
+        return await self._send(calls.decisions())
+
+    async def take_back(self, id: str) -> None:
+        """Take a decision back, by its id. Raises `errors.NotFound`."""
+        await self._send(calls.take_back(id))
 
     async def jobs(self) -> tuple[job_answers.Job, ...]:
         return await self._send(job_calls.jobs())

@@ -1,4 +1,4 @@
-"""The client's part for batch jobs and the folders that they look through."""
+"""The client's part for batch jobs, the folders that they look through, and decisions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from lookalike_client import job_answers, job_calls
-from lookalike_client.calls import Call
+from lookalike_client import answers, calls, job_answers, job_calls
+from lookalike_client.calls import Call, Choice
 from lookalike_client.job_calls import IdFrom, OnKnownFile
 
 Answer = TypeVar("Answer")
@@ -73,6 +73,20 @@ class JobClient(ABC):
     def unwatch_folder(self, path: str) -> None:
         """Raises `errors.NotFound`."""
         self._send(job_calls.unwatch_folder(path))
+
+    def decide(self, a: str, b: str, decision: Choice, note: str | None = None) -> answers.Decision:
+        """Of two pictures that may be duplicates: they are ``different``; ``keep_both``; or ``keep`` a of the two. In
+        the place of what was decided of them before. Raises `errors.ImageNotFound`.
+        """
+        return self._send(calls.decide(a, b, decision, note))
+
+    def decisions(self) -> tuple[answers.Decision, ...]:
+        """All decisions about duplicates, the oldest first."""
+        return self._send(calls.decisions())
+
+    def take_back(self, id: str) -> None:
+        """Take a decision back, by its id. Raises `errors.NotFound`."""
+        self._send(calls.take_back(id))
 
     def jobs(self) -> tuple[job_answers.Job, ...]:
         return self._send(job_calls.jobs())

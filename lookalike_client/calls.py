@@ -20,6 +20,7 @@ OnConflict = Literal["error", "skip", "replace"]
 Order = Literal["asc", "desc"]
 FilterSource = str | Mapping[str, Any]  # as text, or as JSON
 Combine = Literal["mean", "all"]
+Choice = Literal["different", "keep_both", "keep"]
 
 VERIFY_TIMEOUT_S = 3600.0  # reads every row of every shard
 TRAIN_TIMEOUT_S = 3600.0
@@ -82,6 +83,19 @@ def duplicates(
 ) -> Call[answers.DuplicatePage]:
     params = present(threshold=threshold, relation=_listed(relation), limit=limit, cursor=cursor)
     return Call("GET", "/v1/duplicates", parsing.one(answers.DuplicatePage), params=params)
+
+
+def decide(a: str, b: str, decision: Choice, note: str | None) -> Call[answers.Decision]:
+    body = present(a=a, b=b, decision=decision, note=note)
+    return Call("POST", "/v1/duplicates/decisions", parsing.one(answers.Decision), json=body)
+
+
+def decisions() -> Call[tuple[answers.Decision, ...]]:
+    return Call("GET", "/v1/duplicates/decisions", parsing.listed("decisions", answers.Decision))
+
+
+def take_back(id: str) -> Call[None]:
+    return Call("DELETE", f"/v1/duplicates/decisions/{segment(id)}", parsing.nothing)
 
 
 def thumbnail(id: str) -> Call[bytes]:

@@ -106,7 +106,8 @@ app.command("show", epilog=example("lookalike show bridge"))(images.show)
 app.command(
     "duplicates",
     epilog=example(
-        "lookalike duplicates --threshold 32",
+        "lookalike duplicates --relation edited,crop",
+        "lookalike duplicates different 2019/a.jpg mail/a.jpg --note 'two shots'",
         "lookalike duplicates --move ~/duplicates --dry-run",
         "lookalike duplicates --undo ~/duplicates",
     ),

@@ -15,6 +15,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from graph.duplicates.choosing import worth_of
+from graph.duplicates.decisions import Decided
 from graph.duplicates.linking import PairJudge
 from graph.ports.contract import ShardPort
 from lookalike_client.answers import PROVEN, SearchResult
@@ -30,8 +31,8 @@ class OutOfTime(Exception):
 
 
 class Kinship:
-    """relations: that duplicates have to the picture that is kept. apart: pairs of ids that are none, by decision.
-    deadline: of the monotonic clock; at least one judgement is made whatever it says.
+    """relations: that duplicates have to the picture that is kept. decided: what is no duplicate whatever it is judged
+    to be. deadline: of the monotonic clock; at least one judgement is made whatever it says.
     """
 
     def __init__(
@@ -40,18 +41,20 @@ class Kinship:
         judge: PairJudge,
         *,
         relations: Collection[str],
+        decided: Decided,
         timeout_s: float,
         deadline: float,
     ) -> None:
         self._shards = shards
         self._judge = judge
         self._relations = relations
+        self._decided = decided
         self._timeout_s = timeout_s
         self._deadline = deadline
         self._made_by, self._goes_by = judge.judgement_marks()
         self._known: dict[str, LinkedPicture | None] = {}
         self._owners: dict[str, str] = {}
-        self._judged = 0
+        self._judgements = 0
 
     def know(self, pictures: Iterable[LinkedPicture]) -> None:
         for one in pictures:
@@ -77,7 +80,7 @@ class Kinship:
             if open_ones:
                 path += open_ones
             else:
-                self._owners[current] = await self._decided(self.of(current), before)
+                self._owners[current] = await self._judged_owner(self.of(current), before)
         return self._owners[image_id]
 
     async def duplicates_of(self, kept: str, most: int) -> tuple[list[LinkedPicture], int]:
@@ -107,9 +110,9 @@ class Kinship:
     def is_related(self, verdict: Verdict) -> bool:
         return verdict.relation in self._relations and verdict.confidence >= PROVEN
 
-    async def _decided(self, picture: LinkedPicture, before: Sequence[Link]) -> str:
-        owners = list(dict.fromkeys(self._owners[link.id] for link in before))[:MOST_JUDGED]
-        kept = [self.of(image_id) for image_id in owners]
+    async def _judged_owner(self, picture: LinkedPicture, before: Sequence[Link]) -> str:
+        owners = [self.of(image_id) for image_id in dict.fromkeys(self._owners[link.id] for link in before)]
+        kept = [one for one in owners if not self._decided.are_apart(one.record, picture.record)][:MOST_JUDGED]
         for one, verdict in zip(kept, await self._verdicts(picture, kept), strict=True):
             if self.is_related(verdict):
                 return one.record.id
@@ -147,10 +150,10 @@ class Kinship:
         }
         missing = [one.record.id for one in others if one.record.id not in known]
         if missing:
-            if self._judged and time.monotonic() > self._deadline:
+            if self._judgements and time.monotonic() > self._deadline:
                 raise OutOfTime
             results = await self._judge.compare_stored(picture.record.id, missing)
-            self._judged += len(missing)
+            self._judgements += len(missing)
             judged = {
                 image_id: _verdict(result, own, marks[image_id])
                 for image_id, result in zip(missing, results, strict=True)

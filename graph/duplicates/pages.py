@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from deployments.extractors.phash import DEFAULT_ORIENTATIONS, VIEW_COUNT
+from graph.duplicates.decisions import Decided, DecisionBook
 from graph.duplicates.linking import PairJudge
 from graph.duplicates.neighbourhoods import Neighbourhoods
 from graph.duplicates.owners import NEAREST, Owners
@@ -106,18 +107,20 @@ class Duplicates:
         self._shards = shards
         self._judge = judge
         self._shard_timeout_s = shard_timeout_s
+        self.decisions = DecisionBook(shards, timeout_s=shard_timeout_s)
 
     async def related(
         self, cursor: str | None, limit: int, *, relations: Collection[Relation]
     ) -> answers.DuplicatePage:
-        """Up to ``limit`` groups of pictures that have one of these relations to the one that is kept. Raises as
-        `RelatedWalk.page`.
+        """Up to ``limit`` groups of pictures that have one of these relations to the one that is kept, as it was
+        decided. Raises as `RelatedWalk.page`.
         """
         walk = RelatedWalk(
             self._shards,
             self._judge,
             relations=relations,
             features=self._features,
+            decided=Decided(await self.decisions.all()),
             timeout_s=PATIENCE * self._shard_timeout_s,
         )
         return await walk.page(cursor, limit)

@@ -12,10 +12,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from graph.duplicates.choosing import better_by, worth_of
+from graph.duplicates.decisions import Decided
 from graph.duplicates.kinship import Kinship, OutOfTime
 from graph.duplicates.linking import FEATURE, NearLinks, PairJudge, SearchedLinks
 from graph.ports.contract import ShardPort
-from lookalike_client.answers import DuplicateGroup, DuplicatePage, DuplicatePicture
+from lookalike_client.answers import BetterBy, DuplicateGroup, DuplicatePage, DuplicatePicture
 from lookalike_client.matches import Relation
 from storage.duplicates.links import LinkedPicture, Verdict
 from storage.errors import InvalidField
@@ -28,7 +29,10 @@ MOST_DUPLICATES = 1000  # of one group
 BY_HASH: frozenset[str] = frozenset({"same"})  # relations of pictures whose hashes are near for certain
 WIDEST: Sequence[Relation] = ("same", "edited", "crop", "contains", "overlap")  # each wider than those before it
 
+DECIDED: tuple[BetterBy, ...] = ("decision",)
+
 Links = NearLinks | SearchedLinks
+Judged = tuple[LinkedPicture, Verdict]  # with what it is to the picture that is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,10 @@ class RelatedWalk:
         *,
         relations: Collection[Relation],
         features: Collection[str],
+        decided: Decided,
         timeout_s: float,
     ) -> None:
+        self._decided = decided
         self._shards = shards
         self._start = Place(f"{'+'.join(sorted(relations))}.{len(shards)}")
         self._ways: list[Links] = []
@@ -83,7 +89,9 @@ class RelatedWalk:
             self._ways.append(SearchedLinks(shards, judge, timeout_s=timeout_s))
         self._timeout_s = timeout_s
         self._until = time.monotonic() + PAGE_S
-        self._kinship = Kinship(shards, judge, relations=relations, timeout_s=timeout_s, deadline=self._until)
+        self._kinship = Kinship(
+            shards, judge, relations=relations, decided=decided, timeout_s=timeout_s, deadline=self._until
+        )
         self._groups: list[DuplicateGroup] = []
         self._looked_at = 0
         self._step = 1
@@ -147,28 +155,50 @@ class RelatedWalk:
         found, left_out = await self._kinship.duplicates_of(image_id, MOST_DUPLICATES)
         if not found:
             return None
-        keep = self._kinship.of(image_id)
-        verdicts = [(one, await self._kinship.verdict(one, keep)) for one in found]
-        return group_of(keep, verdicts, left_out)
+        owner = self._kinship.of(image_id)
+        keep = self._kept_of([owner, *found])
+        judged = [(one, await self._kinship.verdict(one, keep)) for one in [owner, *found] if one is not keep]
+        related = [(one, verdict) for one, verdict in judged if self._kinship.is_related(verdict)]
+        duplicates = self._without_apart(keep, related)
+        return group_of(keep, duplicates, left_out, is_decided=keep is not owner) if duplicates else None
+
+    def _kept_of(self, group: Sequence[LinkedPicture]) -> LinkedPicture:
+        """Of a group with its owner first."""
+        chosen = self._decided.chosen([one.record for one in group])
+        return next((one for one in group if chosen is not None and one.record.id == chosen.id), group[0])
+
+    def _without_apart(self, keep: LinkedPicture, judged: Sequence[Judged]) -> list[Judged]:
+        """Without those that are not to be in a group with one that is more worth keeping."""
+        there = [keep]
+        left = []
+        for one, verdict in sorted(judged, key=lambda entry: worth_of(entry[0].record)):
+            if not any(self._decided.are_apart(one.record, other.record) for other in there):
+                there.append(one)
+                left.append((one, verdict))
+        return left
 
 
-def group_of(keep: LinkedPicture, duplicates: Sequence[tuple[LinkedPicture, Verdict]], left_out: int) -> DuplicateGroup:
-    """duplicates: each with what it is to the picture that is kept; at least one."""
+def group_of(
+    keep: LinkedPicture, duplicates: Sequence[Judged], left_out: int, *, is_decided: bool = False
+) -> DuplicateGroup:
+    """duplicates: each with what it is to the picture that is kept; at least one. is_decided: whether somebody chose
+    it.
+    """
     ordered = sorted(duplicates, key=lambda entry: (-entry[1].confidence, worth_of(entry[0].record)))
-    shown = tuple(_shown(one, keep, verdict) for one, verdict in ordered)
+    shown = tuple(_shown(one, keep, verdict, is_decided) for one, verdict in ordered)
     widest = max((one.relation for one in shown if one.relation), key=WIDEST.index)
     least = min(verdict.confidence for _, verdict in ordered)
     return DuplicateGroup(_picture(keep), shown, left_out, widest, least)
 
 
-def _shown(one: LinkedPicture, keep: LinkedPicture, verdict: Verdict) -> DuplicatePicture:
+def _shown(one: LinkedPicture, keep: LinkedPicture, verdict: Verdict, is_decided: bool) -> DuplicatePicture:
     distances = {link.id: link.distance for link in one.links.links}
     return replace(
         _picture(one),
         distance=distances.get(keep.record.id),
         relation=next((name for name in WIDEST if name == verdict.relation), None),
         confidence=verdict.confidence,
-        kept_because=better_by(keep.record, one.record),
+        kept_because=(*(DECIDED if is_decided else ()), *better_by(keep.record, one.record)),
     )
 
 

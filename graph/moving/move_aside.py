@@ -1,6 +1,7 @@
 """Moving the files of duplicates aside: what may be moved, and moving it.
 
-A file is moved only if it still is the picture that was indexed, and if the file of the picture that is kept still is.
+A file is moved only if its picture is surely the same as the one that is kept, if it still is the picture that was
+indexed, and if the file of the picture that is kept still is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from storage.errors import ImageNotFound, InvalidField
 
 if TYPE_CHECKING:
     from lookalike_client import Client, DuplicateGroup, DuplicatePicture
+
+SURE = 0.99  # least confidence that a picture is the same as the one that is kept: others are not moved
 
 Seen = tuple[int, int, int, int]  # device, inode, bytes, mtime in ns
 
@@ -144,6 +147,10 @@ def _movable(
 
 def _check(keep: DuplicatePicture, kept: Seen, duplicate: DuplicatePicture) -> None:
     """Raises NotMovable."""
+    if duplicate.relation != "same":
+        raise NotMovable(f"it is not the same as the picture to keep: {duplicate.relation or 'nothing is proven'}")
+    if (duplicate.confidence or 0.0) < SURE:
+        raise NotMovable(f"it is the same as the picture to keep by {duplicate.confidence:.3f}, {SURE} is wanted")
     seen = _seen(duplicate, "the picture")
     if seen[:2] == kept[:2]:
         raise NotMovable("it is the very file that is kept, under another name: moving it frees nothing")

@@ -271,6 +271,15 @@ class ClientSuite:
         assert dict(related.request.url.params) == {"relation": "edited,crop", "limit": "100"}
         assert (page.groups, page.next_cursor, page.looked_at, page.undecided) == ((), "64.1.0.5", 5, 1)
 
+    async def test_decides_of_duplicates_and_takes_it_back(self) -> None:
+        made = {"id": "d", "a": "x", "b": "y", "decision": "keep", "note": None, "decided_at": "2026-01-31T12:00:00Z"}
+        service = Service(reply(made, 201), reply({"decisions": [made]}), httpx.Response(204))
+        decided = await self.ask(service, "decide", "x", "y", "keep")
+        assert service.body == {"a": "x", "b": "y", "decision": "keep"}
+        assert await self.ask(service, "decisions") == (decided,)
+        assert await self.ask(service, "take_back", "d") is None
+        assert [request.method for request in service.requests] == ["POST", "GET", "DELETE"]
+
     async def test_gives_the_bytes_of_thumbnails_and_originals(self) -> None:
         service = Service(httpx.Response(200, content=b"jpeg"))
         assert await self.ask(service, "thumbnail", "x") == b"jpeg"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from graph.cli.commands import duplicate_tables
+from graph.cli.commands import duplicate_decisions, duplicate_tables
 from graph.cli.commands.duplicate_tables import Found
 from graph.cli.terminal import output
 from graph.cli.terminal.asking import agreed
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from lookalike_client import Client, DuplicateGroup
     from lookalike_client.matches import Relation
 
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="different A B | keep-both A B | keep A B | decisions | take-back ID",
+        help="Decide of two pictures, by their ids (keep: A of the two); list what was decided; take one back.",
+    ),
+]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="With a decision: why.")]
 Relations = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +70,7 @@ Undo = Annotated[Path | None, typer.Option("--undo", metavar="DIR", help="Put th
 
 def duplicates(
     context: typer.Context,
+    words: Words = None,
     relation: Relations = None,
     threshold: Threshold = None,
     as_json: Json = False,
@@ -70,6 +79,7 @@ def duplicates(
     dry_run: DryRun = False,
     yes: Yes = False,
     undo: Undo = None,
+    note: Note = None,
     server: Server = DEFAULT_SERVER,
     api_key: ApiKey = None,
 ) -> None:
@@ -79,6 +89,12 @@ def duplicates(
             raise InvalidField("--undo goes with no other option", "give it alone")
         _undo(undo)
         return
+    if words or note is not None:
+        if move is not None or to_file is not None or relation is not None or threshold is not None:
+            raise InvalidField("a decision goes with no other option than --note and --json", "decide first")
+        with connect(context, server, api_key) as client:
+            duplicate_decisions.carry_out(client, words or [], note, as_json=as_json)
+        return
     if (dry_run or yes) and move is None:
         option = "--dry-run" if dry_run else "--yes"
         raise InvalidField(f"{option} needs --move", "name the folder with --move DIR")
@@ -86,6 +102,8 @@ def duplicates(
         if move is not None and not dry_run:
             _resume(client, move)
         found = _found(client, threshold, relation)
+        if move is not None and threshold is not None:
+            found = replace(found, groups=tuple(_judged(client, group) for group in found.groups))
         if not as_json:
             duplicate_tables.show_groups(found)
         moves = None if move is None else _moves(client, found, move, dry_run=dry_run, yes=yes, show=not as_json)
@@ -125,6 +143,16 @@ def _found(client: Client, threshold: int | None, relation: str | None) -> Found
             cursor = page.next_cursor
             if cursor is None:
                 return Found(tuple(consistent(groups)), undecided)
+
+
+def _judged(client: Client, group: DuplicateGroup) -> DuplicateGroup:
+    """With what each duplicate is to the picture that is kept: what is moved has to be the same."""
+    results = [client.compare(a_id=one.id, b_id=group.keep.id) for one in group.duplicates]
+    judged = [
+        replace(one, relation=result.relation, confidence=result.confidence)
+        for one, result in zip(group.duplicates, results, strict=True)
+    ]
+    return replace(group, duplicates=tuple(judged))
 
 
 def consistent(groups: Sequence[DuplicateGroup]) -> Iterator[DuplicateGroup]:

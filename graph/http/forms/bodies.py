@@ -14,6 +14,7 @@ from graph.config.settings import AppSettings, Limits
 from graph.http.forms.fields import (
     AddFields,
     BackfillFields,
+    DecisionFields,
     FolderFields,
     ImportFields,
     IndexFields,
@@ -157,6 +158,11 @@ async def folder_fields(request: Request, settings: AppSettings) -> FolderFields
     fields = checked(FolderFields, json_object(await _json_body(request, settings.limits)))
     _check_paths([fields.path], 1)
     return fields
+
+
+async def decision_fields(request: Request, settings: AppSettings) -> DecisionFields:
+    """Raises InvalidRequest, InvalidField."""
+    return checked(DecisionFields, json_object(await _json_body(request, settings.limits)))
 
 
 async def train_fields(request: Request, settings: AppSettings) -> TrainFields:

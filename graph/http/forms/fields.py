@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from graph.config.part_names import unknown_feature
 from storage.errors import InvalidField, InvalidRequest, did_you_mean
+from storage.types.decisions import Choice
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -130,6 +131,18 @@ class FolderFields(Fields):
     """A folder on the service's machine."""
 
     path: FilePath = Field(description="of the folder", examples=["/photos"])
+
+
+class DecisionFields(Fields):
+    """What is decided of two pictures."""
+
+    a: str = Field(description="id of a picture; of keep, the one that is kept", examples=["2019/a.jpg"])
+    b: str = Field(description="id of the other one", examples=["mail/a.jpg"])
+    decision: Choice = Field(
+        description="different: they are no duplicates; keep_both: both stay; keep: of the two, a is kept",
+        examples=["keep"],
+    )
+    note: str | None = Field(default=None, max_length=1000, description="why, for people")
 
 
 class TrainFields(Fields):

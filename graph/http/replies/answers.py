@@ -15,6 +15,7 @@ from starlette.responses import Response
 from graph.duplicates.pages import DuplicateGroup, DuplicatePage
 from graph.requests.messages import AddAnswer, ImagePage, SearchAnswer, SearchResult, TrainingAnswer
 from lookalike_client import answers, job_answers
+from storage.types.decisions import Decision
 from storage.types.jobs import JobRecord
 from storage.types.pictures import Exif, ImageRecord
 
@@ -93,6 +94,10 @@ def _duplicate_picture(one: Any) -> dict[str, Any]:
         return written(one)
     unjudged = {"format": None, "relation": None, "confidence": None, "kept_because": ()}
     return written(one, answers.DuplicatePicture, bytes=one.byte_size, **unjudged)
+
+
+def decision_row(decision: Decision) -> dict[str, Any]:
+    return written(decision, answers.Decision, decided_at=utc(decision.decided_at))
 
 
 def search_answer(answer: SearchAnswer) -> dict[str, Any]:

@@ -25,6 +25,7 @@ TAGS = {
     "images": "The stored pictures, one by one and page by page.",
     "service": "What the service says of itself, its upkeep, and labels for pictures.",
     "jobs": "Work on many pictures, which runs beside the service.",
+    "duplicates": "Groups of pictures of one photograph, and what was decided of them.",
     "library": "The folders that the collection follows.",
     "ambience": "The routes of the original services, for clients that were written for them.",
 }
@@ -123,6 +124,8 @@ KeptPicture = _schema("KeptPicture", answers.DuplicatePicture, **dict.fromkeys(O
 _schema("DuplicatePicture", answers.DuplicatePicture)
 _schema("DuplicateGroup", answers.DuplicateGroup, keep=KeptPicture)
 DuplicateGroups = _schema("DuplicateGroups", answers.DuplicatePage)
+DecisionRow = _schema("Decision", answers.Decision)
+DecisionRows = _list_of("Decisions", "decisions", tuple[answers.Decision, ...])
 
 _schema("Transform", matches.Transform)
 _schema("Overlap", matches.Overlap)

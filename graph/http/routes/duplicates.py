@@ -1,22 +1,32 @@
-"""``/v1/duplicates``: groups of pictures of one photograph, or of the same hash."""
+"""``/v1/duplicates``: groups of pictures of one photograph, or of the same hash, and what was decided of them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
-from graph.http.forms.fields import Fields, WholeNumber, check_at_most, names_of, query_fields
-from graph.http.replies.answers import duplicate_page, json_response
-from graph.http.replies.openapi import DuplicateGroups, documented, query_parameters
+from graph.http.forms.bodies import decision_fields
+from graph.http.forms.fields import DecisionFields, Fields, WholeNumber, check_at_most, names_of, query_fields
+from graph.http.replies.answers import decision_row, duplicate_page, json_response
+from graph.http.replies.openapi import (
+    DecisionRow,
+    DecisionRows,
+    DuplicateGroups,
+    documented,
+    json_body,
+    query_parameters,
+    request_body,
+)
 from graph.same_picture import MOST_THRESHOLD_BITS
 from storage.errors import InvalidField
 
+DecisionId = Annotated[str, Path(alias="id", description="the decision's id")]
 Related = Literal["same", "edited", "crop", "contains", "overlap"]
 
 
@@ -57,4 +67,37 @@ def duplicate_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRout
             duplicate_page(await groups.page(fields.cursor, fields.limit, max_distance=fields.threshold))
         )
 
+    _add_decision_routes(router, catalog, settings)
     return router
+
+
+def _add_decision_routes(router: APIRouter, catalog: CatalogProvider, settings: AppSettings) -> None:
+    @router.get(
+        "/v1/duplicates/decisions",
+        summary="What was decided of duplicates",
+        responses=documented({200: ("all decisions, the oldest first", DecisionRows)}),
+    )
+    async def decisions() -> Response:
+        return json_response({"decisions": [decision_row(one) for one in await catalog().duplicates.decisions.all()]})
+
+    @router.post(
+        "/v1/duplicates/decisions",
+        summary="Decide of two pictures; in the place of what was decided of them before",
+        responses=documented({201: ("decided", DecisionRow)}, 400, 404, 413),
+        openapi_extra=request_body(json_body(DecisionFields)),
+        status_code=201,
+    )
+    async def decide(request: Request) -> Response:
+        fields = await decision_fields(request, settings)
+        decided = await catalog().duplicates.decisions.decide(fields.a, fields.b, fields.decision, fields.note)
+        return json_response(decision_row(decided), 201)
+
+    @router.delete(
+        "/v1/duplicates/decisions/{id}",
+        summary="Take a decision back",
+        responses=documented({204: ("taken back", None)}, 404),
+        status_code=204,
+    )
+    async def take_back(decision: DecisionId) -> Response:
+        await catalog().duplicates.decisions.take_back(decision)
+        return Response(status_code=204)

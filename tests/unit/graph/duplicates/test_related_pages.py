@@ -16,7 +16,7 @@ from graph.requests.messages import AddRequest, CompareRequest
 from graph.search.search import Searches
 from lookalike_client.answers import DuplicateGroup, DuplicatePage
 from lookalike_client.matches import Relation
-from storage.errors import InvalidField
+from storage.errors import ImageNotFound, InvalidField, NotFound
 from tests.unit.graph.local_catalog import LocalService, local_service
 
 ALL: Collection[Relation] = {"same", "edited", "crop"}
@@ -203,3 +203,61 @@ async def test_without_hashes_a_search_with_each_picture_finds_its_copies(tmp_pa
             service, {"original": encoded(scene(1)), "small": copies_of(scene(1))["small"], "o": encoded(scene(2))}
         )
         assert ids(await groups(service)) == {"original": {"small"}}
+
+
+async def test_pictures_that_are_different_or_both_to_be_kept_are_in_no_group_together(service: LocalService) -> None:
+    decisions = service.catalog.duplicates.decisions
+    one = copies_of(scene(1))
+    await add(service, {"original": encoded(scene(1)), "small": one["small"], "mirrored": one["mirrored"]})
+    assert ids(await groups(service)) == {"original": {"small", "mirrored"}}
+    of_two = await decisions.decide("small", "original", "different", "two shots")
+    assert ids(await groups(service)) == {"original": {"mirrored"}}
+    again = await decisions.decide("original", "small", "keep_both", None)
+    assert (again.id, await decisions.all()) == (of_two.id, [again])
+    assert ids(await groups(service)) == {"original": {"mirrored"}}
+    await decisions.take_back(again.id)
+    await decisions.decide("small", "mirrored", "different", None)
+    [group] = await groups(service)
+    assert len(group.duplicates) == 1
+    with pytest.raises(NotFound, match="no decision"):
+        await decisions.take_back(again.id)
+
+
+async def test_of_two_that_one_is_kept_that_was_chosen(service: LocalService) -> None:
+    decisions = service.catalog.duplicates.decisions
+    one = copies_of(scene(1))
+    await add(service, {"original": encoded(scene(1)), "small": one["small"], "mirrored": one["mirrored"]})
+    first = await decisions.decide("small", "original", "keep", None)
+    [group] = await groups(service)
+    assert ids([group]) == {"small": {"original", "mirrored"}}
+    assert {member.relation for member in group.duplicates} == {"same"}
+    assert all(member.kept_because[0] == "decision" for member in group.duplicates)
+    await decisions.decide("mirrored", "small", "keep", None)
+    assert ids(await groups(service)) == {"mirrored": {"original", "small"}}
+    await decisions.decide("original", "mirrored", "keep", None)  # round and round: the largest, as without
+    assert ids(await groups(service)) == {"original": {"mirrored", "small"}}
+    await decisions.take_back(first.id)
+    assert ids(await groups(service)) == {"original": {"mirrored", "small"}}
+
+
+async def test_a_decision_is_of_the_pictures_and_not_of_what_comes_under_their_ids(service: LocalService) -> None:
+    decisions = service.catalog.duplicates.decisions
+    await add(service, {"original": encoded(scene(1)), "small": copies_of(scene(1))["small"]})
+    await decisions.decide("original", "small", "different", None)
+    assert ids(await groups(service)) == {}
+    await add(service, {"small": copies_of(scene(1))["mirrored"]})
+    assert ids(await groups(service)) == {"original": {"small"}}
+    await add(service, {"small": copies_of(scene(1))["small"]})
+    assert ids(await groups(service)) == {}
+    for wrong, error in ((("original", "original"), InvalidField), (("original", "nobody"), ImageNotFound)):
+        with pytest.raises(error):
+            await decisions.decide(*wrong, "different", None)
+
+
+async def test_decisions_survive_a_restart(tmp_path: Path) -> None:
+    with local_service(tmp_path, {"phash": {}, "local": {}}) as service:
+        await add(service, {"original": encoded(scene(1)), "small": copies_of(scene(1))["small"]})
+        decided = await service.catalog.duplicates.decisions.decide("original", "small", "keep_both", "both are mine")
+    with local_service(tmp_path, {"phash": {}, "local": {}}) as service:
+        assert await service.catalog.duplicates.decisions.all() == [decided]
+        assert ids(await groups(service)) == {}

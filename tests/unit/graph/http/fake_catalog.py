@@ -44,6 +44,7 @@ from storage.errors import (
     NotFound,
     UnsupportedImage,
 )
+from storage.types.decisions import Choice, Decision
 from storage.types.jobs import JobFailure, JobRecord
 from storage.types.listings import SortKey
 from storage.types.pictures import ImageRecord, SourceFile
@@ -156,6 +157,25 @@ class FakeLibrary:
         self.asked.append((what, path))
 
 
+class FakeDecisions:
+    """By id."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Decision] = {}
+
+    async def all(self) -> list[Decision]:
+        return list(self.made.values())
+
+    async def decide(self, a: str, b: str, choice: Choice, note: str | None) -> Decision:
+        decision = Decision(f"{a}-{b}", a, b, choice, note, 1_700_000_000.0, "ab", "cd")
+        self.made[decision.id] = decision
+        return decision
+
+    async def take_back(self, decision_id: str) -> None:
+        if self.made.pop(decision_id, None) is None:
+            raise NotFound(f"no decision has the id {decision_id!r}")
+
+
 class FakeCatalog:
     """Takes bytes that begin as a JPEG does. ``before`` runs at the start of every call: it may wait or raise."""
 
@@ -168,6 +188,7 @@ class FakeCatalog:
         self.trained: list[str] = []
         self.kept_out: list[str] = []
         self.deletions: list[str | None] = []  # their operation ids
+        self.decisions = FakeDecisions()
         self.library = FakeLibrary(self.jobs)
         self.listed: list[ListRequest] = []
         self.walked: list[tuple[str | None, int, int]] = []
@@ -182,7 +203,7 @@ class FakeCatalog:
     def parts(self) -> Catalog:
         """Itself in the place of every part."""
         itself: Any = self
-        duplicates: Any = SimpleNamespace(page=self.duplicate_page, related=self.related_page)
+        duplicates: Any = SimpleNamespace(page=self.duplicate_page, related=self.related_page, decisions=self.decisions)
         library: Any = self.library
         return Catalog(
             pictures=itself, searches=itself, duplicates=duplicates, service=itself, library=library, jobs=self.jobs

@@ -17,7 +17,11 @@ pytestmark = pytest.mark.usefixtures("done")
 def test_duplicates_are_moved_and_leave_the_index_and_come_back(photos: Path, aside: Path) -> None:
     keep, first, second, other = write(photos, "keep.jpg", "2019/a.jpg", "2020/a.jpg", "other.jpg")
     before = contents(photos)
-    groups = [DuplicateGroup(picture(keep), (picture(first, id="2019/a.jpg"), picture(second, id="2020/a.jpg")))]
+    groups = [
+        DuplicateGroup(
+            picture(keep), (picture(first, id="2019/a.jpg", distance=3), picture(second, id="2020/a.jpg", distance=4))
+        )
+    ]
     index = Index(*groups)
     moves = move(aside, *groups, index=index)
     assert [one.id for one in moves.moved] == ["2019/a.jpg", "2020/a.jpg"]

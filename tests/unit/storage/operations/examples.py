@@ -14,6 +14,7 @@ import numpy as np
 import storage.operations
 from storage.duplicates.links import Link, Verdict
 from storage.duplicates.messages import NearQuery, NearQuestions
+from storage.operations.decisions import Decisions, PutDecision, TakeBackDecision
 from storage.operations.duplicates import ForgetExpired, Near, Walk
 from storage.operations.features import Features, RowsOfEach, SampleRows, WhiteningOf, WholePictures
 from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, Whiten
@@ -45,6 +46,7 @@ from storage.operations.sources import (
 )
 from storage.shard.operation import Operation
 from storage.shard.shard import Shard
+from storage.types.decisions import Decision
 from storage.types.filters import Comparison
 from storage.types.jobs import JobFailure, JobRecord
 from storage.types.library import KnownFile, Root
@@ -66,6 +68,9 @@ EXAMPLES: dict[type[Operation[Any]], Any] = {
         Near(NearQuestions("phash", 1, 64, (NEAR,))),
         Walk("phash", 2, -1, 9),
         ForgetExpired(),
+        Decisions(),
+        PutDecision(Decision("d", "a", "b", "keep", None, 1.0, "0", "1")),
+        TakeBackDecision("d"),
         NotLinked("phash", 2, -1, 9),
         NotSearched(-1, 9),
         AddLinks((("a", 1, (Link("b", 7), Link("c", None, True))),)),

@@ -10,6 +10,7 @@ import pytest
 
 from storage.errors import LostOwnership
 from storage.kv.store import LmdbStore, WriteTransaction
+from storage.operations.decisions import PutDecision, TakeBackDecision
 from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, Whiten
 from storage.operations.jobs import AddJobFailures, PutJob
 from storage.operations.links import AddLinks, PutVerdicts
@@ -27,6 +28,7 @@ from tests.unit.storage.samples import inside, put
 WRITERS: set[type[Operation[Any]]] = {
     Train, TrainWhatIsDue, Whiten, SaveIndexes, PutJob, AddJobFailures, AdoptModel, BeginModel, SwitchModel,
     DropReplaced, MoveRemovals, LiftRemovals, NoteScans, WatchRoot, ForgetRoot, AddLinks, PutVerdicts,
+    PutDecision, TakeBackDecision,
 }  # fmt: skip
 
 

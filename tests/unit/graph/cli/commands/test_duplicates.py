@@ -218,3 +218,37 @@ def test_a_picture_that_others_changed_meanwhile_is_in_one_group_at_most() -> No
     groups = [DuplicateGroup(a, (b, c)), DuplicateGroup(b, (c, d)), DuplicateGroup(d, (a,))]
     found = [(one.keep.id, [other.id for other in one.duplicates]) for one in consistent(groups)]
     assert found == [("a", ["c"])]
+
+
+DECISION = {"id": "d1", "a": "x", "b": "y", "decision": "keep_both", "note": None, "decided_at": "2026-01-31T12:00:00Z"}
+
+
+def test_decides_of_two_pictures(run: Run) -> None:
+    service = Service(reply(DECISION, 201))
+    result = run(service, "duplicates", "keep-both", "x", "y", "--note", "both are mine")
+    assert result.stdout == "x and y both stay: they are in no group together; the decision is d1\n"
+    assert service.body == {"a": "x", "b": "y", "decision": "keep_both", "note": "both are mine"}
+
+
+def test_lists_decisions_and_takes_one_back(run: Run) -> None:
+    listed = run(Service(reply({"decisions": [DECISION]})), "duplicates", "decisions")
+    assert listed.stdout.splitlines()[1:] == ["d1\tkeep_both\tx\ty\t2026-01-31T12:00:00.000Z\t", "1 decision"]
+    service = Service(httpx.Response(204))
+    assert run(service, "duplicates", "take-back", "d1").stdout == "the decision d1 is taken back\n"
+    assert (service.request.method, service.request.url.path) == ("DELETE", "/v1/duplicates/decisions/d1")
+
+
+@pytest.mark.parametrize("words", [["keep"], ["later", "x", "y"], ["decisions", "--threshold", "3"], ["--note", "x"]])
+def test_words_that_say_nothing_are_refused(run: Run, words: list[str]) -> None:
+    assert run(None, "duplicates", *words).exit_code == 2
+
+
+def test_what_is_not_surely_the_same_stays(run: Run, files: list[Path], tmp_path: Path) -> None:
+    found = group(*files)
+    first, second = found.duplicates
+    unsure = replace(found, duplicates=(replace(first, confidence=0.98), replace(second, relation="edited")))
+    result = run(Index(unsure), "duplicates", "--move", str(tmp_path / "aside"), "--yes")
+    assert "moved 0 files" in result.stdout
+    assert "it is the same as the picture to keep by 0.980, 0.99 is wanted" in result.stdout
+    assert "it is not the same as the picture to keep: edited" in result.stdout
+    assert all(path.exists() for path in files)

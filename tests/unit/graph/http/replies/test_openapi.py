@@ -17,6 +17,7 @@ from graph.http.replies.openapi import EXAMPLE_FILE, TAGS
 from graph.http.routes.service import HEALTH_PATHS
 from graph.requests.messages import PartReport, SearchAnswer, SearchRequest
 from lookalike_client.matches import Match
+from storage.types.decisions import Decision
 from tests.unit.graph.http.conftest import Applications, MakeClient
 from tests.unit.graph.http.documented import check_documented
 from tests.unit.graph.http.fake_catalog import JPEG, FakeCatalog
@@ -32,7 +33,12 @@ ADDING = ("/v1/images", "/calculate_")
 
 
 class WholeCatalog(FakeCatalog):
-    """Every feature finds something."""
+    """Every feature finds something, and something was decided."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        decided = Decision("bridge.jpg", "a", "b", "keep", None, 1.0, "", "")
+        self.decisions.made[decided.id] = decided
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
         found = await super().search(request)

@@ -95,3 +95,19 @@ async def test_failures_have_their_status(
     catalog.before = raising(error)
     for query in ("", "?threshold=3"):
         assert (await make_client().get(f"/v1/duplicates{query}")).status_code == status
+
+
+async def test_decisions_are_made_listed_and_taken_back(client: httpx.AsyncClient) -> None:
+    decision = {"a": "x", "b": "y", "decision": "keep", "note": "sharper"}
+    made = await client.post("/v1/duplicates/decisions", json=decision)
+    shown = {**decision, "id": "x-y", "decided_at": "2023-11-14T22:13:20.000Z"}
+    assert (made.status_code, made.json()) == (201, shown)
+    listed = await client.get("/v1/duplicates/decisions")
+    assert (listed.status_code, listed.json()) == (200, {"decisions": [shown]})
+    taken = [(await client.delete("/v1/duplicates/decisions/x-y")).status_code for _ in range(2)]
+    assert taken == [204, 404]
+
+
+@pytest.mark.parametrize("body", [{"a": "x", "b": "y"}, {"a": "x", "b": "y", "decision": "later"}, {"a": "x"}, {}])
+async def test_a_decision_has_two_pictures_and_a_word(client: httpx.AsyncClient, body: dict[str, str]) -> None:
+    assert (await client.post("/v1/duplicates/decisions", json=body)).status_code == 422
