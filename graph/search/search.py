@@ -66,7 +66,7 @@ class Searches:
         """Raises InvalidField, UnknownFeature, UnreadableImage, ImageNotFound; DeadlineExceeded when nothing answered
         in time.
         """
-        return await one_page(self._search_run(request, self._decoding.prepare), self._shards)
+        return await one_page(self._search_run(request, self._decoding.prepare), self._shards, self._are_same)
 
     async def search_each(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | LookalikeError]:
         """Searches side by side, in the order of the requests; a picture that several have is decoded once.
@@ -85,7 +85,7 @@ class Searches:
 
         async def one(request: SearchRequest) -> SearchAnswer | LookalikeError:
             return await outcome_of(
-                one_page(self._search_run(request, prepare), self._shards), raising=(InvalidRequest,)
+                one_page(self._search_run(request, prepare), self._shards, self._are_same), raising=(InvalidRequest,)
             )
 
         return await all_of([one(request) for request in requests])
@@ -126,6 +126,13 @@ class Searches:
         specs = [self._extractors[name].served.spec for name in names]
         made_by = [calibration_mark(), *(spec.fingerprint for spec in specs if spec is not None)]
         return "/".join(made_by), names
+
+    async def _are_same(self, image_id: str, others: Sequence[str]) -> bool:
+        """Whether a stored picture is the same as one of others. One that was deleted meanwhile is not."""
+        found = await outcome_of(self.compare_stored(image_id, others))
+        if isinstance(found, LookalikeError):
+            return False
+        return any(one is not None and one.is_strong and one.relation == "same" for one in found)
 
     def _judged_by(self) -> tuple[str, ...]:
         return tuple(

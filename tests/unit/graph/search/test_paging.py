@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from graph.requests.messages import AddRequest, SearchRequest
 from storage.errors import InvalidField
 from storage.filters.text_form import parse_filter
-from tests.unit.graph.local_catalog import LocalService, local_service, photo
+from tests.unit.graph.duplicates.scenes import encoded, scene
+from tests.unit.graph.local_catalog import LocalService, as_jpeg, local_service, photo
 
 ASKED = SearchRequest(images=(photo(3),), features=("phash",), k=4)
 
@@ -65,6 +67,28 @@ async def test_of_equal_pictures_only_the_best_comes_and_the_page_is_full(servic
     assert [len(page) for page in found] == [4, 4, 2]
     assert len({image_id.partition("-copy")[0] for page in found for image_id in page}) == 10
     assert found[0][0] == plain.results[0].id
+
+
+async def test_of_results_that_are_the_same_only_the_best_comes(tmp_path: Path) -> None:
+    whole, other = scene(1), scene(2)
+    half = whole.resize((320, 240))
+    pictures = {"original": encoded(whole), "small": encoded(half), "turned": encoded(half.rotate(90, expand=True))}
+    pictures |= {"other": encoded(other), "other small": encoded(other.resize((320, 240)))}
+    with local_service(tmp_path, {"phash": {}, "local": {}}) as service:
+        for image_id, data in pictures.items():
+            await service.catalog.pictures.add(AddRequest(data, id=image_id))
+        for asked in (SearchRequest(images=(encoded(whole, 80),), distinct=True), SearchRequest(ids=("other",))):
+            found = (await service.catalog.searches.search(replace(asked, distinct=True))).results
+            kinds = [result.id in ("other", "other small") for result in found]
+            assert sorted(kinds) == [False, True], [result.id for result in found]
+
+
+async def test_blank_pages_of_one_hash_are_not_the_same(service: LocalService) -> None:
+    for number in range(3):
+        blank = as_jpeg(Image.new("RGB", (100, 100 + number), "white"))
+        await service.catalog.pictures.add(AddRequest(blank, id=f"{number}"))
+    found = await service.catalog.searches.search(SearchRequest(images=(photo(1),), distinct=True))
+    assert len(found.results) == 3
 
 
 @pytest.mark.parametrize(
