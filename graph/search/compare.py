@@ -59,7 +59,7 @@ async def compared_each(run: SearchRun, others: Sequence[Compared], decoding: De
     sampled = await _samples(run, queries)
     found = []
     for other in others:
-        one = replace(run, order=[], summaries=Summaries({}), reports=run.reports | other.failed)
+        one = replace(run, order=[], summaries=Summaries({}), reports={**run.reports, **other.failed})
         one.rank(queries, [await _answer_of(other, queries, run.extractors, decoding)], DEPTH, sampled=sampled)
         one.order = one.order or [Candidate(other.id, 0.0, ())]
         await decoding.off_loop(partial(one.judge, {other.id: other.thumbnail}))
