@@ -21,11 +21,12 @@ from itertools import combinations, product
 from pathlib import Path
 
 from benchmarks.more_edits import MORE_EDITS
-from benchmarks.photo_edits import EDITS
 from benchmarks.photo_groups import WHOLE, photographs
 from benchmarks.photo_sets import ROOT, upright
 from benchmarks.report import Report
-from benchmarks.right_relations import CHANGES, SAME
+from benchmarks.right_relations import CHANGES
+from graph.jobs.evaluating.edits import EDITS
+from graph.jobs.evaluating.relations import SAME
 from graph.requests.messages import AddRequest
 from lookalike_client import DuplicateGroup
 from lookalike_client.matches import Relation

@@ -26,9 +26,9 @@ from benchmarks.hard_pictures import KINDS, hard_pictures
 from benchmarks.judgement_model import fitted, report
 from benchmarks.judgement_pairs import Known, Told, hash_surprise, is_right, known, ways
 from benchmarks.more_edits import MORE_EDITS
-from benchmarks.photo_edits import EDITS, Copy, Edit, pasted_into
 from benchmarks.photo_groups import Photograph, half, photographs
 from benchmarks.photo_sets import upright
+from graph.jobs.evaluating.edits import EDITS, Copy, Edit, pasted_into
 from graph.judging.probability import CALIBRATION
 
 FAMILIES = range(101, 117)  # of made-up pictures; others are tested

@@ -15,12 +15,12 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from benchmarks.photo_edits import Homography
 from benchmarks.photo_sets import ROOT
 from deployments.extractors.local import Local
 from deployments.extractors.phash import Phash
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import prepare_picture
+from graph.jobs.evaluating.edits import Homography
 from graph.judging.evidence import Evidence, Placed, keypoints_placed
 from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
 from graph.judging.likeness import FARTHER, surprise

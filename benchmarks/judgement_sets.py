@@ -26,10 +26,10 @@ from PIL import Image
 from benchmarks.hard_layouts import landscape
 from benchmarks.hard_pictures import EDITED, KINDS, hard_pictures, suffix
 from benchmarks.more_edits import MORE_EDITS, edits_with, overlapping_crops
-from benchmarks.photo_edits import EDITS, Copy, Edit, cropped
 from benchmarks.photo_groups import WHOLE, Half, Photograph, half, judged_pairs, photographs
 from benchmarks.photo_sets import upright
 from benchmarks.right_relations import right_relations
+from graph.jobs.evaluating.edits import EDITS, Copy, Edit, cropped
 
 HALVES: tuple[Half, ...] = ("fit", "test")
 FAMILIES: Mapping[Half, int] = {"fit": 1, "test": 2}  # seeds of made-up pictures
@@ -95,7 +95,7 @@ def edits(folder: Path, originals: int = 200, others: int = 1000, edits_each: in
                 answer, leave_out = name, [part] if OVERLAP in chosen else []
             query = f"queries/{Path(name).stem}-{re.sub('[^a-z0-9]+', '-', edit)}{_suffix_of(copy)}"
             (folder / query).write_bytes(copy.encoded())
-            right = sorted(right_relations(edit, copy, original.size))
+            right: list[str] = sorted(right_relations(edit, copy, original.size))
             asked.append(Question(query, own, edit, {answer: right}, leave_out))
     _write(folder, asked)
 
@@ -171,7 +171,7 @@ def duplicates(folder: Path, copies: int = 2000, seed: int = 9) -> None:
         copy = available[edit](original, dice)
         made = f"{half(sources[name].group)}-copy-{number:05}{_suffix_of(copy)}"
         (stored / made).write_bytes(copy.encoded())
-        right = sorted(right_relations(edit, copy, original.size))
+        right: list[str] = sorted(right_relations(edit, copy, original.size))
         asked.append(Question(f"stored/{made}", half(sources[name].group), edit, {name: right}, [made]))
     _write(folder, asked)
 

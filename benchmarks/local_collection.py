@@ -18,11 +18,11 @@ from typing import Literal
 import cv2
 from PIL import Image
 
-from benchmarks.photo_edits import EDITS, Copy, Homography, cropped, pasted_into
 from benchmarks.photo_sets import BESIDE, source_files, upright
 from deployments.extractors.local import Local
 from deployments.pictures.images import decode
 from deployments.pictures.pixel_kernels import luma
+from graph.jobs.evaluating.edits import EDITS, Copy, Homography, cropped, pasted_into
 from storage.types.features import FeatureRows
 
 PASTE = "pasted at half size"

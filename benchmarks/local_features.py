@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 
 from benchmarks.local_collection import PASTE, Asked, Collection, Stored, asked, extracted
-from benchmarks.photo_edits import EDITS
 from benchmarks.photo_sets import BESIDE
 from benchmarks.report import Report, median
 from deployments.extractor import Pixels
@@ -26,6 +25,7 @@ from deployments.extractors.local import DIM, Local
 from deployments.keypoints.scale_space import enlargement_of
 from deployments.pictures.images import WorkingImage, decode
 from deployments.pictures.pixel_kernels import luma
+from graph.jobs.evaluating.edits import EDITS
 from storage.index.inverted_file import NO_HANDLES, empty_descriptor_index
 from storage.keypoints.keypoint_rows import sides
 from storage.keypoints.plane_maps import Floats, transformed

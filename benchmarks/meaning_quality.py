@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.photo_edits import EDITS
 from benchmarks.photo_sets import BESIDE, upright
 from benchmarks.report import Report
 from deployments.extractor import Extractor
 from deployments.extractors.registry import create_extractor
 from deployments.pictures.images import decode
 from deployments.pictures.prepared import prepare
+from graph.jobs.evaluating.edits import EDITS
 from graph.search.vector_query import expanded_query
 from storage.index.query_expansion import expanded
 from storage.index.vector_index import VectorIndex

@@ -1,4 +1,6 @@
-"""More edits, beside those of `photo_edits`: what people, phones and social networks make of a picture."""
+"""More edits, beside those of `graph.jobs.evaluating.edits`: what people, phones and social networks make of a
+picture.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from benchmarks.photo_edits import (
+from graph.jobs.evaluating.edits import (
     IDENTITY,
     Copy,
     Edit,

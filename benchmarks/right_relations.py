@@ -1,96 +1,30 @@
-"""Which words are right for an edit: by what it does to the picture, and by how much of each is in the other."""
+"""Which words are right for the edits of the benchmarks: those of the product, and more."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from graph.jobs.evaluating import relations
+from graph.jobs.evaluating.edits import Copy
+from graph.jobs.evaluating.relations import EDITED, EITHER, SAME, Relations
 
-from benchmarks.photo_edits import Copy, Homography
-
-Polygon = NDArray[np.float64]  # (N, 2) corners in order, pixels
-
-PART = 0.9  # less than this share of a picture is a part of it
-NEARLY_WHOLE = 0.97  # from PART to this of the stored picture: a crop that one may well call the whole
-
-SAME = frozenset({"same"})  # nothing that a person would call a change
-EITHER = frozenset(
-    {"same", "edited"}
-)  # gray, brightness, blur, strong compression: the picture is whole and looks other
-EDITED = frozenset({"edited"})  # something over it or around it, or other colours altogether
-CHANGES: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(["thumbnail 200 px", "rotate 90", "rotate 180", "rotate 270", "mirror"], SAME),
+CHANGES: Mapping[str, Relations] = {
+    **relations.CHANGES,
     **dict.fromkeys(["jpeg 70", "jpeg 90", "png", "webp", "resize 50 %", "resize 300 %"], SAME),
-    **dict.fromkeys(["crop 80 %", "crop 50 %", "crop 25 %", "crop 10 %", "crop 50 % + mirror", "overlap"], SAME),
-    **dict.fromkeys(["jpeg 15", "jpeg 40", "mirror + jpeg 40", "upscaled thumbnail", "sharpen"], EITHER),
-    **dict.fromkeys(["crop 95 %", "crop 50 % + jpeg 20"], EITHER),
-    **dict.fromkeys(["gray", "brightness + contrast", "blur", "blur strong", "gamma", "white balance"], EITHER),
+    **dict.fromkeys(["rotate 270", "overlap"], SAME),
+    **dict.fromkeys(["jpeg 40", "mirror + jpeg 40", "upscaled thumbnail", "sharpen", "crop 95 %"], EITHER),
+    **dict.fromkeys(["blur strong", "gamma", "white balance"], EITHER),
     **dict.fromkeys(["color tint", "sepia", "saturation", "noise", "crop 50 % + gray"], EITHER),
-    **dict.fromkeys(["overlay text", "sticker", "watermark", "invert", "crop 50 % + text"], EDITED),
-    **dict.fromkeys(["border", "frame", "meme", "screenshot", "photo of a screen", "pasted into"], EDITED),
-    **dict.fromkeys(["collage of 2", "collage of 4", "rotate 5", "rotate 15", "rotate 45"], EDITED),
+    **dict.fromkeys(["sticker", "watermark", "invert", "crop 50 % + text"], EDITED),
+    **dict.fromkeys(["frame", "meme", "screenshot", "photo of a screen", "pasted into"], EDITED),
+    **dict.fromkeys(["collage of 2", "collage of 4", "rotate 15", "rotate 45"], EDITED),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """of_query, of_stored: the shares of the copy and of the original that are in the other, 0 to 1."""
-
-    of_query: float
-    of_stored: float
-
-
-def right_relations(edit: str, copy: Copy, original: tuple[int, int]) -> frozenset[str]:
+def right_relations(edit: str, copy: Copy, original: tuple[int, int]) -> Relations:
     """What may be said of the copy as a query when the original (width, height) is stored.
 
     Raises:
         KeyError: no such edit in `CHANGES`.
     """
-    shares, change = shares_of(copy.homography, copy.picture.size, original), CHANGES[edit]
-    if shares.of_query < PART:
-        return frozenset({"overlap"}) if shares.of_stored < PART else frozenset({"contains"})
-    if shares.of_stored < PART:
-        return frozenset({"crop"})
-    if shares.of_stored < NEARLY_WHOLE:
-        return frozenset({"crop", "same", "edited"})
-    return change
-
-
-def shares_of(homography: Homography, query: tuple[int, int], stored: tuple[int, int]) -> Shares:
-    """homography: pixels of the stored one to pixels of the query. Sizes are (width, height)."""
-    in_query = _clipped(_mapped(homography, _corners(stored)), query)
-    in_stored = _clipped(_mapped(np.linalg.inv(homography).astype(np.float64), _corners(query)), stored)
-    return Shares(_area(in_query) / (query[0] * query[1]), _area(in_stored) / (stored[0] * stored[1]))
-
-
-def _corners(size: tuple[int, int]) -> Polygon:
-    """Of the outermost pixels, half a pixel beyond their middles."""
-    right, bottom = size[0] - 0.5, size[1] - 0.5
-    return np.array([[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]])
-
-
-def _mapped(homography: Homography, points: Polygon) -> Polygon:
-    mapped = np.column_stack([points, np.ones(len(points))]) @ homography.T
-    return mapped[:, :2] / mapped[:, 2:]
-
-
-def _clipped(polygon: Polygon, size: tuple[int, int]) -> Polygon:
-    """What of a convex polygon lies in the picture (Sutherland and Hodgman): one border after the other."""
-    for axis, side, sign in ((0, -0.5, 1), (0, size[0] - 0.5, -1), (1, -0.5, 1), (1, size[1] - 0.5, -1)):
-        inside = sign * (polygon[:, axis] - side)
-        kept: list[NDArray[np.float64]] = []
-        for number in range(len(polygon)):
-            here, there = inside[number - 1], inside[number]
-            if (here >= 0) != (there >= 0):
-                kept.append(polygon[number - 1] + here / (here - there) * (polygon[number] - polygon[number - 1]))
-            if there >= 0:
-                kept.append(polygon[number])
-        polygon = np.array(kept).reshape(-1, 2)
-    return polygon
-
-
-def _area(polygon: Polygon) -> float:
-    x, y = polygon[:, 0], polygon[:, 1]
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    return relations.right_relations(CHANGES[edit], copy, original)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from lookalike_client.asynchronous import AsyncClient
     from lookalike_client.blocking import Client
-    from lookalike_client.job_answers import Job, JobFailure, JobFailures, LibraryRoot
+    from lookalike_client.job_answers import Job, JobFailure, JobFailures, LibraryRoot, Thresholds
     from lookalike_client.matches import (
         Changed,
         DistanceMatch,
@@ -84,6 +84,7 @@ __all__ = [
     "ShardTraining",
     "ShardUsage",
     "Tag",
+    "Thresholds",
     "Training",
     "Transform",
     "Verification",

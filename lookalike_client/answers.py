@@ -12,7 +12,8 @@ from dataclasses import Field, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from lookalike_client.matches import STRONG, Explanation, Match, Overlap, Relation, Transform, Verdict
+from lookalike_client.job_answers import Thresholds
+from lookalike_client.matches import PROVEN, STRONG, Explanation, Match, Overlap, Relation, Transform, Verdict
 
 # Keys of a field's metadata.
 JSON_NAME = "json_name"  # where it is not that of the field
@@ -34,7 +35,6 @@ Gps = Annotated[tuple[float, float] | None, "where it was taken: latitude and lo
 Missing = Annotated[bool, "the file is gone"]
 PartStatus = Literal["ok", "unavailable", "timeout", "error", "no_match", "pending", "not_needed"]
 BetterBy = Literal["decision", "pixels", "bytes", "format", "age", "path"]
-PROVEN = 0.5  # the least confidence of a strong relation that counts
 
 
 def json_name(declared: Field[Any]) -> str:
@@ -258,6 +258,7 @@ class ServiceStats:
     pending: Annotated[Mapping[str, int], "images that wait for a feature"]
     shards: tuple[ShardUsage, ...]
     missing_shards: Annotated[tuple[int, ...], "shards that did not answer and are not counted"] = ()
+    thresholds: Annotated[Thresholds | None, "of an evaluation; null where those of the package are in force"] = None
 
 
 @dataclass(frozen=True, slots=True)

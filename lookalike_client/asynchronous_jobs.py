@@ -61,6 +61,29 @@ class AsyncJobClient(ABC):
         """
         return await self._send(job_calls.submit_import(paths, photos, dry_run, keypoint_ranges, features))
 
+    async def submit_eval(
+        self,
+        path: str | None = None,
+        *,
+        n: int = 50,
+        strangers: int | None = None,
+        seed: int = 0,
+        calibrate: bool = False,
+    ) -> str:
+        """Start measuring how well the service finds the user's own photos; returns the job's id. The job's ``report``
+        says what came of it; no picture is added or changed.
+
+        path: a folder on the service's machine; None takes photos of the collection. n: how many are asked for by every
+        edit of them. strangers: how many are asked with themselves left out; None: 10 n, or 3000 to calibrate. seed:
+        another one draws other photos. calibrate: store what a match has to be sure of, so that few strangers are
+        called one.
+        """
+        return await self._send(job_calls.submit_eval(path, n, strangers, seed, calibrate))
+
+    async def forget_thresholds(self) -> None:
+        """Take back what an evaluation has stored about matches."""
+        await self._send(job_calls.forget_thresholds())
+
     async def library(self) -> tuple[job_answers.LibraryRoot, ...]:
         """The folders that were indexed."""
         return await self._send(job_calls.library())

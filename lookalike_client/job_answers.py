@@ -15,12 +15,15 @@ class Job:
     """A batch job's progress."""
 
     id: str
-    kind: Annotated[str, "index, backfill or import"]
+    kind: Annotated[str, "index, backfill, import or eval"]
     state: Annotated[str, "queued, running, succeeded, failed or stopped"]
     submitted_at: Annotated[datetime, "ISO 8601, UTC"]
     updated_at: Annotated[datetime, "ISO 8601, UTC"]
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    total: Annotated[int, "files; of a backfill (those with something to compute) or an import, images"] = 0
+    total: Annotated[
+        int,
+        "files; of a backfill (those with something to compute) or an import, images; of an evaluation, searches",
+    ] = 0
     done: int = 0
     added: Annotated[int, "images; of a backfill, features filled in"] = 0
     replaced: Annotated[int, "images; of an import, those that were there and were added to"] = 0
@@ -35,7 +38,8 @@ class Job:
     started_at: Annotated[datetime | None, "when work on the first file began"] = None
     report: Annotated[
         Mapping[str, Any],
-        "of an import: what each folder held, and what did not fit; of an indexing: what was passed over",
+        "of an import: what each folder held, and what did not fit; of an indexing: what was passed over; of an "
+        "evaluation: what came of it",
     ] = field(default_factory=dict)
 
     @property
@@ -72,3 +76,15 @@ class JobFailure:
 class JobFailures:
     failures: tuple[JobFailure, ...]
     next_offset: Annotated[int | None, "for the next page; null on the last"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a collection asks of a match, from an evaluation of it."""
+
+    least_confidence: Annotated[float, "of a strong relation; what is less sure is none"]
+    risk: Annotated[float, "the most that a picture which is not in the collection is called a match, 0 to 1"]
+    certainty: Annotated[float, "that this is so"]
+    strangers: Annotated[int, "from how many pictures that was concluded"]
+    called_match: Annotated[int, "of these, with this confidence or more"]
+    job: Annotated[str, "the evaluation"] = ""

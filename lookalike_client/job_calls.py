@@ -38,6 +38,15 @@ def submit_import(
     return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
 
 
+def submit_eval(path: str | None, n: int, strangers: int | None, seed: int, calibrate: bool) -> Call[str]:
+    body = present(kind="eval", path=path, n=n, strangers=strangers, seed=seed, calibrate=calibrate or None)
+    return Call("POST", "/v1/jobs", parsing.text("id"), json=body, repeatable=False)
+
+
+def forget_thresholds() -> Call[None]:
+    return Call("DELETE", "/v1/thresholds", parsing.nothing)
+
+
 def library() -> Call[tuple[job_answers.LibraryRoot, ...]]:
     return Call("GET", "/v1/library", parsing.listed("roots", job_answers.LibraryRoot))
 

@@ -12,6 +12,7 @@ Homography = tuple[tuple[float, float, float], ...]  # three rows
 
 Relation = Literal["same", "edited", "crop", "contains", "overlap", "scene", "similar"]
 STRONG: frozenset[Relation] = frozenset({"same", "edited", "crop", "contains", "overlap"})  # those that are proven
+PROVEN = 0.5  # the least confidence of a strong relation that counts
 Verdict = Literal["match", "similar", "none"]
 Relevance = Literal["strong", "likely", "all"]
 

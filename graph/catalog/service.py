@@ -13,10 +13,10 @@ from graph.catalog.training import train_shards, train_whitening
 from graph.ports.contract import AnnotatorPort, ExtractorPort, ExtractorStatus
 from graph.requests.decoding import Decoding
 from graph.requests.messages import FeatureReport, Readiness, ServiceStats, TrainingAnswer
-from graph.requests.shards import Shards
+from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import Timeouts
 from graph.search.query_rows import is_vector_feature
-from storage.errors import ExtractorFailed, ExtractorUnavailable
+from storage.errors import ExtractorFailed, ExtractorUnavailable, LookalikeError
 from storage.operations.reports import Verify
 from storage.types.reports import ShardStats, VerifyReport
 
@@ -50,7 +50,9 @@ class Service:
 
     async def stats(self) -> ServiceStats:
         """Sums over the shards that answer."""
-        shards, missing = await self._shards.stats()
+        (shards, missing), thresholds = await asyncio.gather(
+            self._shards.stats(), outcome_of(self._shards.thresholds())
+        )
         pending: Counter[str] = Counter()
         for shard in shards:
             pending.update({name: feature.pending for name, feature in shard.features.items()})
@@ -61,7 +63,12 @@ class Service:
             pending=dict(pending),
             shards=tuple(asdict(shard) for shard in shards),
             missing_shards=tuple(missing),
+            thresholds=None if isinstance(thresholds, LookalikeError) else thresholds,
         )
+
+    async def forget_thresholds(self) -> None:
+        """What the package comes with is in force again."""
+        await self._shards.forget_thresholds()
 
     async def verify(self) -> list[VerifyReport]:
         """Compares the store with every index, shard by shard. Slow on large collections: reads everything."""

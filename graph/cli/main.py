@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from graph.cli.commands import duplicates, images, jobs, library, listing, models, same, search, service, submit
+from graph.cli.commands import (
+    duplicates,
+    evaluate,
+    images,
+    jobs,
+    library,
+    listing,
+    models,
+    same,
+    search,
+    service,
+    submit,
+)
 from graph.cli.terminal.connection import example
 from graph.cli.terminal.reporting import ReportingGroup
 
@@ -120,6 +132,10 @@ app.command("status", epilog=example("lookalike status", "lookalike status --ser
 app.command("verify", epilog=example("lookalike verify"))(service.verify)
 app.command("train", epilog=example("lookalike train local"))(service.train)
 app.command("backfill", epilog=example("lookalike backfill", "lookalike backfill global --detach"))(submit.backfill)
+app.command(
+    "eval",
+    epilog=example("lookalike eval", "lookalike eval ~/Pictures -n 20 --html eval.html", "lookalike eval --json"),
+)(evaluate.evaluate)
 app.command(
     "import-ambience",
     epilog=example(

@@ -18,7 +18,8 @@ from graph.duplicates.choosing import worth_of
 from graph.duplicates.decisions import Decided
 from graph.duplicates.linking import PairJudge
 from graph.ports.contract import ShardPort
-from lookalike_client.answers import PROVEN, SearchResult
+from lookalike_client.answers import SearchResult
+from lookalike_client.matches import PROVEN
 from storage.duplicates.links import Link, LinkedPicture, Verdict
 from storage.operations.links import LinkedById, PutVerdicts
 from storage.shard.placement import shard_of

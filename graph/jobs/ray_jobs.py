@@ -29,8 +29,13 @@ from storage.types.jobs import JobFailure, JobRecord
 
 logger = logging.getLogger(__name__)
 
-JobKind = Literal["index", "backfill", "import"]
-MODULES: Mapping[JobKind, str] = {"index": "index", "backfill": "backfill", "import": "import_ambience"}
+JobKind = Literal["index", "backfill", "import", "eval"]
+MODULES: Mapping[JobKind, str] = {
+    "index": "index",
+    "backfill": "backfill",
+    "import": "import_ambience",
+    "eval": "evaluate",
+}
 RECORD_TIMEOUT_S = 10.0
 SILENT_AFTER_S = 2.0  # one that said something since is at work: Ray need not be asked, through processes of its own
 NO_AGENT = "No available agent"  # in what Ray says while it has nobody to start a job with
@@ -42,11 +47,12 @@ LOST_AFTER_S = 20.0  # a job that Ray does not know, and that said nothing for s
 class RayJobs:
     """The `graph.ports.contract.JobPort` of a running cluster."""
 
-    def __init__(self, *, records: ShardPort, settings: AppSettings, cluster: str) -> None:
-        """cluster: its address."""
+    def __init__(self, *, records: ShardPort, settings: AppSettings, cluster: str, application: str) -> None:
+        """cluster: its address. application: of Ray Serve, by name."""
         self._records = records
         self._settings = settings
         self._cluster = cluster
+        self._application = application
 
     async def submit_index(
         self,
@@ -94,6 +100,11 @@ class RayJobs:
                 "features": dict(features),
             },
         )
+
+    async def submit_eval(self, *, path: str | None, n: int, seed: int, strangers: int, calibrate: bool) -> str:
+        """Starts a job that asks the service for edits of photos, and for photos left out; its id."""
+        told = {"path": path, "n": n, "seed": seed, "strangers": strangers, "calibrate": calibrate}
+        return await self._start("eval", told)
 
     async def _start(self, kind: JobKind, arguments: Mapping[str, Any]) -> str:
         """The record is there before the job is, so that it can be followed at once."""
@@ -161,10 +172,11 @@ class RayJobs:
         started = time.monotonic()
         while True:
             try:
+                environment = job_environment(self._settings, self._cluster, self._application)
                 self._ray_jobs.submit_job(
                     entrypoint=f"{shlex.quote(sys.executable)} -m graph.jobs.{MODULES[kind]} {job_id}",
                     submission_id=job_id,
-                    runtime_env=cast(dict[str, Any], {"env_vars": job_environment(self._settings, self._cluster)}),
+                    runtime_env=cast(dict[str, Any], {"env_vars": environment}),
                     entrypoint_num_cpus=0,
                     # The models of a backfill are in its process.
                     entrypoint_num_gpus=self._settings.batch.gpus if kind == "backfill" else 0,

@@ -10,8 +10,7 @@ from graph.judging.evidence import Placed
 from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
 from graph.judging.placement import overlap_of, transform_of
 from graph.judging.probability import Calibration, Odds, calibration
-from lookalike_client.answers import PROVEN
-from lookalike_client.matches import Overlap, Relation, Transform
+from lookalike_client.matches import PROVEN, Overlap, Relation, Transform
 
 WHOLE = 0.9  # of a picture's area: what counts as all of it
 SQUARE_DEG = 2.0  # from a quarter turn: farther, and corners were filled in

@@ -177,6 +177,13 @@ class JobPort(Protocol):
         """
         ...
 
+    async def submit_eval(self, *, path: str | None, n: int, seed: int, strangers: int, calibrate: bool) -> str:
+        """Asks the service for edits of photos of the collection, or of the folder at ``path``, and for photos with
+        themselves left out. n: photos that are edited; strangers: photos that are asked at all.
+        calibrate: whether what a match has to be sure of is stored for the collection.
+        """
+        ...
+
     async def stop(self, job_id: str) -> None: ...
 
     async def jobs(self) -> list[JobRecord]: ...

@@ -16,7 +16,7 @@ from lookalike_client.answers import (
     ShardTraining,
 )
 from lookalike_client.answers import Training as TrainingAnswer
-from lookalike_client.job_answers import LibraryRoot
+from lookalike_client.job_answers import LibraryRoot, Thresholds
 from lookalike_client.matches import Relevance
 from storage.encoding import keys
 from storage.types.filters import Filter
@@ -92,7 +92,8 @@ class SearchRequest:
     to each. text_not: sentences to keep away from. features: None asks all that can answer. filter: which pictures may
     be found; None: all that are not missing. distinct: of pictures that are the same only the best. cursor: of the page
     before. relevance: which relations may come. explain: whether results say what theirs follows from. timeout_s: None
-    takes the configured deadline. is_judged: false where results are wanted as they rank.
+    takes the configured deadline. is_judged: false where results are wanted as they rank. least_confidence: of strong
+    relations; None takes that of the collection.
     """
 
     images: tuple[bytes, ...] = ()
@@ -112,6 +113,7 @@ class SearchRequest:
     explain: bool = False
     timeout_s: float | None = None
     is_judged: bool = True
+    least_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +155,4 @@ class ServiceStats:
     pending: Mapping[str, int]
     shards: tuple[Mapping[str, Any], ...]
     missing_shards: tuple[int, ...]
+    thresholds: Thresholds | None = None

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Iterator, Sequence
 from typing import TypeVar
 
 from graph.ports.contract import ShardPort
+from lookalike_client.job_answers import Thresholds
 from storage.errors import ImageNotFound, LookalikeError, ShardUnavailable
 from storage.operations.reports import Stats
+from storage.operations.thresholds import FindThresholds, PutThresholds
 from storage.shard.operation import Operation
 from storage.shard.placement import shard_of
 from storage.types.mutations import Mutation, MutationResult
@@ -73,6 +75,13 @@ class Shards:
         found = await asyncio.gather(*map(outcome_of, calls))
         missing = [port.index for port, one in zip(self.ports, found, strict=True) if isinstance(one, LookalikeError)]
         return [one for one in found if not isinstance(one, LookalikeError)], missing
+
+    async def thresholds(self) -> Thresholds | None:
+        """What the collection asks of a match, where an evaluation has stored that."""
+        return await self.ports[0].ask(FindThresholds(), timeout_s=self.timeout_s)
+
+    async def forget_thresholds(self) -> None:
+        await self.ports[0].ask(PutThresholds(None), timeout_s=self.timeout_s)
 
 
 async def outcome_of(

@@ -19,7 +19,7 @@ from graph.judging.likeness import Asked, hash_surprise, stands_out
 from graph.judging.placement import Size
 from graph.requests.shards import Shards, outcome_of
 from graph.search.ranking import Candidate, Judged, RankedHit
-from lookalike_client.answers import PROVEN
+from lookalike_client.matches import PROVEN, STRONG
 from storage.errors import LookalikeError
 from storage.operations.pictures import Thumbnails
 from storage.types.searches import ImageSummary
@@ -38,6 +38,7 @@ class Judging:
     """One query that is judged. pictures: of the query, in the order of their frames; empty where it is a sentence
     alone. same_bytes: ids of pictures that have the query's bytes. has_keypoints: whether they were looked for.
     explain: whether it is to be said why. silent: names of evidence that a part might have given which did not answer.
+    least: what a strong relation has to be sure of to be said.
     """
 
     pictures: Sequence[Picture]
@@ -45,6 +46,7 @@ class Judging:
     has_keypoints: bool = False
     explain: bool = False
     silent: Set[str] = frozenset()
+    least: float = PROVEN
 
     def looked_at(self, order: Sequence[Candidate]) -> list[Candidate]:
         """Which of the candidates, in their order, are compared pixel by pixel."""
@@ -70,7 +72,7 @@ class Judging:
         if candidate.id in self.same_bytes:
             return self._said(SAME_BYTES, summaries[candidate.id])
         found = self._compared(candidate, summaries[candidate.id], thumbnail) if thumbnail else None
-        if found is not None and (found.confidence >= PROVEN or not found.is_known):
+        if found is not None and self._counts(found):
             return self._said(found, summaries[candidate.id])
         asked: Asked = "picture" if self.pictures else "sentence"
         because = tuple(
@@ -80,7 +82,10 @@ class Judging:
         )
         if because:
             return Judged("similar", because=because)
-        return None if found is None else self._said(found, summaries[candidate.id])
+        return None if found is None or found.confidence >= PROVEN else self._said(found, summaries[candidate.id])
+
+    def _counts(self, found: Judgement) -> bool:
+        return not found.is_known or found.confidence >= (self.least if found.relation in STRONG else PROVEN)
 
     def _compared(self, candidate: Candidate, summary: ImageSummary, thumbnail: bytes) -> Judgement | None:
         """What it is to that picture of the query that it is most surely something to."""

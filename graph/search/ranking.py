@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from graph.judging.strangers import Strangers
 from graph.requests.messages import SearchResult
-from lookalike_client.answers import PROVEN
-from lookalike_client.matches import STRONG, Explanation, Overlap, Relation, Transform
+from lookalike_client.matches import PROVEN, STRONG, Explanation, Overlap, Relation, Transform
 from storage.shard.search import PAIRS, QUERY_FRAME
 from storage.types.features import Metric
 from storage.types.searches import Hit, ImageSummary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from deployments.extractor import ImageInput
@@ -24,6 +25,7 @@ from graph.search.compare import compared, compared_each, other_picture, prepare
 from graph.search.paging import one_page
 from graph.search.query_pictures import GRAY
 from graph.search.search_run import SearchRun
+from lookalike_client.matches import PROVEN
 from storage.errors import (
     InvalidField,
     InvalidRequest,
@@ -51,6 +53,7 @@ class Searches:
         self._shards = shards
         self._decoding = decoding
         self._max_results = max_results
+        self._least_confidence = PROVEN
         self._run = partial(
             SearchRun,
             extractors=extractors,
@@ -90,12 +93,18 @@ class Searches:
 
         return await all_of([one(request) for request in requests])
 
+    async def follow_thresholds(self) -> None:
+        """Takes up what an evaluation has stored for the collection. Raises ShardUnavailable."""
+        stored = await self._shards.thresholds()
+        self._least_confidence = PROVEN if stored is None else max(PROVEN, stored.least_confidence)
+
     async def compare(self, request: CompareRequest) -> SearchResult:
         """What ``a`` is to ``b``, as a search with ``a`` says it. Raises as `search` does."""
         query = SearchRequest(
             images=() if request.a is None else (request.a,),
             ids=() if request.a_id is None else (request.a_id,),
             explain=request.explain,
+            least_confidence=PROVEN,
         )
         run = self._search_run(query, prepare_named("a", self._decoding))
         return await compared(run, await other_picture(request, run, self._decoding), self._decoding)
@@ -153,4 +162,5 @@ class Searches:
             raise InvalidField(
                 f"k is {request.k}, the limit is {self._max_results}", f"ask for 1 to {self._max_results} results"
             )
-        return self._run(request=request, prepare=prepare)
+        least = self._least_confidence if request.least_confidence is None else request.least_confidence
+        return self._run(request=replace(request, least_confidence=least), prepare=prepare)

@@ -24,7 +24,7 @@ from graph.search.query_rows import asked_ports, ms_since, no_text_model, search
 from graph.search.ranking import DEPTH, AskedFeature, Candidate, in_query_pixels, merge, result_of
 from graph.search.relevance import of_relevance, verdict
 from graph.search.shard_search import ShardSearch
-from lookalike_client.matches import Verdict
+from lookalike_client.matches import PROVEN, Verdict
 from storage.encoding.summaries import Summaries
 from storage.errors import InvalidField, InvalidRequest
 from storage.types.searches import FeatureQuery, ShardAnswer
@@ -90,7 +90,8 @@ class SearchRun(ShardSearch):
         answered = [feature for name, feature in self._lists.items() if self.reports[name].status == "ok"]
         has_keypoints = any(feature.metric == "inliers" for feature in answered)
         same_bytes = frozenset(self._same_bytes())
-        return Judging(self.pictures, same_bytes, has_keypoints, self.request.explain, self._silent())
+        least = PROVEN if self.request.least_confidence is None else self.request.least_confidence
+        return Judging(self.pictures, same_bytes, has_keypoints, self.request.explain, self._silent(), least)
 
     def _silent(self) -> set[str]:
         """The names of what a part of the service might have said of a candidate that did not answer."""

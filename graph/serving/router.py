@@ -36,6 +36,7 @@ from graph.ports.ray_shard import RayShardPort
 from graph.ports.replica_calls import RayPart, ReplicaCounts
 from graph.ports.zero_shot import ZeroShotPort
 from graph.requests.decoding import Decoding
+from graph.requests.messages import SearchAnswer, SearchRequest
 from graph.requests.timing import Timeouts
 from graph.serving.metrics import RayMetrics
 from graph.serving.other_routers import RayRouters
@@ -74,7 +75,8 @@ class Router:
         self._routers = RoutersFigures(self._metrics, RayRouters("answer_figures"))
         shards = self._shards = [RayShardPort(index, self._fleet) for index in range(self._settings.shards)]
         self._holder = uuid.uuid4().hex
-        replicas = self._replicas = ReplicaCounts(serve.get_replica_context().app_name)
+        application = serve.get_replica_context().app_name
+        replicas = self._replicas = ReplicaCounts(application)
         ports = extractor_ports(self._settings, extractors, profiles, replicas)
         annotating = annotator_ports(self._settings, annotators, ports, replicas)
         self._models = ModelKeeper(
@@ -92,7 +94,12 @@ class Router:
             extractors=ports,
             annotators=annotating,
             shards=shards,
-            jobs=RayJobs(records=shards[0], settings=self._settings, cluster=ray.get_runtime_context().gcs_address),
+            jobs=RayJobs(
+                records=shards[0],
+                settings=self._settings,
+                cluster=ray.get_runtime_context().gcs_address,
+                application=application,
+            ),
             decoding=decoding,
             timeouts=timeouts(self._settings),
             max_results=self._settings.limits.max_results,
@@ -138,6 +145,7 @@ class Router:
             try:
                 self._ray_metrics.hand_over(self._metrics.families())
                 await self._replicas.refresh()
+                await self._catalog.searches.follow_thresholds()
                 self._ray_metrics.hand_over(stored_families(await self._catalog.service.stats()))
             except LookalikeError as failure:
                 logger.warning("no statistics: %s", failure)
@@ -148,6 +156,10 @@ class Router:
     async def answer_figures(self, question: Question) -> Answer:
         """To another router."""
         return self._routers.answer(question)
+
+    async def search(self, request: SearchRequest) -> SearchAnswer:
+        """For a job of this cluster, which needs no key."""
+        return await self._catalog.searches.search(request)
 
     async def _tell(self) -> None:
         while True:

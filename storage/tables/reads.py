@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from itertools import groupby, islice, takewhile
 
 import numpy as np
@@ -16,12 +18,14 @@ from storage.kv.store import ReadTransaction
 from storage.tables.model_versions import ModelVersions
 from storage.tables.schema import (
     FILE_NAMES,
+    HANDLES,
     IMAGES,
     StoredImage,
     decode_image,
     feature_table,
     file_name_start,
     image_by_id,
+    missing_count,
     waiting_count,
 )
 from storage.types.features import FeatureRows, FeatureSpec, FloatVectors, Vectors
@@ -52,6 +56,21 @@ def _by_id(transaction: ReadTransaction, start: bytes) -> Iterator[StoredImage]:
     for _, entries in groupby(transaction.items(IMAGES, start), key=lambda entry: entry[0][:PREFIX_BYTES]):
         images = [decode_image(value) for _, value in entries]
         yield from sorted(images, key=lambda image: image.record.id.encode())
+
+
+def drawn(
+    transaction: ReadTransaction, seed: int, count: int, versions: ModelVersions
+) -> list[tuple[bytes, ImageRecord]]:
+    """Up to ``count`` records whose file is not gone, each behind its place, in the order of their places. Places are
+    as good as chance, and depend on the seed and the id alone.
+    """
+    key = seed.to_bytes(8, "big")
+    ids = (image_id for _, image_id in transaction.items(HANDLES))
+    places = ((blake2b(image_id, digest_size=16, key=key).digest(), image_id) for image_id in ids)
+    first = heapq.nsmallest(count + missing_count(transaction), places)
+    found = ((place, image_by_id(transaction, image_id.decode())) for place, image_id in first)
+    there = ((place, image.record) for place, image in found if image is not None and not image.record.missing)
+    return [(place, versions.shown(record)) for place, record in islice(there, count)]
 
 
 def bytes_of(transaction: ReadTransaction, table: str, image_id: str) -> bytes | None:

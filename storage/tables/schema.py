@@ -1,7 +1,8 @@
 """The tables of a shard, and its own few facts in ``meta``.
 
 - ``meta``: format, shard, epoch, owner, owners, sequence, next_handle, next_operation, log_start, configured,
-  originals_kept, missing; by the key of a version feature:, whitening:, centroids:, absent:; by feature generations:
+  originals_kept, missing; in the first shard thresholds; by the key of a version feature:, whitening:, centroids:,
+  absent:; by feature generations:
 - ``images``: key of the id -> handle, row as JSON
 - ``handles``: handle -> id
 - ``feature:<key>``: handle -> encoded rows; a picture has an entry exactly where its row says "ok"

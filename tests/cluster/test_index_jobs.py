@@ -73,7 +73,7 @@ def put_job(shards: FleetShards, folder: Path) -> None:
 def running_job(settings: AppSettings, cluster: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The job as Ray would start it; it has ended well when the block ends."""
     with log.open("wb") as output:
-        environment = {**os.environ, **job_environment(settings, cluster), "RAY_ADDRESS": cluster}
+        environment = {**os.environ, **job_environment(settings, cluster, "lookalike"), "RAY_ADDRESS": cluster}
         command = [sys.executable, "-m", "graph.jobs.index", JOB]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:

@@ -442,6 +442,19 @@ class ClientSuite:
         await self.ask(service, "submit_import", ["/srv/ambience"], dry_run=True, **given)
         assert service.body == {"kind": "import", "paths": ["/srv/ambience"], "dry_run": True, **given}
 
+    async def test_submits_an_evaluation(self) -> None:
+        service = Service(reply({"id": "eval-1"}, 202))
+        assert await self.ask(service, "submit_eval") == "eval-1"
+        assert service.body == {"kind": "eval", "n": 50, "seed": 0}
+        await self.ask(service, "submit_eval", "/photos", n=5, strangers=9, seed=3, calibrate=True)
+        told = {"path": "/photos", "n": 5, "strangers": 9, "seed": 3, "calibrate": True}
+        assert service.body == {"kind": "eval", **told}
+
+    async def test_takes_thresholds_back(self) -> None:
+        service = Service(httpx.Response(204))
+        await self.ask(service, "forget_thresholds")
+        assert (service.request.method, service.request.url.path) == ("DELETE", "/v1/thresholds")
+
     async def test_stops_a_job_and_lists_its_failures(self) -> None:
         service = Service(reply(JOB | {"state": "stopped"}))
         assert (await self.ask(service, "stop_job", "job-1")).finished
@@ -566,7 +579,7 @@ class ClientSuite:
 
     @pytest.mark.parametrize(
         ("method", "arguments"),
-        [("submit_index", [["/photos"]]), ("submit_import", [["/srv"]]), ("submit_backfill", [])],
+        [("submit_index", [["/photos"]]), ("submit_import", [["/srv"]]), ("submit_backfill", []), ("submit_eval", [])],
     )
     async def test_never_submits_a_job_twice(self, method: str, arguments: list[Any]) -> None:
         service = Service(failure("unavailable", 503))

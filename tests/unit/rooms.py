@@ -98,6 +98,10 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/catalog graph/config graph/figures graph/http/forms graph/http/guards graph/http/replies "
             "graph/same_picture"
         ),
+        "graph/jobs/evaluating": (
+            "graph/judging graph/jobs/running graph/jobs/scanning graph/requests deployments/pictures "
+            "storage/operations storage/shard"
+        ),
         "graph/jobs/scanning": (
             "graph/jobs/running deployments/pictures storage/encoding storage/operations storage/shard"
         ),
@@ -114,7 +118,8 @@ ROOMS: dict[str, frozenset[str]] = {
             "deployments/pictures storage/index storage/operations"
         ),
         "graph/jobs": (
-            "graph/ambience_data graph/config graph/jobs/filling graph/jobs/importing graph/jobs/indexing "
+            "graph/ambience_data graph/config graph/jobs/evaluating graph/jobs/filling graph/jobs/importing "
+            "graph/jobs/indexing "
             "graph/jobs/running graph/jobs/scanning graph/ports deployments/extractors deployments/pictures "
             "storage/operations storage/shard"
         ),
@@ -126,8 +131,8 @@ ROOMS: dict[str, frozenset[str]] = {
         "graph/app": "graph/config graph/serving deployments/extractors deployments/replica storage/shard",
         "graph/cli/commands": (
             "graph/cli/terminal graph/config graph/moving graph/same_picture "
-            "graph/serving deployments/annotators deployments/extractors deployments/models/fetching "
-            "storage/cluster storage/kv storage/shard"
+            "graph/jobs/evaluating graph/serving deployments/annotators deployments/extractors "
+            "deployments/models/fetching deployments/pictures storage/cluster storage/kv storage/shard"
         ),
         "graph/cli": "graph/cli/commands graph/cli/terminal graph/same_picture",
     }.items()

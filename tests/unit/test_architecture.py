@@ -47,6 +47,7 @@ ENVIRONMENT_FILES = {
     "graph/jobs/index.py",  # a process's entry point hands it on
     "graph/jobs/backfill.py",  # likewise
     "graph/jobs/import_ambience.py",  # likewise
+    "graph/jobs/evaluate.py",  # likewise
     "graph/serving/environment.py",  # Ray's own flags: it reads them from the process that starts it
 }
 YAML_READERS = {"graph/config/yaml_source.py"}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from graph.cli.commands.jobs import is_backfill, is_import, show_outcome
+from graph.cli.commands.jobs import is_backfill, is_evaluation, is_import, show_outcome
 from graph.cli.terminal import output
 from graph.cli.terminal.reporting import INTERRUPTED, fail
 from storage.errors import DeadlineExceeded, ServiceUnreachable, Unavailable
@@ -64,7 +64,7 @@ def leave_or_follow(
     if job.state != "succeeded":
         fail(
             f"job {job_id} {'was stopped' if job.state == 'stopped' else 'failed'}: {job.message or 'no reason given'}",
-            "run the same command again to go on where it ended",
+            f"run the same command again{'' if is_evaluation(job) else ' to go on where it ended'}",
         )
     away = job.report.get("unreachable")
     if job.kind == "index" and away and job.failed == job.total:
@@ -142,10 +142,14 @@ def _doing(job: Job) -> str:
         return "starting" if job.state == "queued" else job.state
     if job.arguments.get("watch") and job.done == job.total:
         return "watching"
+    if is_evaluation(job):
+        return "asking"
     return "computing" if is_backfill(job) else "importing" if is_import(job) else "indexing"
 
 
 def _counts(job: Job) -> str:
+    if is_evaluation(job):
+        return ""
     if is_backfill(job):
         return f"{job.added} filled in  {job.failed} failed"
     if is_import(job):

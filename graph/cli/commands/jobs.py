@@ -10,6 +10,7 @@ import typer
 
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.terminal.evaluating import show_evaluation
 from storage.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ def is_import(job: Job) -> bool:
 def is_backfill(job: Job) -> bool:
     """Whether the job's counts are of images and features that they lacked, and not of files."""
     return job.kind == "backfill"
+
+
+def is_evaluation(job: Job) -> bool:
+    """Whether the job's counts are of searches."""
+    return job.kind == "eval"
 
 
 def summary(job: Job) -> str:
@@ -174,6 +180,8 @@ def _list(client: Client, as_json: bool) -> None:
 
 def _subject(job: Job) -> str:
     """What the job is of: the paths, or what a backfill fills in."""
+    if is_evaluation(job):
+        return str(job.arguments.get("path") or "the collection")
     paths = job.arguments.get("paths")
     return ", ".join(map(str, paths)) if paths else str(job.arguments.get("feature") or "everything")
 
@@ -197,6 +205,8 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
     )
     if is_import(job):
         show_import(job)
+    if is_evaluation(job) and job.report:
+        show_evaluation(job.report)
     for line in _remarks(job):
         output.say(line)
     if job.failed:
@@ -204,6 +214,8 @@ def _show(client: Client, job_id: str, as_json: bool) -> None:
 
 
 def _counts(job: Job) -> dict[str, str]:
+    if is_evaluation(job):
+        return {"searches": _progress(job)}
     if is_backfill(job):
         return {"images": _progress(job), "filled in": str(job.added), "failed": str(job.failed)}
     names = ("added", "replaced", "unchanged", "skipped", "failed")

@@ -4,12 +4,14 @@ indexes agree? ``train``: the index of a local feature, trained now.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graph.cli.terminal import output
 from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect
+from graph.cli.terminal.evaluating import thresholds_text
 from graph.cli.terminal.reporting import fail, warn
 from graph.cli.terminal.waiting import waiting_for
 
@@ -44,6 +46,7 @@ def _show_service(server: str, readiness: Readiness, stats: ServiceStats, runnin
             "images": str(stats.images),
             "on disk": output.byte_size(stats.disk_bytes),
             "in memory": output.byte_size(stats.memory_bytes),
+            **({} if stats.thresholds is None else {"thresholds": thresholds_text(asdict(stats.thresholds))}),
             "jobs running": ", ".join(f"{job.id} ({job.done}/{job.total})" for job in running) or "none",
         }
     )

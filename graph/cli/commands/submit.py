@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,7 +13,7 @@ from graph.cli.commands.follow import leave_or_follow
 from graph.cli.commands.jobs import show_import, summary
 from graph.cli.terminal import output
 from graph.cli.terminal.asking import agreed
-from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect, is_here
+from graph.cli.terminal.connection import DEFAULT_SERVER, ApiKey, Json, Server, connect, path_at_service
 from graph.cli.terminal.reporting import fail
 from storage.errors import InvalidField
 
@@ -97,7 +96,7 @@ def index(
     if yes and not prune:
         raise InvalidField("--yes needs --prune", "leave it away")
     with connect(context, server, api_key) as client:
-        found = [_path(path, server, follow_links=True) for path in paths]
+        found = [path_at_service(path, server, follow_links=True) for path in paths]
         submit = partial(
             client.submit_index, found, id_from=id_from, on_conflict=on_conflict, exclude=tuple(exclude or ())
         )
@@ -161,8 +160,8 @@ def import_ambience(
     """Import the data folders of the original services. Again: only what is new; with --photos later: adds them."""
     with connect(context, server, api_key) as client:
         job_id = client.submit_import(
-            [_path(folder, server) for folder in folders],
-            photos=None if photos is None else _path(photos, server),
+            [path_at_service(folder, server) for folder in folders],
+            photos=None if photos is None else path_at_service(photos, server),
             dry_run=dry_run,
             keypoint_ranges=None if keypoint_ranges is None else _path_or_url(keypoint_ranges, server),
             features=_features(features or (), server),
@@ -177,16 +176,8 @@ def _show_imported(job: Job) -> None:
         output.say(f"all of it: lookalike jobs {job.id}")
 
 
-def _path(path: str, server: str, *, follow_links: bool = False) -> str:
-    """As the service has to know it. One on this machine sees the same files, so they are checked here."""
-    here = is_here(server)
-    if here and not os.path.exists(path):
-        raise InvalidField(f"there is no file or folder {path!r}", "check the path")
-    return os.path.realpath(path) if here and follow_links else os.path.abspath(path)
-
-
 def _path_or_url(source: str, server: str) -> str:
-    return source if "://" in source else _path(source, server)
+    return source if "://" in source else path_at_service(source, server)
 
 
 def _features(parts: Sequence[str], server: str) -> dict[str, str]:
@@ -196,5 +187,5 @@ def _features(parts: Sequence[str], server: str) -> dict[str, str]:
         folder, _, name = part.rpartition("=")
         if not folder or not name:
             raise InvalidField(f"--feature cannot use {part!r}", "write it like --feature /srv/features=global")
-        found[_path(folder, server)] = name
+        found[path_at_service(folder, server)] = name
     return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from lookalike_client.loopback import is_loopback
+from storage.errors import InvalidField
 
 if TYPE_CHECKING:
     from lookalike_client import Client
@@ -39,6 +41,16 @@ def connect(context: typer.Context, server: str, api_key: str | None) -> Client:
 def is_here(server: str) -> bool:
     """Whether the service runs on this machine, and sees the same files."""
     return is_loopback(urlsplit(server).hostname or "")
+
+
+def path_at_service(path: str, server: str, *, follow_links: bool = False) -> str:
+    """As the service has to know it. One on this machine sees the same files, so they are checked here. Raises
+    `InvalidField`.
+    """
+    here = is_here(server)
+    if here and not os.path.exists(path):
+        raise InvalidField(f"there is no file or folder {path!r}", "check the path")
+    return os.path.realpath(path) if here and follow_links else os.path.abspath(path)
 
 
 def example(*lines: str) -> str:

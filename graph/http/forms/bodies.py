@@ -15,6 +15,7 @@ from graph.http.forms.fields import (
     AddFields,
     BackfillFields,
     DecisionFields,
+    EvalFields,
     FolderFields,
     ImportFields,
     IndexFields,
@@ -143,6 +144,8 @@ async def job_fields(request: Request, settings: AppSettings) -> JobFields:
             _check_paths([*fields.paths, *fields.features, *filter(None, files)], settings.limits.max_job_paths)
             check_features(settings.extractors, tuple(fields.features.values()))
             check_point_source(fields.keypoint_ranges or "")
+        case EvalFields():
+            _check_paths([fields.path] if fields.path else [], settings.limits.max_job_paths)
     return fields
 
 

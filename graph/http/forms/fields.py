@@ -81,6 +81,7 @@ FILTER_DESCRIPTION = (
 )
 
 
+TO_CALIBRATE = 3000  # strangers of which none is called a match: then at most one in a thousand is, with 95 % certainty
 METADATA: Any = Field(
     default_factory=dict,
     description="a JSON object, kept and given back with results",
@@ -203,11 +204,39 @@ class ImportFields(Fields):
     )
 
 
-JobFields = IndexFields | BackfillFields | ImportFields
+class EvalFields(Fields):
+    """A batch job that measures how well the service finds the user's own photos."""
+
+    kind: Literal["eval"] = Field(description="eval: ask for edits of photos, and for photos with themselves left out")
+    path: FilePath | None = Field(
+        default=None, description="folder of the photos; those of the collection unless said", examples=["/photos"]
+    )
+    n: WholeNumber = Field(default=50, ge=1, le=1000, description="photos that are asked for by every edit of them")
+    strangers: WholeNumber | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="photos that are asked with themselves left out; 10 n unless said, 3000 to calibrate",
+    )
+    seed: WholeNumber = Field(default=0, ge=0, lt=2**31, description="another one draws other photos")
+
+    calibrate: bool = Field(
+        default=False, description="store what a match has to be sure of, so that few strangers are called one"
+    )
+
+    @property
+    def photos(self) -> int:
+        if self.strangers is not None:
+            return self.strangers
+        return TO_CALIBRATE if self.calibrate else 10 * self.n
+
+
+JobFields = IndexFields | BackfillFields | ImportFields | EvalFields
 JOB_KINDS: Mapping[str, type[JobFields]] = {
     "index": IndexFields,
     "backfill": BackfillFields,
     "import": ImportFields,
+    "eval": EvalFields,
 }
 
 

@@ -13,6 +13,7 @@ from graph.config.settings import AppSettings, Limits
 from graph.http.forms.bodies import job_fields
 from graph.http.forms.fields import (
     BackfillFields,
+    EvalFields,
     ImportFields,
     IndexFields,
     SliceFields,
@@ -46,7 +47,7 @@ def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: A
         "/v1/jobs",
         summary="Start a batch job",
         responses=documented({202: ("started", JobSubmitted)}, 400, 413),
-        openapi_extra=request_body(json_body(IndexFields, BackfillFields, ImportFields)),
+        openapi_extra=request_body(json_body(IndexFields, BackfillFields, ImportFields, EvalFields)),
         status_code=202,
     )
     async def submit(request: Request) -> Response:
@@ -63,6 +64,14 @@ def _add_control_routes(router: APIRouter, catalog: CatalogProvider, settings: A
                     dry_run=original.dry_run,
                     keypoint_ranges=original.keypoint_ranges,
                     features=original.features,
+                )
+            case EvalFields() as evaluation:
+                job_id = await jobs.submit_eval(
+                    path=evaluation.path,
+                    n=evaluation.n,
+                    seed=evaluation.seed,
+                    strangers=evaluation.photos,
+                    calibrate=evaluation.calibrate,
                 )
         return json_response({"id": job_id}, 202)
 

@@ -92,6 +92,16 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
     async def stats() -> Response:
         return json_response(await catalog().service.stats())
 
+    @router.delete(
+        "/v1/thresholds",
+        summary="Take back what an evaluation stored",
+        responses=documented({204: ("those of the package are in force again", None)}),
+        status_code=204,
+    )
+    async def forget_thresholds() -> Response:
+        await catalog().service.forget_thresholds()
+        return Response(status_code=204)
+
     @router.post(
         "/v1/verify",
         summary="Compare the store with every index",

@@ -33,6 +33,8 @@ PARTING_S = 3.0  # in which a job that was told to stop writes its record
 SETTINGS_VARIABLE = "LOOKALIKE_JOB_SETTINGS"
 # Which cluster the job belongs to: Ray itself tells it the one that was started last on the machine.
 CLUSTER_VARIABLE = "LOOKALIKE_JOB_CLUSTER"
+# The application of Ray Serve that a job asks.
+APPLICATION_VARIABLE = "LOOKALIKE_JOB_APPLICATION"
 # A job's threads work on pictures of their own: threads of the libraries beneath would wait for each other on the same
 # cores.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -50,9 +52,15 @@ class Stopped(BaseException):
     """The job was told to stop. No ``Exception``: whoever goes on after one must not go on after this."""
 
 
-def job_environment(settings: AppSettings, cluster: str) -> dict[str, str]:
-    """The environment of a job. It can be read in Ray's dashboard, so it has no secrets. cluster: its address."""
-    own = {SETTINGS_VARIABLE: settings.model_dump_json(exclude={"api_keys"}), CLUSTER_VARIABLE: cluster}
+def job_environment(settings: AppSettings, cluster: str, application: str) -> dict[str, str]:
+    """The environment of a job. It can be read in Ray's dashboard, so it has no secrets. cluster: its address.
+    application: of Ray Serve, by name.
+    """
+    own = {
+        SETTINGS_VARIABLE: settings.model_dump_json(exclude={"api_keys"}),
+        CLUSTER_VARIABLE: cluster,
+        APPLICATION_VARIABLE: application,
+    }
     return {**own, **ONE_THREAD}
 
 

@@ -82,6 +82,11 @@ class JobProgress:
         self._add(done=images, added=features)
         self._write_now_and_then()
 
+    def asked(self, questions: int = 1) -> None:
+        """So many more questions of an evaluation were answered."""
+        self._add(done=questions)
+        self._write_now_and_then()
+
     def failed(self, failures: Sequence[JobFailure]) -> None:
         """Pictures for which nothing could be done."""
         self._add(done=len(failures))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from benchmarks.more_edits import MORE_EDITS, WITH_OTHERS, edits_with, overlapping_crops
-from benchmarks.photo_edits import EDITS, Copy, moved, scaled
-from benchmarks.right_relations import CHANGES, right_relations, shares_of
+from benchmarks.right_relations import CHANGES, right_relations
+from graph.jobs.evaluating.edits import EDITS, Copy, moved, scaled
+from graph.jobs.evaluating.relations import shares_of
 
 SIZE = (400, 300)
 MARKS = {"red": (110, 90), "lime": (290, 200)}

@@ -18,7 +18,7 @@ from tests.unit.graph.cli.conftest import Run
 
 COMMANDS = [
     *("serve", "index", "jobs", "search", "list", "add", "rm", "show", "tags", "caption", "status", "verify", "train"),
-    *("same", "library", "backfill", "duplicates", "import-ambience", "models", "models pull"),
+    *("same", "eval", "library", "backfill", "duplicates", "import-ambience", "models", "models pull"),
 ]
 LOCAL = {"serve", "models", "models pull"}  # these speak to no service
 

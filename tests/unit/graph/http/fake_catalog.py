@@ -33,6 +33,7 @@ from graph.requests.messages import (
     TrainingAnswer,
 )
 from lookalike_client import answers
+from lookalike_client.job_answers import Thresholds
 from lookalike_client.matches import Changed, Evidence, Explanation, Overlap, Relation, Transform
 from storage.duplicates.messages import NearPicture
 from storage.errors import (
@@ -108,6 +109,12 @@ class FakeJobs:
         job_id = f"import-{len(self.records) + 1}"
         told = {"paths": list(paths), **arguments}
         self.records[job_id] = JobRecord(job_id, "import", "running", ADDED_AT, ADDED_AT, told, report={"tables": []})
+        return job_id
+
+    async def submit_eval(self, **arguments: Any) -> str:
+        job_id = f"eval-{len(self.records) + 1}"
+        report = {"edits": {"jpeg15": {"recall_at_1": 1.0}}}
+        self.records[job_id] = JobRecord(job_id, "eval", "running", ADDED_AT, ADDED_AT, arguments, report=report)
         return job_id
 
     async def stop(self, job_id: str) -> None:
@@ -186,6 +193,7 @@ class FakeCatalog:
         self.searched: list[SearchRequest] = []
         self.compared: list[CompareRequest] = []
         self.trained: list[str] = []
+        self.thresholds: Thresholds | None = Thresholds(0.9, 0.001, 0.95, 3000, 0, "eval-1")
         self.kept_out: list[str] = []
         self.deletions: list[str | None] = []  # their operation ids
         self.decisions = FakeDecisions()
@@ -354,7 +362,11 @@ class FakeCatalog:
     async def stats(self) -> ServiceStats:
         await self._enter()
         shard = {"shard": 0, "images": 1, "disk_bytes": 4096, "features": {"color": {"memory_bytes": 1024}}}
-        return ServiceStats(len(self.images), 4096, 1024, {"color": 3}, (shard,), ())
+        return ServiceStats(len(self.images), 4096, 1024, {"color": 3}, (shard,), (), self.thresholds)
+
+    async def forget_thresholds(self) -> None:
+        await self._enter()
+        self.thresholds = None
 
     async def verify(self) -> list[VerifyReport]:
         await self._enter()

@@ -27,7 +27,7 @@ class Submissions:
 def jobs_with(gpus: float) -> tuple[RayJobs, Submissions]:
     settings = AppSettings.model_validate({"batch": {"gpus": gpus}})
     jobs, ray_client = (
-        RayJobs(records=cast(RayShardPort, None), settings=settings, cluster="cluster:6379"),
+        RayJobs(records=cast(RayShardPort, None), settings=settings, cluster="cluster:6379", application="app"),
         Submissions(),
     )
     jobs._ray_jobs = cast(Any, ray_client)

@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.hard_pictures import hard_pictures
 from benchmarks.judgement_pairs import Known, hash_surprise, known, placed
-from benchmarks.photo_edits import EDITS
 from benchmarks.photo_groups import photographs
 from benchmarks.photo_sets import upright
+from graph.jobs.evaluating.edits import EDITS
 from graph.judging.hypotheses import Picture
 from graph.judging.judge import Judgement, judge
 

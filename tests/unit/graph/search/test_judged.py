@@ -9,11 +9,13 @@ from typing import get_args
 
 import pytest
 
-from benchmarks.photo_edits import EDITS
 from benchmarks.photo_groups import photographs
 from benchmarks.photo_sets import upright
+from graph.jobs.evaluating.edits import EDITS
 from graph.requests.messages import AddRequest, SearchAnswer, SearchRequest
+from lookalike_client import Thresholds
 from lookalike_client.matches import Relevance
+from storage.operations.thresholds import PutThresholds
 from tests.unit.graph.local_catalog import LocalService, local_service
 
 STORED = ("astronaut", "coffee", "chelsea", "china", "flower", "rocket", "motorcycle_left", "moon", "page", "camera")
@@ -54,6 +56,32 @@ async def test_copies_and_parts_are_told_and_strangers_are_not_there(service: Lo
     stranger = await asked(service, images=(photo("retina").read_bytes(),), relevance="likely")
     assert (stranger.verdict, stranger.results) == ("none", ())
     assert (await asked(service, images=(photo("retina").read_bytes(),))).results
+
+
+async def test_what_a_collection_asks_of_a_match_is_asked_of_strong_relations_alone(service: LocalService) -> None:
+    await filled(service)
+    copy = (edited("coffee", "jpeg 15"),)
+    [before] = (await asked(service, images=copy, relevance="strong")).results
+    assert before.confidence is not None
+    stored = PutThresholds(Thresholds(1.0, 0.001, 0.95, 3000, 0))
+    await service.shards[0].ask(stored, timeout_s=60)
+    assert (await asked(service, images=copy)).verdict == "match"
+    await service.catalog.searches.follow_thresholds()
+    answer = await asked(service, images=copy)
+    assert answer.verdict != "match" or before.confidence == 1.0
+    assert answer.results[0].id == "coffee"
+    assert (await asked(service, images=copy, least_confidence=0.5)).verdict == "match"
+    assert (await asked(service, images=(photo("coffee").read_bytes(),))).results[0].confidence == 1.0
+    assert (await service.catalog.service.stats()).thresholds == stored.thresholds
+    await service.catalog.service.forget_thresholds()
+    await service.catalog.searches.follow_thresholds()
+    assert (await asked(service, images=copy)).results[0] == before
+
+
+async def test_thresholds_never_lower_what_the_package_asks(service: LocalService) -> None:
+    await service.shards[0].ask(PutThresholds(Thresholds(0.1, 0.001, 0.95, 3000, 0)), timeout_s=60)
+    await service.catalog.searches.follow_thresholds()
+    assert service.catalog.searches._least_confidence == 0.5
 
 
 async def test_a_stored_picture_is_the_same_as_itself_for_certain(service: LocalService) -> None:

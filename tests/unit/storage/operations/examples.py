@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 import storage.operations
+from lookalike_client.job_answers import Thresholds
 from storage.duplicates.links import Link, Verdict
 from storage.duplicates.messages import NearQuery, NearQuestions
 from storage.operations.decisions import Decisions, PutDecision, TakeBackDecision
+from storage.operations.draws import Draw
 from storage.operations.duplicates import ForgetExpired, Near, Walk
 from storage.operations.features import Features, RowsOfEach, SampleRows, WhiteningOf, WholePictures
 from storage.operations.indexes import SaveIndexes, Train, TrainWhatIsDue, Whiten
@@ -44,6 +46,7 @@ from storage.operations.sources import (
     LiftRemovals,
     MoveRemovals,
 )
+from storage.operations.thresholds import FindThresholds, PutThresholds
 from storage.shard.operation import Operation
 from storage.shard.shard import Shard
 from storage.types.decisions import Decision
@@ -103,6 +106,7 @@ EXAMPLES: dict[type[Operation[Any]], Any] = {
         Page(None, 9),
         ListedPage(Comparison("width", ">=", (1,)), Sort("width", descending=True), SortKey(640.0, "a"), 9),
         IdsOfBytes(10, KNOWN.sha256),
+        Draw(3, 2),
         IdsOfFileName("a.jpg"),
         Thumbnail("a"),
         Thumbnails(("a", "b", "nowhere")),
@@ -119,6 +123,8 @@ EXAMPLES: dict[type[Operation[Any]], Any] = {
         NoteScans((Root("/photos", last_scan_at=1.0),)),
         WatchRoot("/photos", True),
         ForgetRoot("/photos"),
+        FindThresholds(),
+        PutThresholds(Thresholds(0.9, 0.001, 0.95, 3000, 0, "eval-1")),
         SearchAddress(),
         Stats(),
         Verify(),

@@ -18,6 +18,7 @@ from storage.operations.models import AdoptModel, BeginModel, DropReplaced, Swit
 from storage.operations.pictures import Page
 from storage.operations.roots import ForgetRoot, NoteScans, WatchRoot
 from storage.operations.sources import LiftRemovals, MoveRemovals
+from storage.operations.thresholds import PutThresholds
 from storage.shard.operation import Operation
 from storage.shard.shard import Shard
 from storage.tables.registration import take_ownership
@@ -28,7 +29,7 @@ from tests.unit.storage.samples import inside, put
 WRITERS: set[type[Operation[Any]]] = {
     Train, TrainWhatIsDue, Whiten, SaveIndexes, PutJob, AddJobFailures, AdoptModel, BeginModel, SwitchModel,
     DropReplaced, MoveRemovals, LiftRemovals, NoteScans, WatchRoot, ForgetRoot, AddLinks, PutVerdicts,
-    PutDecision, TakeBackDecision,
+    PutDecision, TakeBackDecision, PutThresholds,
 }  # fmt: skip
 
 

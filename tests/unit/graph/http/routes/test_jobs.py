@@ -30,6 +30,32 @@ async def test_an_indexing_job_leaves_out_and_prunes_what_it_is_told_to(
     assert catalog.jobs.told == [(["*.gif"], True), (["raw/"], False), ([], False)]
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, {"path": None, "n": 50, "seed": 0, "strangers": 500, "calibrate": False}),
+        ({"calibrate": True}, {"path": None, "n": 50, "seed": 0, "strangers": 3000, "calibrate": True}),
+        (
+            {"path": "/p", "n": 5, "strangers": 7, "seed": 3},
+            {"path": "/p", "n": 5, "seed": 3, "strangers": 7, "calibrate": False},
+        ),
+    ],
+)
+async def test_an_evaluation_is_started(client: httpx.AsyncClient, body: dict[str, Any], told: dict[str, Any]) -> None:
+    answer = await client.post("/v1/jobs", json={"kind": "eval", **body})
+    job = JobRow.model_validate((await client.get(f"/v1/jobs/{answer.json()['id']}")).json())
+    assert (answer.status_code, job.kind, job.arguments) == (202, "eval", told)
+    assert job.report["edits"]["jpeg15"]["recall_at_1"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "change", [{"n": 0}, {"n": 1001}, {"strangers": 0}, {"seed": -1}, {"path": "a\0b"}, {"paths": ["x"]}]
+)
+async def test_a_bad_evaluation_is_422(client: httpx.AsyncClient, change: dict[str, Any]) -> None:
+    answer = await client.post("/v1/jobs", json={"kind": "eval", **change})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_field")
+
+
 async def test_jobs_are_listed_newest_first_shown_and_stopped(client: httpx.AsyncClient) -> None:
     for _ in range(2):
         await client.post("/v1/jobs", json=JOB)
@@ -153,16 +179,17 @@ async def test_a_job_without_a_kind_is_422(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, error["message"], error["hint"]) == (
         422,
         "kind: Field required",
-        "known: backfill, import, index",
+        "known: backfill, eval, import, index",
     )
 
 
 async def test_openapi_describes_each_kind_of_job(client: httpx.AsyncClient) -> None:
     operation = (await client.get("/openapi.json")).json()["paths"]["/v1/jobs"]["post"]
-    index, backfill, original = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    index, backfill, original, evaluation = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
     assert set(index["properties"]) == {"kind", "paths", "id_from", "on_conflict", "watch", "exclude", "prune"}
     assert (set(backfill["properties"]), backfill["required"]) == ({"kind", "feature", "allow_missing"}, ["kind"])
     assert set(original["properties"]) == {"kind", "paths", "photos", "dry_run", "keypoint_ranges", "features"}
+    assert set(evaluation["properties"]) == {"kind", "path", "n", "strangers", "seed", "calibrate"}
 
 
 async def test_an_import_is_started_with_its_options(client: httpx.AsyncClient, catalog: FakeCatalog) -> None:

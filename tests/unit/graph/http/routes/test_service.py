@@ -36,6 +36,7 @@ ROUTES = {
     ("get", "/v1/stats"),
     ("post", "/v1/verify"),
     ("post", "/v1/train"),
+    ("delete", "/v1/thresholds"),
     ("get", "/metrics"),
     ("get", "/healthz"),
     ("get", "/readyz"),
@@ -118,7 +119,9 @@ async def test_features_stats_and_verification_have_their_documented_shapes(
     phash, tags = features.features
     assert (phash.name, phash.role, phash.next_version) == ("phash", "extractor", None)
     assert (tags.name, tags.role, tags.next_version) == ("tags", "annotator", "2")
-    stats = Stats.model_validate((await client.get("/v1/stats")).json())
+    shown = (await client.get("/v1/stats")).json()
+    assert shown["thresholds"]["least_confidence"] == 0.9
+    stats = Stats.model_validate(shown)
     assert stats.pending == {"color": 3}
     assert Verified.model_validate((await client.post("/v1/verify")).json()).ok
     catalog.problems = ("row 7 is missing from the index",)

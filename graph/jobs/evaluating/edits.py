@@ -165,3 +165,13 @@ EDITS: Mapping[str, Edit] = {
     "mirror": mirrored,
     "crop 50 % + mirror": cropped_and_mirrored,
 }
+
+
+def key_of(edit: str) -> str:
+    """The name as it stands in reports: "jpeg 15" -> "jpeg15", "crop 50 % + jpeg 20" -> "crop50+jpeg20"."""
+    return edit.replace(" ", "").replace("%", "")
+
+
+def edited(picture: Image.Image, edit: str, seed: int, image_id: str) -> Copy:
+    """The same one each time for the same seed and id."""
+    return EDITS[edit](picture, random.Random(f"{seed} {image_id} {edit}"))
