@@ -252,3 +252,21 @@ def test_what_is_not_surely_the_same_stays(run: Run, files: list[Path], tmp_path
     assert "it is the same as the picture to keep by 0.980, 0.99 is wanted" in result.stdout
     assert "it is not the same as the picture to keep: edited" in result.stdout
     assert all(path.exists() for path in files)
+
+
+def test_groups_by_a_threshold_are_judged_before_files_are_moved(run: Run, files: list[Path], tmp_path: Path) -> None:
+    found = group(*files)
+    unjudged = tuple(replace(one, relation=None, confidence=None) for one in found.duplicates)
+    index = Index(replace(found, duplicates=unjudged))
+    answers = iter([("same", 0.999), ("scene", 0.95)])
+
+    def service(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/v1/compare":
+            return index(request)
+        relation, confidence = next(answers)
+        said = {"relation": relation, "confidence": confidence}
+        return reply({"id": "keep.jpg", "score": 1.0, "matches": {}, "width": 64, "height": 48, **said})
+
+    result = run(service, "duplicates", "--threshold", "64", "--move", str(tmp_path / "aside"), "--yes")
+    assert index.deleted == ["a.jpg"]
+    assert "it is not the same as the picture to keep: scene" in result.stdout
