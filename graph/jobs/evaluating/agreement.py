@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from deployments.pictures.images import WorkingImage
 from deployments.pictures.pixel_kernels import luma
+from graph.judging.evidence import is_telling
 from graph.judging.pixels import compare
 from graph.judging.placement import between, whole_in_whole
 from graph.judging.views import best_view
@@ -41,7 +42,9 @@ def is_one_photograph(query: WorkingImage, stored: WorkingImage, found: SearchRe
         if compared is None:
             continue
         told = compared.correlation[compared.told]
-        if len(told) >= FEWEST_BLOCKS and (np.median(told) >= AGREES or np.mean(told >= AGREES_CLOSELY) >= LEFT_ALONE):
+        if len(told) < FEWEST_BLOCKS or not is_telling(compared):
+            continue
+        if np.median(told) >= AGREES or np.mean(told >= AGREES_CLOSELY) >= LEFT_ALONE:
             return True
     return False
 
