@@ -60,24 +60,31 @@ SCENE_SHAPES: Mapping[str, Shape] = {
 
 
 def fitted(evidence: Sequence[Evidence], truth: Sequence[bool], weights: Floats, *, scene: bool = False) -> object:
-    """Constants as ``calibration.json`` has them."""
+    """Constants as ``calibration.json`` has them. Each table adds 0 to pairs that are none, on average, so that what it
+    adds is what it says for or against.
+    """
     shapes = SCENE_SHAPES if scene else SHAPES
-    return _named(shapes, _constants(shapes, evidence, truth, weights))
+    constants = _constants(shapes, evidence, truth, weights)
+    apart = ~np.asarray(truth, np.bool_)
+    usual = np.average(_columns(shapes, evidence)[apart] * constants, axis=0, weights=weights[apart])
+    return _named(shapes, constants, usual)
 
 
-def _named(shapes: Mapping[str, Shape], constants: Floats) -> Mapping[str, object]:
-    tables, first = {}, 0
+def _named(shapes: Mapping[str, Shape], constants: Floats, usual: Floats) -> Mapping[str, object]:
+    """usual: what each column adds to pairs that are none."""
+    tables, first, start = {}, 0, constants[-1]
     for name, shape in shapes.items():
-        steps = constants[first : first + len(shape.at) - 1]
-        unknown = constants[first + len(steps)]
-        first += len(shape.at)
-        adds = [0.0, *np.cumsum(steps)]
+        own = slice(first, first + len(shape.at))
+        first, zero = own.stop, usual[own].sum()
+        *steps, unknown = constants[own]
+        adds = np.array([0.0, *np.cumsum(steps)]) - zero
+        start += zero
         tables[name] = {
             "at": list(shape.at),
             "adds": [round(float(value), 4) for value in adds],
-            "unknown": round(float(unknown), 4),
+            "unknown": round(float(unknown - zero), 4),
         }
-    return {"start": round(float(constants[-1]), 4), "tables": tables}
+    return {"start": round(float(start), 4), "tables": tables}
 
 
 def _columns(shapes: Mapping[str, Shape], evidence: Sequence[Evidence]) -> Floats:
