@@ -31,7 +31,7 @@ TYPICAL_OFFSET = 6.0  # gray levels
 PLAIN = 25.0  # gray levels squared: of blocks that are all as bright, no contrast is made up
 REWEIGHTINGS = 4
 GROUND_LEVELS = 7  # gray levels that count as one brightness
-ONE_BRIGHTNESS = 4.0  # gray levels from the middle one
+ONE_BRIGHTNESS = 3.0  # gray levels from the middle one
 MOSTLY = 0.5
 DAMPING = 1.0  # gray levels squared: a block without gradients lies where it lies
 FAINT = 1.0  # gray levels squared, of gradients
@@ -184,9 +184,12 @@ def _gradients(a: Plane, b: Plane, inside: NDArray[np.bool_], block: int, gain: 
 
 
 def _drawn(picture: Plane, block: int) -> NDArray[np.bool_]:
-    """(rows, columns) of the blocks. Every second pixel tells as much."""
+    """(rows, columns) of the blocks. The median takes away what JPEG draws around letters. Every second pixel tells as
+    much.
+    """
     rows, columns = picture.shape[0] // block, picture.shape[1] // block
-    whole = picture[: rows * block, : columns * block].reshape(rows, block, columns, block)
+    calm = np.asarray(cv2.medianBlur(picture.astype(np.uint8), 3), np.float32)
+    whole = calm[: rows * block, : columns * block].reshape(rows, block, columns, block)
     pixels = whole[:, ::2, :, ::2].swapaxes(1, 2).reshape(rows, columns, -1)
     off = np.abs(pixels - np.median(pixels, axis=-1, keepdims=True))
     return np.asarray((off <= ONE_BRIGHTNESS).mean(axis=-1) >= MOSTLY)
