@@ -16,8 +16,8 @@ from graph.judging.hypotheses import Picture, stored_picture
 from graph.ports.batching import all_of
 from graph.requests.shards import Shards, image_not_found, outcome_of
 from storage.errors import LookalikeError
-from storage.operations.features import Features
-from storage.operations.pictures import IdsOfBytes, Records, Thumbnail
+from storage.operations.features import WholePictures
+from storage.operations.pictures import IdsOfBytes
 from storage.types.features import FeatureRows
 
 GRAY = ImageInput("gray")  # what is compared pixel by pixel
@@ -49,19 +49,14 @@ def decoded(prepared: PreparedPicture) -> QueryPicture:
 
 async def stored(image_id: str, asked: Sequence[str], shards: Shards, *, timeout_s: float) -> QueryPicture:
     """Raises ImageNotFound, and what a shard raises that does not answer."""
-    home = shards.of(image_id)
-    features = await home.ask(Features(image_id, tuple(asked)), timeout_s=timeout_s)
-    if features is None:
+    [found] = await shards.of(image_id).ask(WholePictures((image_id,), tuple(asked)), timeout_s=timeout_s)
+    if found is None:
         raise image_not_found(image_id)
-    [record], thumbnail = await asyncio.gather(
-        home.ask(Records((image_id,)), timeout_s=timeout_s), home.ask(Thumbnail(image_id), timeout_s=timeout_s)
-    )
-    if record is None:
-        raise image_not_found(image_id)
+    record, features, thumbnail = found
     size = record.width, record.height
     return QueryPicture(
         record.sha256,
-        stored_picture(size, thumbnail or b"") or Picture(size, NOTHING),
+        stored_picture(size, thumbnail) or Picture(size, NOTHING),
         stored=features,
         absent=frozenset(name for name in asked if record.features.get(name) == "absent"),
     )

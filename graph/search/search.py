@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from deployments.extractor import ImageInput
@@ -123,8 +122,11 @@ class Searches:
         return [results.get(image_id) for image_id in b_ids]
 
     async def strong_matches(self, image_id: str, k: int) -> list[SearchResult]:
-        """Stored pictures that a search with this one finds to be one photograph with it. Raises as `search`."""
-        request = SearchRequest(ids=(image_id,), features=self._judged_by() or None, k=k, relevance="strong")
+        """Stored pictures that a search with this one finds to be one photograph with it, whatever the collection asks
+        of a match. Raises as `search`.
+        """
+        features = self._judged_by() or None
+        request = SearchRequest(ids=(image_id,), features=features, k=k, relevance="strong", least_confidence=PROVEN)
         return [one for one in (await self.search(request)).results if one.id != image_id]
 
     def judgement_marks(self) -> tuple[str, tuple[str, ...]]:
@@ -133,7 +135,11 @@ class Searches:
         """
         names = self._judged_by()
         specs = [self._extractors[name].served.spec for name in names]
-        made_by = [calibration_mark(), *(spec.fingerprint for spec in specs if spec is not None)]
+        made_by = [
+            calibration_mark(),
+            str(self._least_confidence),
+            *(spec.fingerprint for spec in specs if spec is not None),
+        ]
         return "/".join(made_by), names
 
     async def _are_same(self, image_id: str, others: Sequence[str]) -> bool:
@@ -163,4 +169,4 @@ class Searches:
                 f"k is {request.k}, the limit is {self._max_results}", f"ask for 1 to {self._max_results} results"
             )
         least = self._least_confidence if request.least_confidence is None else request.least_confidence
-        return self._run(request=replace(request, least_confidence=least), prepare=prepare)
+        return self._run(request=request, prepare=prepare, least_confidence=least)

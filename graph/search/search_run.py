@@ -24,7 +24,7 @@ from graph.search.query_rows import asked_ports, ms_since, no_text_model, search
 from graph.search.ranking import DEPTH, AskedFeature, Candidate, in_query_pixels, merge, result_of
 from graph.search.relevance import of_relevance, verdict
 from graph.search.shard_search import ShardSearch
-from lookalike_client.matches import PROVEN, Verdict
+from lookalike_client.matches import Verdict
 from storage.encoding.summaries import Summaries
 from storage.errors import InvalidField, InvalidRequest
 from storage.types.searches import FeatureQuery, ShardAnswer
@@ -34,11 +34,12 @@ from storage.types.searches import FeatureQuery, ShardAnswer
 class SearchRun(ShardSearch):
     """One search under way.
 
-    max_results: how deep a list can be. order: the pictures in the order of the answer, as far as it is known.
-    is_whole: whether nothing lies beyond. summaries: of every picture that was hit.
+    max_results: how deep a list can be. least_confidence: of strong relations. order: the pictures in the order of the
+    answer, as far as it is known. is_whole: whether nothing lies beyond. summaries: of every picture that was hit.
     """
 
     max_results: int
+    least_confidence: float
     off_loop: Callable[[Callable[[], None]], Awaitable[None]]
     default_weights: Mapping[str, float] = field(default_factory=dict)
     order: list[Candidate] = field(default_factory=list)
@@ -90,8 +91,8 @@ class SearchRun(ShardSearch):
         answered = [feature for name, feature in self._lists.items() if self.reports[name].status == "ok"]
         has_keypoints = any(feature.metric == "inliers" for feature in answered)
         same_bytes = frozenset(self._same_bytes())
-        least = PROVEN if self.request.least_confidence is None else self.request.least_confidence
-        return Judging(self.pictures, same_bytes, has_keypoints, self.request.explain, self._silent(), least)
+        explain, least = self.request.explain, self.least_confidence
+        return Judging(self.pictures, same_bytes, has_keypoints, explain, self._silent(), least)
 
     def _silent(self) -> set[str]:
         """The names of what a part of the service might have said of a candidate that did not answer."""

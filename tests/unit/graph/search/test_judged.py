@@ -66,7 +66,9 @@ async def test_what_a_collection_asks_of_a_match_is_asked_of_strong_relations_al
     stored = PutThresholds(Thresholds(1.0, 0.001, 0.95, 3000, 0))
     await service.shards[0].ask(stored, timeout_s=60)
     assert (await asked(service, images=copy)).verdict == "match"
+    marks = service.catalog.searches.judgement_marks()
     await service.catalog.searches.follow_thresholds()
+    assert service.catalog.searches.judgement_marks() != marks  # so pairs that were judged before are judged anew
     answer = await asked(service, images=copy)
     assert answer.verdict != "match" or before.confidence == 1.0
     assert answer.results[0].id == "coffee"
