@@ -219,7 +219,6 @@ class EvalFields(Fields):
         description="photos that are asked with themselves left out; 10 n unless said, 3000 to calibrate",
     )
     seed: WholeNumber = Field(default=0, ge=0, lt=2**31, description="another one draws other photos")
-
     calibrate: bool = Field(
         default=False, description="store what a match has to be sure of, so that few strangers are called one"
     )

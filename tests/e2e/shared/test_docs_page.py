@@ -69,6 +69,7 @@ def test_every_route_is_shown_and_opens(visit: Visit) -> None:
         "index",
         "backfill",
         "import",
+        "eval",
     ]
 
 

@@ -72,7 +72,7 @@ def test_every_readable_photo_is_indexed_and_each_broken_one_listed_with_its_rea
     stored = {row.id for row in indexed.client.images()}
     assert set(indexed.ids) <= stored
     assert not any(image_id.startswith("broken/") for image_id in stored)
-    [job] = [job for job in indexed.client.jobs() if job.arguments["paths"] == [str(indexed.folder.resolve())]][-1:]
+    [job] = [job for job in indexed.client.jobs() if job.arguments.get("paths") == [str(indexed.folder.resolve())]][-1:]
     failures = {Path(failure.path).name: failure for failure in indexed.client.job_failures(job.id).failures}
     assert sorted(failures) == sorted(indexed.broken)
     assert all(failure.reason and failure.code for failure in failures.values())

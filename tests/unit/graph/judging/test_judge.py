@@ -91,11 +91,13 @@ def test_other_photographs_are_nothing_to_each_other() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["blank", "nearly_blank", "black", "sky", "text_page", "form"])
-def test_pictures_of_one_kind_are_not_taken_for_one_another(kind: str) -> None:
+@pytest.mark.parametrize("is_sent", [True, False])
+@pytest.mark.parametrize("kind", ["blank", "nearly_blank", "black", "sky", "text_page", "form", "screenshot"])
+def test_pictures_of_one_kind_are_not_taken_for_one_another(kind: str, is_sent: bool) -> None:
+    """As a query's file is asked, and as a stored picture is, of which there is the thumbnail."""
     pictures = hard_pictures(kind, 5, 7)
     stored = [known(data, as_query=False) for data in pictures]
-    queries = [known(data, as_query=True) for data in pictures]
+    queries = [known(data, as_query=True) for data in pictures] if is_sent else stored
     for at, query in enumerate(queries):
         for other, one in enumerate(stored):
             if other != at:
