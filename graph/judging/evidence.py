@@ -29,7 +29,7 @@ FEWEST_PLACED = 4  # agreeing blocks with corners, from which a shift can be tol
 LEAST_CORNER = 1.0  # gray levels squared
 
 MANY_DRAWN = 0.3  # of the blocks that show something
-LEAST_PICTURE = 0.2  # of the same, that agree closely without being drawn: few pairs of forms and windows have so many
+LEAST_PICTURE = 0.25  # of the same, that agree closely without being drawn: no two forms or windows have so many
 FEWEST_DRAWN = 16  # blocks
 DRAWN_AGREES = 0.75  # correlation of nearly all
 CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression

@@ -19,7 +19,6 @@ LEAST_SPREAD = 0.01  # of the middle
 HASH_STANDS_OUT = 6.5  # spreads nearer than the middle
 HISTOGRAM_NEARER = 0.22  # of the middle distance
 VECTOR_NEARER, VECTOR_STANDS_OUT = 0.62, 3.0
-SENTENCE_STANDS_OUT = 3.5
 WORDS_NEAR = 0.3
 
 Asked = Literal["picture", "sentence"]
@@ -47,8 +46,6 @@ def stands_out(metric: Metric, distance: float, strangers: Strangers | None, ask
         return _nearer(distance, strangers) >= HASH_STANDS_OUT
     if metric == "l1":
         return distance <= HISTOGRAM_NEARER * strangers.median
-    if asked == "sentence":
-        return _nearer(distance, strangers) >= SENTENCE_STANDS_OUT
     return distance <= VECTOR_NEARER * strangers.median and _nearer(distance, strangers) >= VECTOR_STANDS_OUT
 
 

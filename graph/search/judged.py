@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from graph.judging.evidence import OF_KEYPOINTS, Placed, keypoints_placed
@@ -38,7 +38,8 @@ class Judging:
     """One query that is judged. pictures: of the query, in the order of their frames; empty where it is a sentence
     alone. same_bytes: ids of pictures that have the query's bytes. has_keypoints: whether they were looked for.
     explain: whether it is to be said why. silent: names of evidence that a part might have given which did not answer.
-    least: what a strong relation has to be sure of to be said.
+    least: what a strong relation has to be sure of to be said. fitting: by feature that sentences are searched by, the
+    ids of pictures that the query's sentence fits, where it is a sentence alone.
     """
 
     pictures: Sequence[Picture]
@@ -47,6 +48,7 @@ class Judging:
     explain: bool = False
     silent: Set[str] = frozenset()
     least: float = PROVEN
+    fitting: Mapping[str, Set[str]] = field(default_factory=dict)
 
     def looked_at(self, order: Sequence[Candidate]) -> list[Candidate]:
         """Which of the candidates, in their order, are compared pixel by pixel."""
@@ -74,15 +76,17 @@ class Judging:
         found = self._compared(candidate, summaries[candidate.id], thumbnail) if thumbnail else None
         if found is not None and self._counts(found):
             return self._said(found, summaries[candidate.id])
-        asked: Asked = "picture" if self.pictures else "sentence"
-        because = tuple(
-            match.feature.name
-            for match in candidate.matches
-            if stands_out(match.feature.metric, match.hit.distance, match.feature.strangers, asked)
-        )
+        because = tuple(match.feature.name for match in candidate.matches if self._stands_out(candidate.id, match))
         if because:
             return Judged("similar", because=because)
         return None if found is None or found.confidence >= PROVEN else self._said(found, summaries[candidate.id])
+
+    def _stands_out(self, image_id: str, match: RankedHit) -> bool:
+        feature = match.feature
+        if feature.name in self.fitting:
+            return image_id in self.fitting[feature.name]
+        asked: Asked = "picture" if self.pictures else "sentence"
+        return stands_out(feature.metric, match.hit.distance, feature.strangers, asked)
 
     def _counts(self, found: Judgement) -> bool:
         return not found.is_known or found.confidence >= (self.least if found.relation in STRONG else PROVEN)

@@ -47,7 +47,8 @@ class QueryRows:
     """What a search asks with. deadline: of `time.perf_counter`. reports: how each feature fared so far.
 
     sha256s, pictures: of the request's pictures, once they are known. absent: what a stored one is not to have.
-    views: by feature whose rows are views of several pictures, which view of its picture each row is.
+    views: by feature whose rows are views of several pictures, which view of its picture each row is. sentences: by
+    feature that makes a vector of it, the row of the sentence.
     """
 
     request: SearchRequest
@@ -62,6 +63,7 @@ class QueryRows:
     pictures: list[Picture] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     views: dict[str, list[int]] = field(default_factory=dict)
+    sentences: dict[str, FeatureRows] = field(default_factory=dict)
 
     async def feature_queries(self, asked: Sequence[str]) -> list[FeatureQuery]:
         """Those of the asked features that could make their rows; the others are in ``reports``."""
@@ -198,6 +200,8 @@ class QueryRows:
             self.reports[port.name] = PartReport(
                 "ok", 0.0, f"the text is too long for the model: {cut} tokens at its end were left out"
             )
+        if wanted:
+            self.sentences[port.name] = rows[0]
         return rows[: len(wanted)], rows[len(wanted) :]
 
 

@@ -24,6 +24,7 @@ from graph.search.compare import compared, compared_each, other_picture, prepare
 from graph.search.paging import one_page
 from graph.search.query_pictures import GRAY
 from graph.search.search_run import SearchRun
+from graph.search.sentences import SentenceFits
 from lookalike_client.matches import PROVEN
 from storage.errors import (
     InvalidField,
@@ -62,6 +63,7 @@ class Searches:
             max_results=max_results,
             default_weights=default_weights,
             off_loop=decoding.off_loop,
+            sentence_fits=SentenceFits(shards),
         )
 
     async def search(self, request: SearchRequest) -> SearchAnswer:

@@ -20,13 +20,14 @@ from graph.judging.strangers import strangers_of
 from graph.ports.contract import ExtractorPort
 from graph.requests.messages import PartReport, SearchAnswer
 from graph.search.judged import Judging, thumbnails_of
-from graph.search.query_rows import asked_ports, ms_since, no_text_model, searched_by_text
+from graph.search.query_rows import asked_ports, ms_since, no_text_model, searched_by_text, status_of
 from graph.search.ranking import DEPTH, AskedFeature, Candidate, in_query_pixels, merge, result_of
 from graph.search.relevance import of_relevance, verdict
+from graph.search.sentences import SentenceFits
 from graph.search.shard_search import ShardSearch
 from lookalike_client.matches import Verdict
 from storage.encoding.summaries import Summaries
-from storage.errors import InvalidField, InvalidRequest
+from storage.errors import InvalidField, InvalidRequest, LookalikeError
 from storage.types.searches import FeatureQuery, ShardAnswer
 
 
@@ -34,14 +35,17 @@ from storage.types.searches import FeatureQuery, ShardAnswer
 class SearchRun(ShardSearch):
     """One search under way.
 
-    max_results: how deep a list can be. least_confidence: of strong relations. order: the pictures in the order of the
-    answer, as far as it is known. is_whole: whether nothing lies beyond. summaries: of every picture that was hit.
+    max_results: how deep a list can be. least_confidence: of strong relations. fitting: by feature, the ids of pictures
+    that a sentence alone fits. order: the pictures in the order of the answer, as far as it is known. is_whole: whether
+    nothing lies beyond. summaries: of every picture that was hit.
     """
 
     max_results: int
     least_confidence: float
     off_loop: Callable[[Callable[[], None]], Awaitable[None]]
+    sentence_fits: SentenceFits
     default_weights: Mapping[str, float] = field(default_factory=dict)
+    fitting: dict[str, frozenset[str]] = field(default_factory=dict)
     order: list[Candidate] = field(default_factory=list)
     is_whole: bool = False
     verdict: Verdict = "none"
@@ -71,6 +75,8 @@ class SearchRun(ShardSearch):
 
     async def _judge(self) -> None:
         """Puts the candidates in the order of what they are to the query, and leaves out what is not wanted of them."""
+        if not self.pictures:
+            await self._fit_sentence()
         looked_at = self._judging().looked_at(self.order)
         if not looked_at:
             self.judge({})
@@ -79,6 +85,22 @@ class SearchRun(ShardSearch):
         thumbnails, missing = await thumbnails_of(looked_at, self.shards, timeout_s=timeout_s)
         self.missing.update(missing)
         await self.off_loop(lambda: self.judge(thumbnails))
+
+    async def _fit_sentence(self) -> None:
+        """By each feature that made a vector of the sentence, which of the pictures it fits."""
+        for name, sentence in self.sentences.items():
+            feature = self._lists.get(name)
+            if feature is None or feature.strangers is None:
+                continue
+            ids = [hit.id for hits in feature.shard_hits for hit in hits]
+            timeout_s = self._time_left(self.timeouts.extractor_s)
+            try:
+                self.fitting[name] = await self.sentence_fits.fitting(
+                    self.extractors[name], sentence, ids, feature.strangers.pictures, timeout_s=timeout_s
+                )
+            except LookalikeError as failure:
+                self.fitting[name] = frozenset()
+                self.reports[name] = replace(self.reports[name], status=status_of(failure), reason=str(failure))
 
     def judge(self, thumbnails: Mapping[str, bytes]) -> None:
         """thumbnails: of the candidates that are compared with the query pixel by pixel."""
@@ -92,7 +114,7 @@ class SearchRun(ShardSearch):
         has_keypoints = any(feature.metric == "inliers" for feature in answered)
         same_bytes = frozenset(self._same_bytes())
         explain, least = self.request.explain, self.least_confidence
-        return Judging(self.pictures, same_bytes, has_keypoints, explain, self._silent(), least)
+        return Judging(self.pictures, same_bytes, has_keypoints, explain, self._silent(), least, self.fitting)
 
     def _silent(self) -> set[str]:
         """The names of what a part of the service might have said of a candidate that did not answer."""
