@@ -54,6 +54,7 @@ class Searches:
         self._decoding = decoding
         self._max_results = max_results
         self._least_confidence = PROVEN
+        self._sentence_fits = SentenceFits(shards)
         self._run = partial(
             SearchRun,
             extractors=extractors,
@@ -63,7 +64,7 @@ class Searches:
             max_results=max_results,
             default_weights=default_weights,
             off_loop=decoding.off_loop,
-            sentence_fits=SentenceFits(shards),
+            sentence_fits=self._sentence_fits,
         )
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
@@ -94,8 +95,11 @@ class Searches:
 
         return await all_of([one(request) for request in requests])
 
-    async def follow_thresholds(self) -> None:
-        """Takes up what an evaluation has stored for the collection. Raises ShardUnavailable."""
+    async def keep_up(self) -> None:
+        """Has what sentences are held against embedded by a model that has come, and takes up what an evaluation has
+        stored for the collection. Raises ShardUnavailable.
+        """
+        self._sentence_fits.prepare(self._extractors.values())
         stored = await self._shards.thresholds()
         self._least_confidence = PROVEN if stored is None else max(PROVEN, stored.least_confidence)
 

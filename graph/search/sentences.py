@@ -1,13 +1,13 @@
 """Which pictures a sentence fits: what `graph.judging.sentences` needs to tell it, kept by each router.
 
-The ordinary sentences are embedded by the model that answers now, when a sentence is first searched for; how near they
-come to the collection is measured on a sample of it, again whenever it has grown or shrunk by a tenth.
+The ordinary sentences are embedded by the model that answers now, as soon as it is there; how near they come to the
+collection is measured on a sample of it, again whenever it has grown or shrunk by a tenth.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -20,16 +20,23 @@ from storage.operations.features import RowsOfEach, SampleRows
 from storage.types.features import FeatureRows, FloatVectors
 
 SAMPLED = 1024  # pictures
-AT_ONCE = 16  # sentences, so that searches find their turn between them
+AT_ONCE = 4  # sentences, so that searches find their turn between them
+EMBEDDING_S = 60.0  # for some sentences, on a busy CPU
 CHANGED = 0.1  # of the collection
 
 
 class SentenceFits:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._embedded: dict[str, tuple[str, FloatVectors]] = {}  # by feature, with the model's fingerprint
+        self._embedding: dict[str, tuple[str, asyncio.Task[FloatVectors]]] = {}  # by feature, with the model
         self._measured: dict[str, tuple[str, OrdinarySentences]] = {}
         self._turn = asyncio.Lock()
+
+    def prepare(self, ports: Iterable[ExtractorPort]) -> None:
+        """Has the ordinary sentences embedded by the models that are there, on the running event loop."""
+        for port in ports:
+            if port.embeds_text and port.served.spec is not None and port.served.spec.metric == "cosine":
+                self._embedded(port, port.served.spec.fingerprint)
 
     async def fitting(
         self, port: ExtractorPort, sentence: FeatureRows, ids: Sequence[str], pictures: int, *, timeout_s: float
@@ -55,25 +62,21 @@ class SentenceFits:
         made_by, known = self._measured.get(port.name, ("", None))
         if known is not None and made_by == fingerprint and abs(pictures - known.pictures) <= CHANGED * known.pictures:
             return known
-        rows = await self._sentences(port, fingerprint, timeout_s)
+        rows = await asyncio.shield(self._embedded(port, fingerprint))
         share = -(-SAMPLED // len(self._shards.ports))
         sampled = await self._shards.ask_all(SampleRows(port.name, fingerprint, share), timeout_s=timeout_s)
         measured = OrdinarySentences.measured(rows, np.concatenate(sampled).astype(np.float32), pictures)
         self._measured[port.name] = fingerprint, measured
         return measured
 
-    async def _sentences(self, port: ExtractorPort, fingerprint: str, timeout_s: float) -> FloatVectors:
-        made_by, known = self._embedded.get(port.name, ("", None))
-        if known is not None and made_by == fingerprint:
-            return known
-        sentences, found = ordinary_sentences(), list[FeatureRows]()
-        with port.caller():
-            for first in range(0, len(sentences), AT_ONCE):
-                part = sentences[first : first + AT_ONCE]
-                found += await all_of([port.embed_text(one, timeout_s=timeout_s) for one in part])
-        rows = np.concatenate([one.rows for one in found]).astype(np.float32)
-        self._embedded[port.name] = found[0].fingerprint, rows
-        return rows
+    def _embedded(self, port: ExtractorPort, fingerprint: str) -> asyncio.Task[FloatVectors]:
+        """Goes on when who waits for it gives up; what failed is tried again."""
+        made_by, task = self._embedding.get(port.name, ("", None))
+        has_failed = task is not None and task.done() and (task.cancelled() or task.exception() is not None)
+        if task is None or has_failed or made_by != fingerprint:
+            task = asyncio.create_task(_embed(port))
+            self._embedding[port.name] = fingerprint, task
+        return task
 
     async def _rows(self, feature: str, ids: Sequence[str], timeout_s: float) -> dict[str, FloatVectors]:
         """(1, D) of each that is still there."""
@@ -89,3 +92,12 @@ class SentenceFits:
             for image_id, rows in zip(own, found, strict=True)
             if rows is not None and feature in rows
         }
+
+
+async def _embed(port: ExtractorPort) -> FloatVectors:
+    sentences, found = ordinary_sentences(), list[FeatureRows]()
+    with port.caller():
+        for first in range(0, len(sentences), AT_ONCE):
+            part = sentences[first : first + AT_ONCE]
+            found += await all_of([port.embed_text(one, timeout_s=EMBEDDING_S) for one in part])
+    return np.concatenate([one.rows for one in found]).astype(np.float32)

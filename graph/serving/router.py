@@ -145,7 +145,7 @@ class Router:
             try:
                 self._ray_metrics.hand_over(self._metrics.families())
                 await self._replicas.refresh()
-                await self._catalog.searches.follow_thresholds()
+                await self._catalog.searches.keep_up()
                 self._ray_metrics.hand_over(stored_families(await self._catalog.service.stats()))
             except LookalikeError as failure:
                 logger.warning("no statistics: %s", failure)

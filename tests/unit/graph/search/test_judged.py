@@ -67,7 +67,7 @@ async def test_what_a_collection_asks_of_a_match_is_asked_of_strong_relations_al
     await service.shards[0].ask(stored, timeout_s=60)
     assert (await asked(service, images=copy)).verdict == "match"
     marks = service.catalog.searches.judgement_marks()
-    await service.catalog.searches.follow_thresholds()
+    await service.catalog.searches.keep_up()
     assert service.catalog.searches.judgement_marks() != marks  # so pairs that were judged before are judged anew
     answer = await asked(service, images=copy)
     assert answer.verdict != "match" or before.confidence == 1.0
@@ -76,13 +76,13 @@ async def test_what_a_collection_asks_of_a_match_is_asked_of_strong_relations_al
     assert (await asked(service, images=(photo("coffee").read_bytes(),))).results[0].confidence == 1.0
     assert (await service.catalog.service.stats()).thresholds == stored.thresholds
     await service.catalog.service.forget_thresholds()
-    await service.catalog.searches.follow_thresholds()
+    await service.catalog.searches.keep_up()
     assert (await asked(service, images=copy)).results[0] == before
 
 
 async def test_thresholds_never_lower_what_the_package_asks(service: LocalService) -> None:
     await service.shards[0].ask(PutThresholds(Thresholds(0.1, 0.001, 0.95, 3000, 0)), timeout_s=60)
-    await service.catalog.searches.follow_thresholds()
+    await service.catalog.searches.keep_up()
     assert service.catalog.searches._least_confidence == 0.5
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from graph.judging.sentences import OrdinarySentences, ordinary_sentences
 from graph.requests.messages import AddRequest, SearchAnswer, SearchRequest
-from storage.errors import ExtractorFailed
+from graph.search.sentences import SentenceFits
+from storage.errors import DeadlineExceeded, ExtractorFailed
 from storage.types.features import FeatureRows
 from tests.unit.deployments.models.shapes_clip import COLORS, SHAPES, shape_picture
 from tests.unit.graph.local_catalog import LocalService, as_jpeg, local_service
@@ -84,6 +85,29 @@ async def test_where_it_cannot_be_told_the_answer_is_partial(
         answer = await _asked(service, "the red circle")
         assert (answer.verdict, answer.partial, len(answer.results)) == ("none", True, EACH)
         assert answer.features["image_text"].status == "error"
+
+
+async def test_sentences_go_on_being_embedded_when_who_waits_gives_up(tmp_path: Path, shapes_clip: Path) -> None:
+    with local_service(tmp_path, {"image_text": {"model": str(shapes_clip)}}) as service:
+        await _ready(service)
+        await _add(service, "red", "circle")
+        port, go, embedded = service.extractors["image_text"], asyncio.Event(), list[str]()
+        sentence = await port.embed_text("a red circle", timeout_s=60)
+        embed = port.embed_text
+
+        async def slow(text: str, *, timeout_s: float) -> FeatureRows:
+            await go.wait()
+            embedded.append(text)
+            return await embed(text, timeout_s=timeout_s)
+
+        port.embed_text = slow  # type: ignore[method-assign]
+        fits = SentenceFits(service.catalog.searches._shards)
+        fits.prepare([port])
+        with pytest.raises(DeadlineExceeded):
+            await fits.fitting(port, sentence, ["red circle 0"], EACH, timeout_s=0.05)
+        go.set()
+        assert await fits.fitting(port, sentence, ["red circle 0", "gone"], EACH, timeout_s=60) == {"red circle 0"}
+        assert embedded == list(ordinary_sentences())
 
 
 async def _ready(service: LocalService) -> None:
