@@ -17,15 +17,16 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from benchmarks import judgement_sets, service
 from benchmarks.judgement_sets import Question, questions
-from benchmarks.photo_sets import ROOT
+from benchmarks.photo_sets import BESIDE, ROOT
 from benchmarks.report import Report
 from lookalike_client import Client, SearchAnswer, SearchResult
+from lookalike_client.matches import Verdict
 
 SETS: Mapping[str, Callable[[Path], None]] = {
     "edits": partial(judgement_sets.edits, edits_each=17),
@@ -33,6 +34,7 @@ SETS: Mapping[str, Callable[[Path], None]] = {
     "hard": judgement_sets.hard,
     "scenes": judgement_sets.scenes,
     "look_alikes": judgement_sets.look_alikes,
+    "kinds": judgement_sets.kinds,
 }
 CLIENTS = 3
 SURE = 0.9
@@ -43,6 +45,7 @@ DIFFICULT = {  # what is asked: heavy edits, small crops, shots of one scene
     "judged", "scenes", "geometry",
 }  # fmt: skip
 EXTRACTORS: Mapping[str, Mapping[str, object]] = {"phash": {}, "color": {}, "local": {}}
+WITH_MEANING = {**EXTRACTORS, "global": {"model": str(BESIDE.parent / "models" / "mobilenet-v2-imagenet")}}
 
 
 class Asked(NamedTuple):
@@ -91,7 +94,8 @@ def ask(name: str, share: float) -> list[Asked]:
     own = random.Random(name).sample(own, round(len(own) * share))
     with ExitStack() as open_things:
         data = open_things.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-benchmark-"))
-        running = open_things.enter_context(service.lookalike_service(Path(data) / "data", EXTRACTORS))
+        extractors = WITH_MEANING if name == "kinds" else EXTRACTORS
+        running = open_things.enter_context(service.lookalike_service(Path(data) / "data", extractors))
         service.index(running, folder / "stored")
         client = open_things.enter_context(Client(running.base_url, timeout_s=120))
         threads = open_things.enter_context(ThreadPoolExecutor(CLIENTS))
@@ -194,6 +198,14 @@ def look_alikes(report: Report, asked: Sequence[Asked]) -> None:
         report.line(f"  {one.question.query} {result.relation} {result.confidence} of {result.id}")
 
 
+def kinds(report: Report, asked: Sequence[Asked]) -> None:
+    rows = []
+    for what in ("there", "stranger"):
+        own = [one.answer.verdict for one in asked if one.question.what == what]
+        rows.append((what, len(own), *(round(own.count(verdict) / len(own), 3) for verdict in get_args(Verdict))))
+    report.table(("query", "questions", *get_args(Verdict)), rows)
+
+
 def _calls(one: Asked) -> list[tuple[float, bool]]:
     return [
         (result.confidence, result.relation in one.question.right.get(result.id, ()))
@@ -219,6 +231,7 @@ SAYS: Mapping[str, Callable[[Report, Sequence[Asked]], None]] = {
     "hard": hard,
     "scenes": scenes,
     "look_alikes": look_alikes,
+    "kinds": kinds,
 }
 
 if __name__ == "__main__":

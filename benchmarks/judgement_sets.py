@@ -43,6 +43,7 @@ EDITABLE = (
     "clothing",
     "grocery",
 )  # kinds of photographs
+KINDS_OF_THINGS = ("grocery", "clothing", "pixabay", "scenes")
 SMALLEST, LARGE = 340, 1000  # pixels of the short side: what is cut into four pieces, and into nine
 
 
@@ -149,6 +150,22 @@ def scenes(folder: Path) -> None:
 def look_alikes(folder: Path) -> None:
     """Groceries and clothes: different things that look alike, and a few shots of one crate or shelf."""
     _shots(folder, ("grocery", "clothing"))
+
+
+def kinds(folder: Path) -> None:
+    """Groceries and clothes, asked for by a grocery whose kind is there, itself left out (what: ``there``), and by
+    other photographs: nothing is similar to those (what: ``stranger``).
+    """
+    stored, asked = _fresh(folder), []
+    found = {kind: [each for each in photographs() if _kind(each) == kind] for kind in KINDS_OF_THINGS}
+    for number, each in enumerate([*found["grocery"], *found["clothing"]]):
+        name = _save(upright(each.path), stored, number, each)
+        if _kind(each) == "grocery" and sum(one.kind == each.kind for one in found["grocery"]) > 1:
+            asked.append(Question(f"stored/{name}", half(each.group), "there", {}, [name]))
+    for number, each in enumerate([*found["pixabay"], *found["scenes"]]):
+        name = _save(upright(each.path), folder / "queries", number, each)
+        asked.append(Question(f"queries/{name}", half(each.group), "stranger"))
+    _write(folder, asked)
 
 
 def duplicates(folder: Path, copies: int = 2000, seed: int = 9) -> None:

@@ -30,8 +30,8 @@ LEAST_CORNER = 1.0  # gray levels squared
 
 MANY_DRAWN = 0.3  # of the blocks that show something
 LEAST_PICTURE = 0.25  # of the same, that agree closely without being drawn: no two forms or windows have so many
-FEWEST_DRAWN = 16  # blocks
-DRAWN_AGREES = 0.75  # correlation of nearly all
+FEWEST_DRAWN = 32  # blocks; blank pages of one kind agree in fewer
+DRAWN_AGREES = 0.5  # correlation of nearly all
 CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression
 
 
