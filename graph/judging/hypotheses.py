@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import simplejpeg
@@ -12,17 +13,24 @@ from numpy.typing import NDArray
 from graph.judging.evidence import Evidence, Placed, is_telling, keypoint_evidence, pixel_evidence
 from graph.judging.pixels import Comparison, Gray, compare
 from graph.judging.placement import Size, between, whole_in_whole
-from graph.judging.views import best_view
+from graph.judging.views import Square, best_view, square
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+LOOKS_ALIKE = 0.3  # correlation of two pictures shrunk to a square: of 1,157 copies none has less than 0.39
+
+
+@dataclass(frozen=True, eq=False)
 class Picture:
     """size: of the picture itself. gray: the same picture at any size, as large as it is at hand."""
 
     size: Size
     gray: Gray
+
+    @cached_property
+    def square(self) -> Square:
+        return square(self.gray)
 
 
 def stored_picture(size: Size, thumbnail: bytes) -> Picture | None:
@@ -50,11 +58,14 @@ class Hypothesis:
 def hypotheses(
     query: Picture, stored: Picture, placed: Placed | None, further: Mapping[str, float]
 ) -> Iterator[Hypothesis]:
-    """As the keypoints say; and that all of one is all of the other. further: evidence that is not of a place."""
+    """As the keypoints say; and that all of one is all of the other, if they look at all alike. further: evidence that
+    is not of a place.
+    """
     if placed is not None:
         yield _hypothesis(query, stored, placed.homography, {**keypoint_evidence(placed), **further})
-    view = best_view(query.gray, stored.gray)
-    yield _hypothesis(query, stored, whole_in_whole(view, stored.size, query.size), further)
+    view, alike = best_view(query.square, stored.square)
+    if alike >= LOOKS_ALIKE:
+        yield _hypothesis(query, stored, whole_in_whole(view, stored.size, query.size), further)
 
 
 def _hypothesis(query: Picture, stored: Picture, homography: Floats, evidence: Evidence) -> Hypothesis:

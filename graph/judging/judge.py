@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from graph.judging.change import Change, change_of
@@ -15,6 +15,7 @@ from lookalike_client.matches import PROVEN, Overlap, Relation, Transform
 WHOLE = 0.9  # of a picture's area: what counts as all of it
 SQUARE_DEG = 2.0  # from a quarter turn: farther, and corners were filled in
 LEAST_CONFIDENCE = 0.1  # of a strong relation, below which nothing is said
+SETTLED = 0.99  # that it is one photograph
 LEAST_SCENE = 0.5  # of a scene
 MOST_CONFIDENCE = 0.9999  # of what is judged: only equal bytes are certain
 SCENE_AGREES = 0.35  # of the blocks, at least, in two shots of one scene
@@ -53,7 +54,7 @@ def judge(
     is then the least that it could be, and not known where that is too little to say anything.
     """
     constants = calibration()
-    found = [one for one in hypotheses(query, stored, placed, further) if one.is_telling]
+    found = _until_settled(constants.strong, hypotheses(query, stored, placed, further))
     if not found:
         return None
     probability, best = _likeliest(constants.strong, found)
@@ -69,6 +70,17 @@ def judge(
         laid = _laid(query, stored, best, least)
         return replace(laid, is_known=least >= PROVEN) if probability >= PROVEN else None
     return _laid(query, stored, best, probability) if probability >= LEAST_CONFIDENCE else None
+
+
+def _until_settled(odds: Odds, ways: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Those that tell something, up to one that needs no other beside it."""
+    found = []
+    for way in ways:
+        if way.is_telling:
+            found.append(way)
+            if odds.probability(way.evidence) >= SETTLED:
+                break
+    return found
 
 
 def _likeliest(odds: Odds, found: Sequence[Hypothesis]) -> tuple[float, Hypothesis]:

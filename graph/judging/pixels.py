@@ -219,5 +219,5 @@ def _tone(a: Floats, b: Floats) -> Tone:
 
 def _sums(plane: Plane | cv2.typing.MatLike, block: int) -> Floats:
     rows, columns = plane.shape[0] // block, plane.shape[1] // block
-    whole = plane[: rows * block, : columns * block].reshape(rows, block, columns, block)
-    return np.asarray(whole.sum(axis=(1, 3), dtype=np.float64), np.float64)
+    whole = np.asarray(plane[: rows * block, : columns * block], np.float32)
+    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.float64) * block**2

@@ -18,7 +18,7 @@ from deployments.pictures.pixel_kernels import luma
 from graph.judging.evidence import is_telling
 from graph.judging.pixels import compare
 from graph.judging.placement import between, whole_in_whole
-from graph.judging.views import best_view
+from graph.judging.views import best_view, square
 from lookalike_client.answers import SearchResult
 from lookalike_client.matches import KeypointMatch, Match
 
@@ -58,7 +58,8 @@ def _maps(
     for match in map(Match.of, found.matches.values()):
         if isinstance(match, KeypointMatch):
             yield np.array(match.homography, np.float64)
-    yield whole_in_whole(best_view(query_gray, stored_gray), stored, query)
+    view, _ = best_view(square(query_gray), square(stored_gray))
+    yield whole_in_whole(view, stored, query)
 
 
 def _gray(image: WorkingImage) -> Gray:
