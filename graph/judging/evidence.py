@@ -31,8 +31,7 @@ LEAST_CORNER = 1.0  # gray levels squared
 MANY_DRAWN = 0.3  # of the blocks that show something
 LEAST_PICTURE = 0.25  # of the same, that agree closely without being drawn: no two forms or windows have so many
 FEWEST_DRAWN = 32  # blocks; blank pages of one kind agree in fewer
-DRAWN_AGREES = 0.5  # correlation of nearly all
-CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression
+CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression, blur and noise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,14 +106,14 @@ def pixel_evidence(compared: Comparison) -> Evidence:
 
 def is_telling(compared: Comparison) -> bool:
     """Whether the two share more than a form, as two pages in one layout do, two windows of one program, and two dark
-    frames with the time in a corner: letters and lines that agree prove something only where all of them do.
+    frames with the time in a corner: letters and lines that agree prove something only where none differ.
     """
     told = compared.told
     correlation, drawn = compared.correlation[told], compared.drawn[told]
     if drawn.mean() < MANY_DRAWN or (~drawn & (correlation > AGREES_CLOSELY)).mean() >= LEAST_PICTURE:
         return True
-    differs = (correlation < AGREES) & (compared.detail[told] >= CLEAR_DETAIL)
-    return len(drawn) >= FEWEST_DRAWN and not differs.any() and bool(np.percentile(correlation, 5) >= DRAWN_AGREES)
+    differs = (correlation < AGREES) & (compared.fainter[told] >= CLEAR_DETAIL)
+    return len(drawn) >= FEWEST_DRAWN and not differs.any()
 
 
 def _skew(homography: Floats, reach: Floats) -> float:

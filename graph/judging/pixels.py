@@ -49,7 +49,8 @@ class Tone:
 class Comparison:
     """Blocks of the stored picture that the query shows, row by row.
 
-    correlation: (B,) of their detail, -1 to 1. detail: (B,) the larger of the two standard deviations, gray levels.
+    correlation: (B,) of their detail, -1 to 1. detail, fainter: (B,) the larger and the smaller of the two standard
+    deviations, gray levels.
     sharpness: (B,) the query's gradients by the stored picture's, once ``tone`` has made the two alike. offset: (B,) by
     which their brightness differs then, gray levels. places: (B, 2) x and y of the blocks' middles as shares of the
     stored picture. shift: (B, 2) by which the query's block lies off, pixels of the frame. strength: (B,) how well that
@@ -60,6 +61,7 @@ class Comparison:
 
     correlation: Floats
     detail: Floats
+    fainter: Floats
     sharpness: Floats
     offset: Floats
     places: Floats
@@ -153,6 +155,7 @@ def _blocks(seen: Plane, stored: Plane, cover: Plane) -> Comparison | None:
     return Comparison(
         correlation=correlation,
         detail=np.maximum(std_a, std_b),
+        fainter=np.minimum(std_a, std_b),
         sharpness=sharpness,
         offset=level_b - tone.gain * level_a - tone.level,
         places=places,
