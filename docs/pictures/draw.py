@@ -287,7 +287,7 @@ def _histogram(axis: Axes, name: str, distances: Sequence[float], copy: float) -
 def _odds(axis: Axes, row: int, looked: Looked) -> None:
     """One bar after the other, each from where the last one ends."""
     strong = calibration().strong
-    parts = strong.parts(looked.likeliest.evidence)
+    parts = {} if looked.likeliest is None else strong.parts(looked.likeliest.evidence)
     of_keypoints = sum(parts[name] for name in OF_KEYPOINTS & parts.keys())
     of_hash = parts.get("surprise", 0.0)
     named = {
@@ -302,7 +302,7 @@ def _odds(axis: Axes, row: int, looked: Looked) -> None:
         axis.barh(y, value, left=at, height=0.18, color=color, label=name if row == 0 else None)
         at += value
     axis.plot([at, at], [row - 0.4, row + 0.4], color=INK, linewidth=2)
-    says = f"{confidence_figure(strong.probability(looked.likeliest.evidence))} \N{RIGHTWARDS ARROW} {looked.says}"
+    says = f"{confidence_figure(float(1 / (1 + np.exp(-at))))} \N{RIGHTWARDS ARROW} {looked.says}"
     axis.text(max(at, 0.0) + 0.4, row + 0.05, says, va="center", fontsize=8)
 
 

@@ -72,15 +72,15 @@ def hashes(picture: Image.Image) -> FeatureRows:
 @dataclass(frozen=True, slots=True, eq=False)
 class Looked:
     """What the service finds when it holds two pictures against each other. asked, kept: the keypoints of either, in
-    its working image. likeliest: of the ways in which the one may show the other, that which most speaks for.
-    judgement: None where nothing speaks for one photograph or one scene.
+    its working image. likeliest: of the ways in which the one may show the other, that which most speaks for; None
+    where they do not look alike. judgement: None where nothing speaks for one photograph or one scene.
     """
 
     query: Image.Image
     stored: Image.Image
     asked: FeatureRows
     kept: FeatureRows
-    likeliest: Hypothesis
+    likeliest: Hypothesis | None
     judgement: Judgement | None
 
     @property
@@ -110,6 +110,7 @@ def looked_at(query: Image.Image, stored: Image.Image, *, strangers: Strangers |
     likeliest = max(
         (one for one in hypotheses(seen, thumbnail, placed, further) if "median" in one.evidence),
         key=lambda one: calibration().strong.probability(one.evidence),
+        default=None,
     )
     return Looked(query, stored, asked, kept, likeliest, judge(seen, thumbnail, placed=placed, further=further))
 
