@@ -186,7 +186,7 @@ def _evidence(match: Mapping[str, Any] | None, *, lies: bool) -> str:
 def _say_where(results: Sequence[SearchResult]) -> None:
     """Below the table, for the first proven ones that lie somewhere: which part of the stored picture the query is."""
     said = [
-        sentence(result.id, found)
+        sentence(result.id, found, is_edited=result.relation == "edited")
         for result in results
         if result.is_strong
         for match in result.matches.values()

@@ -133,12 +133,12 @@ def _negative(homography: Homography) -> Homography:
     return first, second, third
 
 
-def sentence(image_id: str, found: Placement) -> str:
+def sentence(image_id: str, found: Placement, *, is_edited: bool = False) -> str:
     """What the query is of the stored picture, as in "crop of a/b.jpg, 31 % of its area"."""
     kind = "mirrored crop" if found.mirrored else "crop"
     mirrored = ", mirrored" if found.mirrored else ""
     if found.of_stored >= WHOLE and found.of_query >= WHOLE:
-        said = f"the same picture as {image_id}{mirrored}"
+        said = f"{'an edited copy of' if is_edited else 'the same picture as'} {image_id}{mirrored}"
     elif found.of_stored >= WHOLE:
         said = f"contains {image_id}{mirrored}, as {_percent(found.of_query)} of its area"
     elif found.of_query >= MOSTLY:

@@ -101,6 +101,9 @@ def test_the_whole_picture_is_the_same_picture() -> None:
     whole = {"homography": IDENTITY, "box": WHOLE_BOX}
     assert said(whole) == "the same picture as a/b.jpg"
     assert said(match(scaled(0.25), (160, 120))) == "the same picture as a/b.jpg"
+    found = placement(whole, *STORED)
+    assert found is not None
+    assert sentence("a/b.jpg", found, is_edited=True) == "an edited copy of a/b.jpg"
     assert said(match(mirrored(WIDTH), STORED, "mirrored")) == "the same picture as a/b.jpg, mirrored"
     upright = match(rotated(90, STORED), (HEIGHT, WIDTH))
     assert said(upright) == "the same picture as a/b.jpg, rotated by 90 degrees clockwise"
