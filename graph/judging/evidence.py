@@ -29,7 +29,7 @@ FEWEST_PLACED = 4  # agreeing blocks with corners, from which a shift can be tol
 LEAST_CORNER = 1.0  # gray levels squared
 
 MANY_DRAWN = 0.3  # of the blocks that show something
-LEAST_PICTURE = 0.25  # of the same, that agree closely without being drawn: no two forms or windows have so many
+LEAST_PICTURE = 0.45  # of the drawn ones, that agree closely without being drawn: no two windows have so many
 FEWEST_DRAWN = 32  # blocks; blank pages of one kind agree in fewer
 CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression, blur and noise
 
@@ -110,7 +110,8 @@ def is_telling(compared: Comparison) -> bool:
     """
     told = compared.told
     correlation, drawn = compared.correlation[told], compared.drawn[told]
-    if drawn.mean() < MANY_DRAWN or (~drawn & (correlation > AGREES_CLOSELY)).mean() >= LEAST_PICTURE:
+    picture = np.count_nonzero(~drawn & (correlation > AGREES_CLOSELY))
+    if drawn.mean() < MANY_DRAWN or picture >= LEAST_PICTURE * np.count_nonzero(drawn):
         return True
     differs = (correlation < AGREES) & (compared.fainter[told] >= CLEAR_DETAIL)
     return len(drawn) >= FEWEST_DRAWN and not differs.any()
