@@ -25,6 +25,7 @@ from benchmarks import judgement_sets, service
 from benchmarks.judgement_sets import Question, questions
 from benchmarks.photo_sets import BESIDE, ROOT
 from benchmarks.report import Report
+from graph.jobs.evaluating.edits import EDITS
 from lookalike_client import Client, SearchAnswer, SearchResult
 from lookalike_client.matches import Verdict
 
@@ -78,7 +79,9 @@ def main() -> None:
         report.line(f"{name}: {len(asked)} questions")
         SAYS[name](report, asked)
     if {"edits", "strangers"} <= every.keys():
-        micro_average_precision(report, every["edits"], every["strangers"])
+        usual = [one for one in every["edits"] if one.question.what in EDITS]
+        micro_average_precision(report, "edits that `lookalike eval` makes", usual, every["strangers"])
+        micro_average_precision(report, "edits of all kinds", every["edits"], every["strangers"])
     calibration(report, [calls for asked in every.values() for one in asked for calls in _calls(one)])
     difficult = [one for asked in every.values() for one in asked if one.question.what in DIFFICULT]
     report.line("of those, the difficult: heavy edits, small crops and scenes")
@@ -113,8 +116,9 @@ def edits(report: Report, asked: Sequence[Asked]) -> None:
     kinds = sorted({one.question.what for one in asked})
     rows = [_edit_row(kind, [one for one in asked if one.question.what == kind]) for kind in kinds]
     report.table(("edit", "questions", "first", "relation right", "wrong strong"), rows)
-    every = _edit_row("all", asked)
-    report.table(("edit", "questions", "first", "relation right", "wrong strong"), [every])
+    usual = [one for one in asked if one.question.what in EDITS]
+    every = [_edit_row("those of `lookalike eval`", usual), _edit_row("all", asked)]
+    report.table(("edit", "questions", "first", "relation right", "wrong strong"), every)
     merged(report, asked)
 
 
@@ -133,7 +137,7 @@ def merged(report: Report, asked: Sequence[Asked]) -> None:
     report.line(f"behind the best alone by at most {max(behind):.3f}")
 
 
-def micro_average_precision(report: Report, edits: Sequence[Asked], strangers: Sequence[Asked]) -> None:
+def micro_average_precision(report: Report, what: str, edits: Sequence[Asked], strangers: Sequence[Asked]) -> None:
     """As DISC21 counts it: the results of all questions in one list by confidence."""
     found = [one for one in edits if one.question.what != "crop 10 %"]
     apart = strangers[: len(found)]
@@ -142,7 +146,7 @@ def micro_average_precision(report: Report, edits: Sequence[Asked], strangers: S
     right = np.array([result.id in one.question.right for one, result in results])
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
     value = float(precision[right].sum()) / len(found)
-    report.line(f"micro average precision of {len(found)} edits and {len(apart)} strangers: {value:.4f}")
+    report.line(f"micro average precision of {len(found)} {what} and {len(apart)} strangers: {value:.4f}")
 
 
 def _edit_row(kind: str, asked: Sequence[Asked]) -> tuple[str, int, float, float, int]:
