@@ -44,6 +44,8 @@ class SentenceFits:
         """Those of the pictures that the sentence fits. pictures: how many the collection has with this feature. Raises
         what a part that does not answer raises.
         """
+        if not ids:
+            return frozenset()
         try:
             async with asyncio.timeout(timeout_s):
                 async with self._turn:

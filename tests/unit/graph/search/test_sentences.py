@@ -61,6 +61,7 @@ async def test_what_is_there_is_similar_and_of_what_is_not_nothing_is(tmp_path: 
 async def test_what_fits_follows_the_collection(tmp_path: Path, shapes_clip: Path) -> None:
     with local_service(tmp_path, {"image_text": {"model": str(shapes_clip)}}) as service:
         await _ready(service)
+        assert (await _asked(service, "a red circle")).verdict == "none"
         await _add(service, "red", "circle")
         assert (await _asked(service, "a red circle")).verdict == "similar"
         await _add(service, "blue", "square")
