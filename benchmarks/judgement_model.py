@@ -45,6 +45,7 @@ SHAPES: Mapping[str, Shape] = {
     "agreeing": Shape(RISES, (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)),
     "close": Shape(RISES, (0, 0.1, 0.3, 0.5, 0.7, 0.85, 1)),
     "brightness": Shape(FALLS, (1, 3, 6, 10, 15, 25, 50)),
+    "moved": Shape(FALLS, (0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3)),
     "page_parts": Shape(FALLS, (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)),
     "page_blocks": Shape(FALLS, (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)),
     "agreement": Shape(RISES, (0.62, 0.7, 0.78, 0.85, 0.9, 0.95, 0.98)),
@@ -53,7 +54,15 @@ SHAPES: Mapping[str, Shape] = {
     "focus": Shape(FALLS, (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45)),
     "surprise": Shape(RISES, (0, 2, 4, 6, 8, 12, 16)),
 }
-OF_A_COPY = ("error", "bend", "skew", "shift", "most_shift", "focus")  # which say nothing for or against one scene
+OF_A_COPY = (
+    "error",
+    "bend",
+    "skew",
+    "shift",
+    "most_shift",
+    "focus",
+    "moved",
+)  # which say nothing for or against one scene
 SCENE_SHAPES: Mapping[str, Shape] = {
     name: Shape(EITHER, shape.at) if name in OF_A_COPY else shape for name, shape in SHAPES.items()
 }

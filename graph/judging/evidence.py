@@ -29,7 +29,9 @@ FEWEST_PLACED = 4  # agreeing blocks with corners, from which a shift can be tol
 LEAST_CORNER = 1.0  # gray levels squared
 
 MANY_DRAWN = 0.3  # of the blocks that show something
-LEAST_PICTURE = 0.45  # of the drawn ones, that agree closely without being drawn: no two windows have so many
+# That agree closely without being drawn; no two windows of one program have so many:
+LEAST_PICTURE = 0.2  # of the blocks that show something
+PICTURE_OF_DRAWN = 0.45  # of as many as are drawn
 FEWEST_DRAWN = 32  # blocks; blank pages of one kind agree in fewer
 CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression, blur and noise
 
@@ -87,6 +89,7 @@ def pixel_evidence(compared: Comparison) -> Evidence:
         "quarter": float(np.percentile(correlation, 25)),
         "agreeing": float(agreeing.mean()),
         "close": float((correlation > AGREES_CLOSELY).mean()),
+        "moved": float(compared.moved[told].mean()),
         "brightness": float(np.percentile(np.abs(compared.offset), 90)),
     }
     # Of pages and windows what they have in common is their form. So what differs counts by how much is empty ground.
@@ -110,8 +113,8 @@ def is_telling(compared: Comparison) -> bool:
     """
     told = compared.told
     correlation, drawn = compared.correlation[told], compared.drawn[told]
-    picture = np.count_nonzero(~drawn & (correlation > AGREES_CLOSELY))
-    if drawn.mean() < MANY_DRAWN or picture >= LEAST_PICTURE * np.count_nonzero(drawn):
+    share, picture = drawn.mean(), (~drawn & (correlation > AGREES_CLOSELY)).mean()
+    if share < MANY_DRAWN or picture >= max(LEAST_PICTURE, PICTURE_OF_DRAWN * share):
         return True
     differs = (correlation < AGREES) & (compared.fainter[told] >= CLEAR_DETAIL)
     return len(drawn) >= FEWEST_DRAWN and not differs.any()

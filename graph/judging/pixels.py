@@ -35,6 +35,9 @@ ONE_BRIGHTNESS = 3.0  # gray levels from the middle one
 MOSTLY = 0.5
 DAMPING = 1.0  # gray levels squared: a block without gradients lies where it lies
 FAINT = 1.0  # gray levels squared, of gradients
+DIFFERS = 0.6  # correlation of a block, below which it is looked for a little farther
+FOUND = 0.8  # correlation of one that is there
+FARTHER = 4  # pixels of the frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class Comparison:
     which their brightness differs then, gray levels. places: (B, 2) x and y of the blocks' middles as shares of the
     stored picture. shift: (B, 2) by which the query's block lies off, pixels of the frame. strength: (B,) how well that
     can be told: the smaller eigenvalue of the block's gradients, gray levels squared. drawn: (B,) which blocks are
-    mostly of one brightness in either picture, as letters and lines on paper are. ground: the share of the stored
+    mostly of one brightness in either picture, as letters and lines on paper are. moved: (B,) which blocks do not agree
+    where they lie, but a little farther, as what is nearer does from a step aside. ground: the share of the stored
     picture that is of one brightness. block: its side, size: of the frame, pixels.
     """
 
@@ -68,6 +72,7 @@ class Comparison:
     shift: Floats
     strength: Floats
     drawn: NDArray[np.bool_]
+    moved: NDArray[np.bool_]
     ground: float
     tone: Tone
     block: int
@@ -162,6 +167,9 @@ def _blocks(seen: Plane, stored: Plane, cover: Plane) -> Comparison | None:
         shift=shift,
         strength=strength,
         drawn=_drawn(seen, block)[inside] | _drawn(stored, block)[inside],
+        moved=_moved(
+            a, b, np.argwhere(inside), block, (correlation < DIFFERS) & (np.minimum(std_a, std_b) >= LEAST_DETAIL)
+        ),
         ground=_ground(stored, cover),
         tone=tone,
         block=block,
@@ -196,6 +204,17 @@ def _drawn(picture: Plane, block: int) -> NDArray[np.bool_]:
     pixels = whole[:, ::2, :, ::2].swapaxes(1, 2).reshape(rows, columns, -1)
     off = np.abs(pixels - np.median(pixels, axis=-1, keepdims=True))
     return np.asarray((off <= ONE_BRIGHTNESS).mean(axis=-1) >= MOSTLY)
+
+
+def _moved(a: Plane, b: Plane, places: NDArray[np.intp], block: int, sought: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """places: (B, 2) row and column of each block. sought: (B,) which are looked for."""
+    moved = np.zeros(len(places), np.bool_)
+    for number in np.flatnonzero(sought):
+        top, left = (int(place) * block for place in places[number])
+        own = a[top : top + block, left : left + block]
+        around = b[max(0, top - FARTHER) : top + block + FARTHER, max(0, left - FARTHER) : left + block + FARTHER]
+        moved[number] = float(cv2.matchTemplate(around, own, cv2.TM_CCOEFF_NORMED).max()) >= FOUND
+    return moved
 
 
 def _ground(stored: Plane, cover: Plane) -> float:
