@@ -20,8 +20,7 @@ from storage.operations.features import RowsOfEach, SampleRows
 from storage.types.features import FeatureRows, FloatVectors
 
 SAMPLED = 1024  # pictures
-AT_ONCE = 4  # sentences, so that searches find their turn between them
-EMBEDDING_S = 60.0  # for some sentences, on a busy CPU
+EMBEDDING_S = 60.0  # for a sentence, on a busy CPU
 CHANGED = 0.1  # of the collection
 
 
@@ -33,10 +32,13 @@ class SentenceFits:
         self._turn = asyncio.Lock()
 
     def prepare(self, ports: Iterable[ExtractorPort]) -> None:
-        """Has the ordinary sentences embedded by the models that are there, on the running event loop."""
+        """Has the ordinary sentences embedded by the models that have come, on the running event loop. What needs no
+        model does so when it is asked.
+        """
         for port in ports:
-            if port.embeds_text and port.served.spec is not None and port.served.spec.metric == "cosine":
-                self._embedded(port, port.served.spec.fingerprint)
+            spec = port.served.spec
+            if port.is_late and port.embeds_text and spec is not None and spec.metric == "cosine":
+                self._embedded(port, spec.fingerprint)
 
     async def fitting(
         self, port: ExtractorPort, sentence: FeatureRows, ids: Sequence[str], pictures: int, *, timeout_s: float
@@ -64,7 +66,8 @@ class SentenceFits:
         made_by, known = self._measured.get(port.name, ("", None))
         if known is not None and made_by == fingerprint and abs(pictures - known.pictures) <= CHANGED * known.pictures:
             return known
-        rows = await asyncio.shield(self._embedded(port, fingerprint))
+        with port.caller():
+            rows = await asyncio.shield(self._embedded(port, fingerprint))
         share = -(-SAMPLED // len(self._shards.ports))
         sampled = await self._shards.ask_all(SampleRows(port.name, fingerprint, share), timeout_s=timeout_s)
         measured = OrdinarySentences.measured(rows, np.concatenate(sampled).astype(np.float32), pictures)
@@ -97,9 +100,6 @@ class SentenceFits:
 
 
 async def _embed(port: ExtractorPort) -> FloatVectors:
-    sentences, found = ordinary_sentences(), list[FeatureRows]()
-    with port.caller():
-        for first in range(0, len(sentences), AT_ONCE):
-            part = sentences[first : first + AT_ONCE]
-            found += await all_of([port.embed_text(one, timeout_s=EMBEDDING_S) for one in part])
+    """One after the other, so that searches find their turn between them; by the replicas that are there."""
+    found = [await port.embed_text(one, timeout_s=EMBEDDING_S) for one in ordinary_sentences()]
     return np.concatenate([one.rows for one in found]).astype(np.float32)
