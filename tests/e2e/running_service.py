@@ -158,6 +158,13 @@ class RunningService:
         return False
 
 
+def answers(service: RunningService) -> bool:
+    try:
+        return httpx.get(f"{service.url}/readyz", trust_env=False, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 @contextlib.contextmanager
 def service(data: Path, **options: object) -> Iterator[RunningService]:
     """A service for the length of a block."""

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 from ray._common.utils import get_default_ray_temp_dir
 
 from lookalike_client import Client
-from tests.e2e.running_service import START_TIMEOUT_S, RunningService, wait_for
+from tests.e2e.running_service import START_TIMEOUT_S, RunningService, answers, wait_for
 from tests.unit.graph.local_catalog import photo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -61,13 +60,6 @@ def ended(service: RunningService) -> int:
     status = service.process.wait(SOON_S)
     wait_for(lambda: not service.processes(), "no process is left behind", SOON_S)
     return status
-
-
-def answers(service: RunningService) -> bool:
-    try:
-        return httpx.get(f"{service.url}/readyz", trust_env=False, timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def begin_a_job(service: RunningService, photos: Path) -> None:

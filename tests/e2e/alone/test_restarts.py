@@ -13,7 +13,7 @@ from threading import Event
 import httpx
 import pytest
 
-from tests.e2e.running_service import RunningService, service, wait_for
+from tests.e2e.running_service import answers, service, wait_for
 from tests.unit.graph.local_catalog import photo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -42,12 +42,12 @@ def test_a_stored_picture_is_never_not_found_while_parts_are_started_again(tmp_p
                 for process_id in running.processes_named(title):
                     os.kill(process_id, signal.SIGKILL)
                 time.sleep(1)  # until it is missed
-                wait_for(lambda: _answers_again(running), f"the service answers after the death of {what}", AGAIN_S)
+                wait_for(lambda: answers(running), f"the service answers after the death of {what}", AGAIN_S)
         finally:
             stop.set()
-        answers = sum((one.result() for one in asking), Counter[tuple[int, bool]]())
-    assert answers[200, False] > 100
-    assert set(answers) <= {(200, False), (503, True)}, answers
+        seen = sum((one.result() for one in asking), Counter[tuple[int, bool]]())
+    assert seen[200, False] > 100
+    assert set(seen) <= {(200, False), (503, True)}, seen
 
 
 def _answers(url: str, number: int, stop: Event) -> Counter[tuple[int, bool]]:
@@ -62,10 +62,3 @@ def _answers(url: str, number: int, stop: Event) -> Counter[tuple[int, bool]]:
         except httpx.TransportError:
             time.sleep(0.05)
     return found
-
-
-def _answers_again(running: RunningService) -> bool:
-    try:
-        return httpx.get(f"{running.url}/readyz", trust_env=False, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
