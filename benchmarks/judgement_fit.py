@@ -37,6 +37,7 @@ EDITED = 130  # photographs
 PASTED = 6  # scenes
 SENT = 0.5  # of the queries; the others are stored, and there is no more of them than their thumbnail
 SHOTS = 90  # of made-up series
+IN_LAYERS = 0.5  # of the shots from a step aside: things that stand before others, not a slope
 WITH_LAYOUT = ("text_page", "form", "line_drawing", "screenshot", "template")
 EDITS_OF_HARD = (
     "jpeg 15", "gray", "mirror", "crop 50 %", "crop 80 %", "rotate 90", "thumbnail 200 px", "overlay text", "border",
@@ -44,7 +45,7 @@ EDITS_OF_HARD = (
 NEAREST = 3  # by hash and by keypoints, taken for like a photograph
 LONG_SIDE = 1600  # pixels
 # Of pairs: a false "one photograph" costs more than a missed one.
-FOCUS_WEIGHT, NEXT_SHOT_WEIGHT, OTHER_WEIGHT, SCENE_WEIGHT, HARD_WEIGHT = 1.5, 1.5, 2.0, 10.0, 10.0
+FOCUS_WEIGHT, NEXT_SHOT_WEIGHT, OTHER_WEIGHT, SCENE_WEIGHT, HARD_WEIGHT = 2.5, 3.5, 2.0, 10.0, 10.0
 
 
 @cache
@@ -167,7 +168,9 @@ def _moved(picture: Image.Image, dice: random.Random) -> bytes:
     long_side = max(width, height)
     noise = np.random.default_rng(dice.getrandbits(32)).normal(0, 1, (dice.randint(3, 7), dice.randint(3, 7)))
     depth = cv2.resize(noise.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    parallax = depth / np.abs(depth).max() * long_side * 10 ** dice.uniform(-3.3, -1.8)
+    if dice.random() < IN_LAYERS:
+        depth = np.round(depth)
+    parallax = depth / max(float(np.abs(depth).max()), 1.0) * long_side * 10 ** dice.uniform(-3.3, -1.8)
     turned = cv2.getRotationMatrix2D((width / 2, height / 2), dice.gauss(0, 1.5), 1 + dice.gauss(0, 0.01))
     turned[:, 2] += [dice.gauss(0, 0.015) * width, dice.gauss(0, 0.015) * height]
     across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))

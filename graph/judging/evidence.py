@@ -33,6 +33,8 @@ MANY_DRAWN = 0.3  # of the blocks that show something
 LEAST_PICTURE = 0.2  # of the blocks that show something
 PICTURE_OF_DRAWN = 0.45  # of as many as are drawn
 FEWEST_DRAWN = 32  # blocks; blank pages of one kind agree in fewer
+FEWEST_PICTURE = 3  # blocks; of those pages one may be, by chance
+LEAST_GROUND = 0.25  # of a page or a window that is of one brightness; a plain sky shades off
 CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression, blur and noise
 
 
@@ -113,11 +115,15 @@ def is_telling(compared: Comparison) -> bool:
     """
     told = compared.told
     correlation, drawn = compared.correlation[told], compared.drawn[told]
-    share, picture = drawn.mean(), (~drawn & (correlation > AGREES_CLOSELY)).mean()
-    if share < MANY_DRAWN or picture >= max(LEAST_PICTURE, PICTURE_OF_DRAWN * share):
+    is_picture = ~drawn & (correlation > AGREES_CLOSELY)
+    share = drawn.mean()
+    if share < MANY_DRAWN or is_picture.mean() >= max(LEAST_PICTURE, PICTURE_OF_DRAWN * share):
+        return True
+    is_large = len(drawn) >= FEWEST_DRAWN
+    if is_large and compared.ground < LEAST_GROUND:
         return True
     differs = (correlation < AGREES) & (compared.fainter[told] >= CLEAR_DETAIL)
-    return len(drawn) >= FEWEST_DRAWN and not differs.any()
+    return not differs.any() and (is_large or is_picture.sum() >= FEWEST_PICTURE)
 
 
 def _skew(homography: Floats, reach: Floats) -> float:

@@ -29,6 +29,8 @@ LEAST_SIDE = 24  # pixels of the frame
 FEWEST_FOR_TONE = 4  # blocks
 TYPICAL_OFFSET = 6.0  # gray levels
 PLAIN = 25.0  # gray levels squared: of blocks that are all as bright, no contrast is made up
+GAINS = (0.2, 5.0)
+LEVELS = 64.0  # gray levels, of which a curve is made
 REWEIGHTINGS = 4
 GROUND_LEVELS = 7  # gray levels that count as one brightness
 ONE_BRIGHTNESS = 3.0  # gray levels from the middle one
@@ -53,14 +55,14 @@ class Comparison:
     """Blocks of the stored picture that the query shows, row by row.
 
     correlation: (B,) of their detail, -1 to 1. detail, fainter: (B,) the larger and the smaller of the two standard
-    deviations, gray levels.
-    sharpness: (B,) the query's gradients by the stored picture's, once ``tone`` has made the two alike. offset: (B,) by
-    which their brightness differs then, gray levels. places: (B, 2) x and y of the blocks' middles as shares of the
-    stored picture. shift: (B, 2) by which the query's block lies off, pixels of the frame. strength: (B,) how well that
-    can be told: the smaller eigenvalue of the block's gradients, gray levels squared. drawn: (B,) which blocks are
-    mostly of one brightness in either picture, as letters and lines on paper are. moved: (B,) which blocks do not agree
-    where they lie, but a little farther, as what is nearer does from a step aside. ground: the share of the stored
-    picture that is of one brightness. block: its side, size: of the frame, pixels.
+    deviations, gray levels. sharpness: (B,) the query's gradients by the stored picture's, once their contrast is
+    alike. offset: (B,) by which their brightness differs once ``tone`` has made it alike, gray levels. places: (B, 2) x
+    and y of the blocks' middles as shares of the stored picture. shift: (B, 2) by which the query's block lies off,
+    pixels of the frame. strength: (B,) how well that can be told: the smaller eigenvalue of the block's gradients, gray
+    levels squared. drawn: (B,) which blocks are mostly of one brightness in either picture, as letters and lines on
+    paper are. moved: (B,) which blocks do not agree where they lie, but a little farther, as what is nearer does from a
+    step aside. ground: the share of the stored picture that is of one brightness. block: its side, size: of the frame,
+    pixels.
     """
 
     correlation: Floats
@@ -154,7 +156,7 @@ def _blocks(seen: Plane, stored: Plane, cover: Plane) -> Comparison | None:
     correlation = product / np.maximum(std_a * std_b, 1e-3)
     level_a, level_b = sums[5] / count, sums[6] / count
     tone = _tone(level_a, level_b)
-    shift, strength, sharpness = _gradients(a, b, inside, block, tone.gain)
+    shift, strength, sharpness = _gradients(a, b, inside, block, tone.gain, _contrast(level_a, level_b, tone))
     rows, columns = np.nonzero(inside)
     places = (np.stack([columns, rows], axis=1) + 0.5) * block / np.array([stored.shape[1], stored.shape[0]])
     return Comparison(
@@ -177,9 +179,11 @@ def _blocks(seen: Plane, stored: Plane, cover: Plane) -> Comparison | None:
     )
 
 
-def _gradients(a: Plane, b: Plane, inside: NDArray[np.bool_], block: int, gain: float) -> tuple[Floats, Floats, Floats]:
+def _gradients(
+    a: Plane, b: Plane, inside: NDArray[np.bool_], block: int, gain: float, contrast: Floats
+) -> tuple[Floats, Floats, Floats]:
     """How far each block of ``a`` lies from where it is in ``b``: one step of Lucas and Kanade (IJCAI 1981). The
-    smaller eigenvalue of its gradients. And its gradients by those of ``b``.
+    smaller eigenvalue of its gradients. And its gradients, times its ``contrast``, by those of ``b``.
     """
     dx, dy, ax, ay = (
         cv2.Sobel(plane, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for plane in (b, a) for order in ((1, 0), (0, 1))
@@ -190,7 +194,7 @@ def _gradients(a: Plane, b: Plane, inside: NDArray[np.bool_], block: int, gain: 
     determinant = (xx + DAMPING) * (yy + DAMPING) - xy**2
     shift = np.stack([(yy + DAMPING) * xt - xy * yt, (xx + DAMPING) * yt - xy * xt], axis=1) / determinant[:, None]
     strength = (xx + yy) / 2 - np.sqrt((xx - yy) ** 2 / 4 + xy**2)
-    sharpness = np.sqrt((gain**2 * own + FAINT) / (xx + yy + FAINT))
+    sharpness = np.sqrt((contrast**2 * own + FAINT) / (xx + yy + FAINT))
     return shift, strength, sharpness
 
 
@@ -234,9 +238,22 @@ def _tone(a: Floats, b: Floats) -> Tone:
         mean_a, mean_b = float(np.average(a, weights=weights)), float(np.average(b, weights=weights))
         spread = float(np.average((a - mean_a) ** 2, weights=weights))
         together = float(np.average((a - mean_a) * (b - mean_b), weights=weights))
-        gain = float(np.clip((together + PLAIN) / (spread + PLAIN), 0.2, 5.0))
+        gain = float(np.clip((together + PLAIN) / (spread + PLAIN), *GAINS))
         level = mean_b - gain * mean_a
     return Tone(gain, level)
+
+
+def _contrast(a: Floats, b: Floats, tone: Tone) -> Floats:
+    """(B,) what makes the contrast within each block that of the stored picture's: the slope of a tone curve, which
+    gamma gives to dark blocks and to bright ones another of. The curve is told from the blocks' brightness alone.
+    """
+    left = b - tone.gain * a - tone.level
+    weights = 1 / (1 + (left / TYPICAL_OFFSET) ** 2)
+    away = a - np.average(a, weights=weights)
+    terms = np.stack([np.ones_like(away), away, away**2 / LEVELS], axis=1)
+    pull = np.diag([0.0, PLAIN, PLAIN]) * weights.sum()
+    curve = np.linalg.solve(terms.T @ (terms * weights[:, None]) + pull, terms.T @ (weights * left))
+    return np.asarray(np.clip(tone.gain + curve[1] + 2 * curve[2] * away / LEVELS, *GAINS), np.float64)
 
 
 def _sums(plane: Plane | cv2.typing.MatLike, block: int) -> Floats:
