@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 PIP := $(BIN)/python -m pip
 
-BENCHMARKS := decode_simd batch_index http_search local_features local_codes local_index vision_models meaning_quality text_search words filters indexing_again duplicates duplicate_pairs start_stop judgement judgement_fit sentences
+BENCHMARKS := decode_simd batch_index http_search local_features local_codes local_index vision_models meaning_quality text_search words filters indexing_again duplicates duplicate_pairs start_stop judgement judgement_fit sentences overload
 
 .PHONY: help setup demo serve test soak lint check quick-tests format bench docs-pictures clean
 

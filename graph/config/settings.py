@@ -61,10 +61,16 @@ class Limits(Settings):
     max_page_size: int = Field(default=1_000, ge=1, le=100_000, description="most rows on one page of a listing")
     max_job_paths: int = Field(default=10_000, ge=1, description="most paths of one job")
     max_concurrent_requests: int = Field(
-        default=64, ge=1, description="requests worked on at once, in one router replica"
+        default=64, ge=1, description="most requests of a kind worked on at once, in one router replica"
     )
-    max_queued_requests: int = Field(
-        default=256, ge=0, description="requests that wait for their turn; more are answered 503"
+    max_queued_requests: int = Field(default=256, ge=0, description="most requests of a kind that wait for their turn")
+    queue_timeout_s: Seconds = Field(
+        default=2.0, description="longest wait for a turn; who would wait longer is refused at once"
+    )
+    max_upload_bytes_in_flight: int = Field(
+        default=268_435_456,
+        ge=1024,
+        description="bytes of all request bodies that one router replica holds; max_body_bytes at least",
     )
     body_timeout_s: Seconds = Field(default=60.0, description="time for a whole request body to arrive")
     body_idle_timeout_s: Seconds = Field(default=10.0, description="longest pause within a request body")

@@ -52,7 +52,7 @@ def create_http_app(
     files = static_files()
     limits = settings.limits
     figures = figures or RoutersFigures(Figures())
-    admission = admission or Admission(limits.max_concurrent_requests, limits.max_queued_requests)
+    admission = admission or Admission(limits)
     original_routes, error_answers = _original_routes(catalog, settings)
     app = FastAPI(
         title=TITLE,

@@ -115,8 +115,7 @@ class Router:
             timeout_s=self._settings.limits.write_timeout_s,
             interval_s=self._settings.backfill_interval_s,
         )
-        limits = self._settings.limits
-        self._admission = Admission(limits.max_concurrent_requests, limits.max_queued_requests)
+        self._admission = Admission(self._settings.limits)
         self._metrics.watch("lookalike_queued_requests", lambda: self._admission.queued)
         self._metrics.watch("lookalike_active_requests", lambda: self._admission.active)
         self._metrics.watch("lookalike_uploads_in_flight", lambda: self._admission.uploads)

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.http.replies.errors import REQUEST_ID, ErrorAnswers, error_response, path_of, status_of
+from storage.errors import Busy
 
 log = logging.getLogger("lookalike.http")
 
@@ -84,7 +85,7 @@ class Observing:
 def _report(error: Exception, request_id: str) -> None:
     if status_of(error) == 500:
         log.error("request %s failed", request_id, exc_info=error)
-    elif status_of(error) > 500:
+    elif status_of(error) > 500 and not isinstance(error, Busy):  # a flood of requests is no flood of the log
         log.warning("request %s: %s: %s", request_id, type(error).__name__, error)
 
 

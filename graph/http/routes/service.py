@@ -108,7 +108,7 @@ def _add_report_routes(router: APIRouter, catalog: CatalogProvider, settings: Ap
         responses=documented({200: ("what was found", Verified)}),
     )
     async def verify(request: Request) -> Response:
-        request.scope[PACE].allow(settings.limits.verify_timeout_s)
+        request.scope[PACE].allow_long(settings.limits.verify_timeout_s)
         reports = await catalog().service.verify()
         ok = not any(report.problems for report in reports)
         return json_response({"ok": ok, "shards": reports})
@@ -123,7 +123,7 @@ def _add_train_route(router: APIRouter, catalog: CatalogProvider, settings: AppS
     )
     async def train(request: Request) -> Response:
         fields = await train_fields(request, settings)
-        request.scope[PACE].allow(settings.limits.train_timeout_s)
+        request.scope[PACE].allow_long(settings.limits.train_timeout_s)
         return json_response(training_answer(await catalog().service.train(fields.feature)))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.config.settings import app_settings
+from graph.config.settings import Limits, app_settings
 from graph.http.app import create_http_app
 from graph.http.guards.limits import Admission
 from storage.errors import DeadlineExceeded
@@ -89,14 +89,39 @@ async def test_more_requests_than_places_and_queue_are_503_and_the_others_are_an
 
 async def test_waiting_too_long_for_a_place_is_503(make_client: MakeClient, catalog: FakeCatalog) -> None:
     catalog.gate = asyncio.Event()
-    limits = {"max_concurrent_requests": 1, "request_timeout_s": 0.05, "verify_timeout_s": 60}
-    client = make_client({"limits": limits})
-    verifying = asyncio.create_task(client.post("/v1/verify"))
-    await asyncio.sleep(0)
-    late = await client.get("/v1/images/a")
+    client = make_client({"limits": {"max_concurrent_requests": 1, "queue_timeout_s": 0.05}})
+    asking = asyncio.create_task(client.post("/v1/search", files=PICTURE))
+    await asyncio.sleep(0.02)
+    late = await client.post("/v1/search", files=PICTURE)
     assert (late.status_code, late.json()["error"]["code"]) == (503, "busy")
+    assert late.headers["retry-after"] == "1"
     catalog.gate.set()
-    assert (await verifying).status_code == 200
+    assert (await asking).status_code == 200
+
+
+async def test_requests_of_one_kind_take_no_place_of_others(make_client: MakeClient, catalog: FakeCatalog) -> None:
+    catalog.gate = asyncio.Event()
+    client = make_client({"limits": {"max_concurrent_requests": 1, "max_queued_requests": 0}})
+    asking = asyncio.create_task(client.post("/v1/search", files=PICTURE))
+    await asyncio.sleep(0.02)
+    assert (await client.get("/v1/images/a/similar")).status_code == 503
+    writing = asyncio.create_task(client.post("/v1/images", files=PICTURE))
+    reading = asyncio.create_task(client.get("/v1/images"))
+    await asyncio.sleep(0.02)
+    assert (await client.delete("/v1/images/a")).status_code == 503
+    catalog.gate.set()
+    assert [(await task).status_code for task in (asking, writing, reading)] == [200, 201, 200]
+
+
+async def test_verification_takes_no_place_of_others(make_client: MakeClient, catalog: FakeCatalog) -> None:
+    catalog.gate = asyncio.Event()
+    client = make_client({"limits": {"max_concurrent_requests": 1, "max_queued_requests": 0}})
+    verifying = asyncio.create_task(client.post("/v1/verify"))
+    await asyncio.sleep(0.02)
+    writing = asyncio.create_task(client.post("/v1/images", files=PICTURE))
+    await asyncio.sleep(0.02)
+    catalog.gate.set()
+    assert [(await task).status_code for task in (verifying, writing)] == [200, 201]
 
 
 async def test_an_answer_that_takes_too_long_is_504_and_gives_its_place_back(
@@ -167,7 +192,7 @@ def upload_scope() -> dict[str, Any]:
 
 @pytest.mark.parametrize("limits", [{"body_idle_timeout_s": 0.05}, {"body_timeout_s": 0.05}])
 async def test_a_body_that_stops_coming_gives_its_place_back(catalog: FakeCatalog, limits: dict[str, Any]) -> None:
-    admission = Admission(1, 0)
+    admission = Admission(Limits())
     settings = app_settings({"limits": limits}, {})
     app = create_http_app(catalog.parts, settings, admission=admission)
     slow = Connection({"type": "http.request", "body": b"--b", "more_body": True})
@@ -176,8 +201,45 @@ async def test_a_body_that_stops_coming_gives_its_place_back(catalog: FakeCatalo
     assert (admission.active, admission.queued) == (0, 0)
 
 
+async def test_half_sent_bodies_hold_no_place(catalog: FakeCatalog) -> None:
+    settings = app_settings({"limits": {"max_concurrent_requests": 1, "max_queued_requests": 0}}, {})
+    admission = Admission(settings.limits)
+    app = create_http_app(catalog.parts, settings, admission=admission)
+    half_sent = [Connection({"type": "http.request", "body": b"--b", "more_body": True}) for _ in range(200)]
+    tasks = [asyncio.create_task(app(upload_scope(), one.receive, one.send)) for one in half_sent]
+    await asyncio.sleep(0)
+    assert (admission.uploads, admission.active, admission.queued) == (200, 0, 0)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        assert (await client.post("/v1/search", files=PICTURE)).status_code == 200
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert admission.uploads == 0
+
+
+async def test_bodies_have_one_room_and_who_stands_still_leaves_it(
+    catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graph.http.guards.limits.STANDS_STILL_S", 0.05)
+    settings = app_settings({"limits": {"max_body_bytes": 1024, "max_upload_bytes_in_flight": 2048}}, {})
+    app = create_http_app(catalog.parts, settings, admission=Admission(settings.limits))
+    part = {"type": "http.request", "body": b"--b\r\n" + b"x" * 795, "more_body": True}
+    slow = [Connection(part) for _ in range(3)]
+    tasks = [asyncio.create_task(app(upload_scope(), one.receive, one.send)) for one in slow]
+    await asyncio.sleep(0.02)
+    assert [one.status for one in slow] == [None, None, 503]
+    await asyncio.sleep(0.05)
+    third = Connection(part)
+    tasks.append(asyncio.create_task(app(upload_scope(), third.receive, third.send)))
+    await asyncio.sleep(0.02)
+    assert [slow[0].status, slow[1].status, third.status] == [503, None, None]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_a_client_that_goes_away_is_no_error(catalog: FakeCatalog, caplog: pytest.LogCaptureFixture) -> None:
-    admission = Admission(1, 0)
+    admission = Admission(Limits())
     observed = Observed()
     app = create_http_app(catalog.parts, app_settings({}, {}), admission=admission, metrics=observed)
     gone = Connection({"type": "http.request", "body": b"--b", "more_body": True}, {"type": "http.disconnect"})
