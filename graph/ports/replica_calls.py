@@ -8,7 +8,6 @@ nothing.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -19,11 +18,9 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.replica.extractor_wire import ExtractorAnswer, ExtractorCall, decode_extractor_answers, encode_calls
 from deployments.replica.part_host import ReplicaReport
+from graph.ports.another_replica import ask_twice
 from graph.ports.autoscaling_demand import DemandSignal
 from graph.ports.batching import Gatherer
-from storage.errors import ExtractorFailed
-
-logger = logging.getLogger(__name__)
 
 LARGE_BYTES = 512 * 1024
 REPORT_TIMEOUT_S = 2.0
@@ -110,18 +107,9 @@ class RayPart:
         return said.autoscaled_requests // 2 * max(1, await self.replicas())
 
     async def _send_encoded(self, calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer]:
-        try:
-            return decode_extractor_answers(await self._answer_encoded.remote(encode_calls(calls)))
-        except Exception as failure:
-            raise self._no_answer(failure) from failure
+        encoded = encode_calls(calls)
+        return decode_extractor_answers(await ask_twice(self.name, lambda: self._answer_encoded.remote(encoded)))
 
     async def _send_by_reference(self, calls: Sequence[ExtractorCall]) -> Sequence[ExtractorAnswer]:
-        try:
-            return cast(Sequence[ExtractorAnswer], await self._answer_by_reference.remote(calls))
-        except Exception as failure:
-            raise self._no_answer(failure) from failure
-
-    def _no_answer(self, failure: Exception) -> ExtractorFailed:
-        """Serve's transports raise many types; all mean that no replica answered."""
-        logger.warning("%s did not answer: %r", self.name, failure)
-        return ExtractorFailed(f"{self.name!r} did not answer", "try again in a few seconds")
+        answers = await ask_twice(self.name, lambda: self._answer_by_reference.remote(calls))
+        return cast(Sequence[ExtractorAnswer], answers)

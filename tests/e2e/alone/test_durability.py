@@ -233,12 +233,22 @@ def test_acknowledged_writes_survive_many_deaths(tmp_path: Path) -> None:
                 check_everything(client, ledger)
 
 
-def test_a_picture_whose_extractor_dies_under_way_is_kept_and_its_feature_filled_in(killed: Killed) -> None:
-    with killed.client() as client, killed.client() as another, ThreadPoolExecutor(1) as threads:
-        wait_for(lambda: nothing_pending(another), "the features of pictures from before are there")
-        adding = threads.submit(client.add, photo(9001), id="one")
+def test_a_picture_whose_extractor_dies_under_way_is_given_to_another(killed: Killed) -> None:
+    with killed.client() as client, ThreadPoolExecutor(1) as threads:
+        wait_for(lambda: nothing_pending(client), "the features of pictures from before are there")
+        adding = threads.submit(client.add, photo(9000), id="once")
         time.sleep(DELAY_S / 2)  # the extractor is at work on it
         kill_one(killed.running, "ray::ServeReplica:lookalike:fake")
+        assert adding.result().features == {"phash": "ok", "color": "ok", "fake": "ok"}
+
+
+def test_a_picture_whose_extractor_dies_again_and_again_is_kept_and_its_feature_filled_in(killed: Killed) -> None:
+    with killed.client() as client, killed.client() as another, ThreadPoolExecutor(1) as threads:
+        adding = threads.submit(client.add, photo(9001), id="one")
+        while not adding.done():
+            for process in killed.running.processes_named("ray::ServeReplica:lookalike:fake"):
+                os.kill(process, signal.SIGKILL)
+            time.sleep(0.1)
         assert adding.result().features == {"phash": "ok", "color": "ok", "fake": "pending"}
         wait_for(lambda: nothing_pending(another), "the feature is filled in")
         answer = another.search(image=photo(9001), features=["fake"], k=1)
