@@ -21,7 +21,8 @@ ASKING = frozenset({"search", "compare", "tags", "caption", "reverse_search", "g
 
 FIRST_PLACES = 8
 FEWEST_PLACES = 2
-WORK_SHARE = 0.2  # of the time that a request may wait: what it may be worked on, while others wait
+WORK_SHARE = 0.15  # of the time that a request may wait: what it may be worked on, while others wait
+EXPECTED_SHARE = 0.75  # of that time: what a request may be expected to wait, since its turn may come later
 NEWEST = 0.1  # how much a new measurement counts beside all before it
 LESS = 0.95  # places, where work takes too long
 
@@ -69,7 +70,7 @@ class Lane:
         if self.has_room:
             return
         expected_s = (len(self._waiting) + 1) * self._interval_s
-        if expected_s > self.max_wait_s or len(self._waiting) >= self.max_queued:
+        if expected_s > EXPECTED_SHARE * self.max_wait_s or len(self._waiting) >= self.max_queued:
             raise Busy(f"{len(self._waiting)} requests of this kind are waiting already", "try again in a second")
 
     async def enter(self) -> Place:
