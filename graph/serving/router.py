@@ -253,8 +253,8 @@ def router_deployment(
     """
     deployment = serve.deployment(
         name="router",
-        max_ongoing_requests=1000,
-        max_queued_requests=1000,
+        max_ongoing_requests=10_000,
+        max_queued_requests=10_000,
         ray_actor_options={"num_cpus": 0.2},
         health_check_period_s=5,
         health_check_timeout_s=30,
