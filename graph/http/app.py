@@ -6,6 +6,7 @@ Knows nothing of Ray: the catalogue comes from a function that is called per req
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
@@ -120,7 +121,16 @@ def _framework_error(error_answers: ErrorAnswers) -> Callable[[Request, Exceptio
     async def answer(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            error.headers = {**(error.headers or {}), **_allowed(request)}
         in_own_shape = error_answers.get(path_of(request.scope), http_exception_response)
         return in_own_shape(request.scope, error)
 
     return answer
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """The methods of all routes with this path: the framework names those of the first alone."""
+    template = getattr(request.scope.get("route"), "path_format", "")
+    methods = request.app.openapi()["paths"].get(template, ())
+    return {"Allow": ", ".join(sorted(method.upper() for method in methods))} if methods else {}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -83,7 +83,8 @@ class Caption(Schema):
     caption: str
 
 
-_MADE: dict[Any, Any] = {datetime: str}  # by a type that the client reads: what it is in JSON
+# By a type that the client reads: what it is in JSON. Two numbers are a list, which more tools understand than a tuple.
+_MADE: dict[Any, Any] = {datetime: str, tuple[float, float]: Annotated[list[float], Field(min_length=2, max_length=2)]}
 
 
 def _schema(name: str, kind: type, /, **changed: Any) -> Any:

@@ -85,11 +85,17 @@ async def test_a_route_that_does_not_exist_is_404_in_our_shape(client: httpx.Asy
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 
-async def test_a_method_that_a_route_lacks_is_405_and_names_those_it_has(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/v1/search")
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/search", "POST"), ("/v1/images", "GET, POST"), ("/v1/images/a", "DELETE, GET, PUT"), ("/docs", "GET")],
+)
+async def test_a_method_that_a_path_lacks_is_405_and_names_those_it_has(
+    client: httpx.AsyncClient, path: str, methods: str
+) -> None:
+    answer = await client.patch(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == "POST"
-    assert answer.json()["error"]["hint"] == "it has POST"
+    assert answer.headers["allow"] == methods
+    assert answer.json()["error"]["hint"] == f"it has {methods}"
 
 
 async def test_a_request_id_is_kept_when_it_is_usable(make_client: MakeClient) -> None:
