@@ -21,11 +21,13 @@ from deployments.extractors.phash import Phash
 from deployments.pictures.images import DecodeLimits
 from deployments.pictures.prepared import prepare_picture
 from graph.jobs.evaluating.edits import Homography
+from graph.judging.colors import Rgb
 from graph.judging.evidence import Evidence, Placed, keypoints_placed
 from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
 from graph.judging.likeness import FARTHER, surprise
 from graph.judging.pixels import Gray
 from graph.judging.placement import Size, between, outline_in_stored
+from graph.search.query_pictures import COLORS
 from storage.keypoints.alignment import align, match
 from storage.keypoints.keypoint_rows import sides, stored_side
 from storage.keypoints.search import MIN_INLIERS
@@ -37,13 +39,20 @@ QUERY_VIEWS = 2  # as given and mirrored, as a search asks by default
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What the service has of a picture. gray: of a stored one its thumbnail, of a query the working image."""
+    """What the service has of a picture. gray: of a stored one its thumbnail, of a query the working image. colors: of
+    both the small square in colours.
+    """
 
     size: Size
     frame: Size
     gray: Gray
     hashes: NDArray[np.uint8]
     keypoints: FeatureRows
+    colors: Rgb
+
+    @property
+    def picture(self) -> Picture:
+        return Picture(self.size, self.gray, lambda: self.colors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,9 @@ def _extractors() -> tuple[Phash, Local]:
 def known(data: bytes, *, as_query: bool) -> Known:
     """What the service computes of a file, as a query or to store it."""
     phash, local = _extractors()
-    mark = hashlib.sha256(data + local.spec.fingerprint.encode() + phash.spec.fingerprint.encode()).hexdigest()[:32]
+    mark = hashlib.sha256(
+        b"colors" + data + local.spec.fingerprint.encode() + phash.spec.fingerprint.encode()
+    ).hexdigest()[:32]
     kept = KEPT / f"{mark}-{'query' if as_query else 'stored'}"
     if kept.exists():
         found: Known = pickle.loads(kept.read_bytes())
@@ -80,7 +91,7 @@ def known(data: bytes, *, as_query: bool) -> Known:
 
 
 def _computed(data: bytes, phash: Phash, local: Local, *, as_query: bool) -> Known:
-    wants = {phash.image_input, local.image_input}
+    wants = {phash.image_input, local.image_input, COLORS}
     prepared = prepare_picture(data, wants, DecodeLimits(), with_thumbnail=True)
     working = prepared.forms[local.image_input]
     hashes = phash.query_views([prepared.forms[phash.image_input]], {"orientations": "mirrored"})[0].rows
@@ -88,7 +99,12 @@ def _computed(data: bytes, phash: Phash, local: Local, *, as_query: bool) -> Kno
     gray = working if as_query else simplejpeg.decode_jpeg(prepared.facts.thumbnail, "GRAY")[:, :, 0]
     size = prepared.facts.width, prepared.facts.height
     return Known(
-        size, (working.shape[1], working.shape[0]), np.ascontiguousarray(gray), np.asarray(hashes, np.uint8), keypoints
+        size,
+        (working.shape[1], working.shape[0]),
+        np.ascontiguousarray(gray),
+        np.asarray(hashes, np.uint8),
+        keypoints,
+        prepared.forms[COLORS],
     )
 
 
@@ -128,7 +144,7 @@ def ways(query: Known, stored: Known, further: Mapping[str, float]) -> Sequence[
     """The ways in which the query may show the stored picture, those of which there is something to tell: with
     keypoints, and as a service without them sees it.
     """
-    asks, has, spot = Picture(query.size, query.gray), Picture(stored.size, stored.gray), placed(query, stored)
+    asks, has, spot = query.picture, stored.picture, placed(query, stored)
     found = [
         *hypotheses(asks, has, spot, {**further, **keypoints_placed(spot)}),
         *hypotheses(asks, has, None, further),

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.judging.pixels import Comparison
+from graph.judging.pixels import LEAST_DETAIL, Comparison
 from graph.judging.placement import Size, outline_in_stored
 from storage.keypoints.fit import Fit
 
@@ -35,6 +35,7 @@ PICTURE_OF_DRAWN = 0.45  # of as many as are drawn
 FEWEST_DRAWN = 32  # blocks; blank pages of one kind agree in fewer
 FEWEST_PICTURE = 3  # blocks; of those pages one may be, by chance
 LEAST_GROUND = 0.25  # of a page or a window that is of one brightness; a plain sky shades off
+PLAIN_DETAIL = 12.0  # gray levels; where one picture has that, a copy has some of it left
 CLEAR_DETAIL = 5.0  # gray levels; fainter detail is lost in compression, blur and noise
 
 
@@ -122,7 +123,9 @@ def is_telling(compared: Comparison) -> bool:
     is_large = len(drawn) >= FEWEST_DRAWN
     if is_large and compared.ground < LEAST_GROUND:
         return True
-    differs = (correlation < AGREES) & (compared.fainter[told] >= CLEAR_DETAIL)
+    detail, fainter = compared.detail[told], compared.fainter[told]
+    in_one = (detail >= PLAIN_DETAIL) & (fainter < LEAST_DETAIL)
+    differs = (correlation < AGREES) & ((fainter >= CLEAR_DETAIL) | in_one)
     return not differs.any() and (is_large or is_picture.sum() >= FEWEST_PICTURE)
 
 

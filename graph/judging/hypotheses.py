@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from graph.judging.colors import Chroma, Rgb, chroma
 from graph.judging.evidence import Evidence, Placed, is_telling, keypoint_evidence, pixel_evidence
 from graph.judging.pixels import Comparison, Gray, compare
 from graph.judging.placement import Size, between, whole_in_whole
@@ -23,14 +24,21 @@ LOOKS_ALIKE = 0.3  # correlation of two pictures shrunk to a square: of 1,157 co
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """size: of the picture itself. gray: the same picture at any size, as large as it is at hand."""
+    """size: of the picture itself. gray: the same picture at any size, as large as it is at hand. rgb: gives it in
+    colours at any size, stretched or not; None where they are not known.
+    """
 
     size: Size
     gray: Gray
+    rgb: Callable[[], Rgb] | None = None
 
     @cached_property
     def square(self) -> Square:
         return square(self.gray)
+
+    @cached_property
+    def chroma(self) -> Chroma | None:
+        return None if self.rgb is None else chroma(self.rgb())
 
 
 def stored_picture(size: Size, thumbnail: bytes) -> Picture | None:
@@ -39,7 +47,8 @@ def stored_picture(size: Size, thumbnail: bytes) -> Picture | None:
         gray = np.ascontiguousarray(simplejpeg.decode_jpeg(thumbnail, "GRAY")[:, :, 0])
     except ValueError:
         return None
-    return Picture(size if all(size) else (gray.shape[1], gray.shape[0]), gray)
+    size = size if all(size) else (gray.shape[1], gray.shape[0])
+    return Picture(size, gray, lambda: np.asarray(simplejpeg.decode_jpeg(thumbnail, "RGB"), np.uint8))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from graph.judging.change import Change, change_of
+from graph.judging.colors import colors_differ
 from graph.judging.evidence import Placed
 from graph.judging.hypotheses import Hypothesis, Picture, hypotheses
-from graph.judging.placement import overlap_of, transform_of
+from graph.judging.placement import overlap_of, stretch_of, transform_of
 from graph.judging.probability import Calibration, Odds, calibration
 from lookalike_client.matches import PROVEN, Overlap, Relation, Transform
 
 WHOLE = 0.9  # of a picture's area: what counts as all of it
+MOST_STRETCH = 1.06  # of a side beside the other: sizes of small pictures are rounded
 SQUARE_DEG = 2.0  # from a quarter turn: farther, and corners were filled in
 LEAST_CONFIDENCE = 0.1  # of a strong relation, below which nothing is said
 SETTLED = 0.99  # that it is one photograph
@@ -98,6 +100,8 @@ def _laid(query: Picture, stored: Picture, found: Hypothesis, probability: float
     transform = transform_of(found.homography, stored.size)
     change = None if found.compared is None else change_of(found.compared)
     relation = _relation(overlap, transform, change)
+    if relation == "same" and change is not None and (says := _unseen_in_gray(query, stored, found, transform)):
+        relation, change = "edited", replace(change, says=says)
     confidence = min(round(probability, 4), MOST_CONFIDENCE)
     return Judgement(relation, confidence, transform, overlap, found.evidence, change)
 
@@ -112,3 +116,12 @@ def _relation(overlap: Overlap, transform: Transform, change: Change | None) -> 
     off_square = abs((transform.rotation_deg + 45) % 90 - 45)
     is_changed = change is None or change.is_visible or off_square > SQUARE_DEG
     return "edited" if is_changed else "same"
+
+
+def _unseen_in_gray(query: Picture, stored: Picture, found: Hypothesis, transform: Transform) -> tuple[str, ...]:
+    """What else a person would call a change, where blocks lie over each other and agree."""
+    if stretch_of(found.homography, stored.size) > MOST_STRETCH:
+        return ("it is stretched",)
+    if query.chroma is not None and stored.chroma is not None and colors_differ(query.chroma, stored.chroma, transform):
+        return ("colours differ",)
+    return ()

@@ -58,6 +58,12 @@ def transform_of(homography: Floats, stored: Size) -> Transform:
     return Transform(mirrored, round(float(turn) % 360.0, 2) % 360.0, float(f"{scale:.5g}"))
 
 
+def stretch_of(homography: Floats, stored: Size) -> float:
+    """How much longer the map makes one direction than another, at the middle of the picture: 1 of a copy."""
+    longest, shortest = np.linalg.svd(jacobian_at(homography, np.array([stored[0] / 2, stored[1] / 2])))[1]
+    return float(longest / max(shortest, 1e-9))
+
+
 def overlap_of(homography: Floats, stored: Size, query: Size) -> Overlap:
     """The share of each picture that lies in the other."""
     return Overlap(

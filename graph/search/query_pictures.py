@@ -12,6 +12,7 @@ import numpy as np
 
 from deployments.extractor import ImageInput
 from deployments.pictures.prepared import PreparedPicture
+from graph.judging.colors import SIDE
 from graph.judging.hypotheses import Picture, stored_picture
 from graph.ports.batching import all_of
 from graph.requests.shards import Shards, image_not_found, outcome_of
@@ -21,6 +22,8 @@ from storage.operations.pictures import IdsOfBytes
 from storage.types.features import FeatureRows
 
 GRAY = ImageInput("gray")  # what is compared pixel by pixel
+COLORS = ImageInput("rgb", (SIDE, SIDE))
+COMPARED = (GRAY, COLORS)
 NOTHING = np.zeros((1, 1), np.uint8)  # of a picture that was stored without its file
 
 
@@ -43,7 +46,9 @@ class QueryPicture:
 
 def decoded(prepared: PreparedPicture) -> QueryPicture:
     facts = prepared.facts
-    picture = Picture((facts.width, facts.height), prepared.forms.get(GRAY, NOTHING))
+    colors = prepared.forms.get(COLORS)
+    rgb = None if colors is None else lambda: colors
+    picture = Picture((facts.width, facts.height), prepared.forms.get(GRAY, NOTHING), rgb)
     return QueryPicture(facts.sha256, picture, prepared=prepared)
 
 

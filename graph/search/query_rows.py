@@ -20,7 +20,7 @@ from graph.requests.decoding import Prepare
 from graph.requests.messages import PartReport, PartStatus, SearchRequest
 from graph.requests.shards import Shards
 from graph.requests.timing import CatalogMetrics, Timeouts
-from graph.search.query_pictures import GRAY, QueryPicture, decoded, stored, stored_with_bytes
+from graph.search.query_pictures import COMPARED, QueryPicture, decoded, stored, stored_with_bytes
 from graph.search.ranking import DEPTH
 from graph.search.vector_query import VectorParams, mean_row, weighted_query
 from storage.errors import (
@@ -83,7 +83,7 @@ class QueryRows:
             if known is not None:
                 return known
         inputs = [self.extractors[name].served.image_input for name in asked]
-        return decoded(await self.prepare(image, [*inputs, GRAY] if self.request.is_judged else inputs))
+        return decoded(await self.prepare(image, [*inputs, *COMPARED] if self.request.is_judged else inputs))
 
     def _pays_to_know(self, asked: Sequence[str]) -> bool:
         """Whether extraction takes longer than to ask whether the picture is stored; that of a hash does not."""

@@ -22,7 +22,7 @@ from graph.requests.shards import Shards, outcome_of
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.compare import compared, compared_each, other_picture, prepare_named, stored_pictures
 from graph.search.paging import one_page
-from graph.search.query_pictures import GRAY
+from graph.search.query_pictures import COMPARED
 from graph.search.search_run import SearchRun
 from graph.search.sentences import SentenceFits
 from lookalike_client.matches import PROVEN
@@ -81,7 +81,7 @@ class Searches:
         names = {name for request in requests for name in request.features or self._extractors}
         inputs = {port.served.image_input for name, port in self._extractors.items() if name in names}
         if any(request.is_judged for request in requests):
-            inputs.add(GRAY)
+            inputs.update(COMPARED)
         pictures = {image for request in requests for image in request.images}
         prepared = {image: await self._decoding.prepare(image, inputs) for image in pictures}
 

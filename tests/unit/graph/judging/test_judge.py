@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -52,8 +53,8 @@ def sample() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 def judged(query: Known, stored: Known, *, keypoints: bool = True, hashes: bool = True) -> Judgement | None:
     return judge(
-        Picture(query.size, query.gray),
-        Picture(stored.size, stored.gray),
+        query.picture,
+        stored.picture,
         placed=placed(query, stored) if keypoints else None,
         further={"surprise": hash_surprise(query, stored, sample())} if hashes else {},
     )
@@ -135,6 +136,45 @@ def test_another_gamma_is_not_another_focus() -> None:
             assert found is not None
             assert found.relation in ("same", "edited"), (path, gamma, found)
             assert found.evidence["focus"] < 0.15, (path, gamma)
+
+
+def pairs_of(changed: Callable[[Image.Image], Image.Image]) -> Iterator[Judgement | None]:
+    """Photographs beside changed ones, as files that were saved anew."""
+    for path in files():
+        buffer = io.BytesIO()
+        changed(upright(path)).save(buffer, "JPEG", quality=92)
+        yield judged(known(buffer.getvalue(), as_query=True), known(path.read_bytes(), as_query=False))
+
+
+def other_colors(picture: Image.Image) -> Image.Image:
+    hue, saturation, value = picture.convert("HSV").split()
+    return Image.merge("HSV", (hue.point(lambda level: (level + 90) % 256), saturation, value)).convert("RGB")
+
+
+def boxed(picture: Image.Image) -> Image.Image:
+    left, top, side = picture.width // 3, picture.height // 3, max(picture.size) // 14
+    picture.paste((0, 0, 0), (left, top, left + side, top + side))
+    return picture
+
+
+def stretched(picture: Image.Image) -> Image.Image:
+    return picture.resize((round(picture.width * 1.3), picture.height))
+
+
+@pytest.mark.parametrize("changed", [other_colors, boxed, stretched])
+def test_what_a_person_would_see_is_never_called_the_same(changed: Callable[[Image.Image], Image.Image]) -> None:
+    found = list(pairs_of(changed))
+    assert sum(one is not None and one.relation == "edited" for one in found) >= 0.8 * len(found)
+    assert not any(one is not None and one.relation == "same" for one in found)
+
+
+def test_saved_anew_is_the_same() -> None:
+    assert [one.relation for one in pairs_of(lambda picture: picture) if one is not None] == ["same"] * len(files())
+
+
+def test_a_picture_of_few_pixels_proves_nothing() -> None:
+    for found in pairs_of(lambda picture: picture.resize((32, 43))):
+        assert found is None
 
 
 def test_a_picture_of_nothing_proves_nothing() -> None:
