@@ -7,14 +7,15 @@
     |   `-- UnreadableImage                bytes that are not a picture we can decode
     |       |-- UnsupportedImage             not a picture, or a format outside the allow-list
     |       `-- ImageTooLarge                more pixels than the limit
-    |-- Unauthorized (PermissionError)   no API key, or a wrong one
-    |-- Forbidden (PermissionError)      a browser sent it on behalf of another site
+    |-- Unauthorized (PermissionError)   no API key, or one that is wrong or has expired
+    |-- Forbidden (PermissionError)      the key lacks the right, or a browser sent it on behalf of another site
     |-- BodyTooLarge                     an upload over the body limit
     |-- NotFound (LookupError)
     |   |-- ImageNotFound
     |   `-- JobNotFound
     |-- ImageExists                      the id is taken and the request says not to replace
     |-- Busy                             a queue is full: try again later
+    |   `-- RateLimited                    the key was used as often as it may be in a minute
     |-- DeadlineExceeded (TimeoutError)  the answer did not come in time
     |-- Unavailable (RuntimeError)       a part of the service is down for now
     |   |-- ExtractorUnavailable           cannot work as it is set up: a model is missing, say
@@ -114,6 +115,11 @@ class ImageExists(LookalikeError):
 
 class Busy(LookalikeError):
     code = "busy"
+
+
+class RateLimited(Busy):
+    code = "rate_limited"
+    retry_after_s: int = 60
 
 
 class DeadlineExceeded(LookalikeError, TimeoutError):

@@ -84,6 +84,11 @@ def from_transport(base_url: str, timeout_s: float, error: httpx.HTTPError) -> L
     if slow:
         return DeadlineExceeded(f"{base_url} did not answer within {timeout_s:g} s", "try again, or allow more time")
     reason = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return ServiceUnreachable(
+            f"the certificate of {base_url} is not trusted here ({reason})",
+            "name the file with the certificate of its CA in SSL_CERT_FILE, and an address that the certificate has",
+        )
     return ServiceUnreachable(
         f"no answer from {base_url} ({reason})", "start the service with `lookalike serve`, or give its right address"
     )

@@ -5,6 +5,7 @@ how they read an outcome.
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Session:
             "base_url": self.url,
             "headers": {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {},
             # Reading the certificates takes 0.1 s, which a shell command over plain http would notice.
-            "verify": self.url.scheme == "https",
+            "verify": trusted_certificates() if self.url.scheme == "https" else False,
             # A proxy named in the environment cannot reach this machine's own loopback.
             "trust_env": not is_loopback(self.url.host),
         }
@@ -115,6 +116,20 @@ class Attempts(Generic[Answer]):
     def answer(self, outcome: Outcome) -> Answer:
         """Raises the `errors.LookalikeError` that the outcome stands for."""
         return self._session.answer(self._call, outcome)
+
+
+def trusted_certificates() -> ssl.SSLContext | bool:
+    """By which a service is known: those in SSL_CERT_FILE or SSL_CERT_DIR, of one on this machine, too, where httpx
+    would not look at them; else those that httpx takes. Raises `errors.InvalidField`.
+    """
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if not file and not folder:
+        return True
+    try:
+        return ssl.create_default_context(cafile=file or None, capath=None if file else folder)
+    except OSError as error:
+        reason = error.strerror or "it holds no certificate"
+        raise InvalidField(f"SSL_CERT_FILE: {file!r} cannot be used: {reason}", "name a PEM file") from None
 
 
 def session(

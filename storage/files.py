@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+EVERYWHERE = (Path("/"),)
 
 
 def sync_path(path: Path) -> None:
@@ -13,6 +16,11 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lies_in(path: str, folders: Iterable[str]) -> bool:
+    """Whether it is one of the folders, or below one. All of them are real paths."""
+    return any(path == folder or path.startswith(os.path.join(folder, "")) for folder in folders)
 
 
 def is_reachable(folder: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from graph.ambience_data.defects import Defects
+from storage.files import EVERYWHERE, lies_in
 
 _SEVERAL = ""  # in the place of a path: files of that name in several folders
 
@@ -13,12 +15,15 @@ _SEVERAL = ""  # in the place of a path: files of that name in several folders
 class Photos:
     """Files below a folder, by their name, and by the number before the first dot of it."""
 
-    def __init__(self, folder: str) -> None:
-        """Reads the names of all files; hidden ones are left out."""
+    def __init__(self, folder: str, roots: Sequence[Path] = EVERYWHERE) -> None:
+        """Reads the names of all files; hidden ones are left out, and those that lead out of the roots."""
         self._folder = os.path.realpath(folder)
+        self._roots = [os.path.realpath(root) for root in roots]
         self._by_name: dict[str, str] = {}
         self._by_number: dict[int, str] = {}
         for path in _files(self._folder):
+            if not lies_in(os.path.realpath(path), self._roots):
+                continue
             name = os.path.basename(path)
             self._by_name[name] = _SEVERAL if name in self._by_name else path
             number = name.partition(".")[0]
@@ -44,7 +49,8 @@ class Photos:
     def _below(self, file_name: str) -> str | None:
         """The file at exactly this place below the folder."""
         path = os.path.normpath(os.path.join(self._folder, file_name))
-        return path if path.startswith(self._folder + os.sep) and os.path.isfile(path) else None
+        is_below = path.startswith(self._folder + os.sep) and lies_in(os.path.realpath(path), self._roots)
+        return path if is_below and os.path.isfile(path) else None
 
 
 def _files(folder: str) -> Iterator[str]:

@@ -42,11 +42,16 @@ class PointRanges:
         return np.where(inside, places, -1)
 
 
+def is_connection(source: str) -> bool:
+    """Whether it is a database, not a file."""
+    return source.startswith(SCHEMES)
+
+
 def read_point_ranges(source: str, defects: Defects) -> PointRanges:
     """source: the path of a file, or a connection string. Raises `InvalidField` for a file that cannot be read,
     `Misconfigured` where the package for PostgreSQL is missing, `Unavailable` where the database does not answer.
     """
-    rows = _asked_rows(source) if source.startswith(SCHEMES) else _file_rows(source, defects)
+    rows = _asked_rows(source) if is_connection(source) else _file_rows(source, defects)
     table = np.array(sorted(rows, key=lambda row: row[1:]), np.int64).reshape(-1, 3)
     overlapping = np.flatnonzero(table[1:, 1] < table[:-1, 2]) + 1
     for place in overlapping:

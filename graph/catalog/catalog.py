@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from graph.catalog.computing import Computing
 from graph.catalog.library import Library
@@ -20,6 +21,7 @@ from graph.requests.decoding import Decoding
 from graph.requests.shards import Shards
 from graph.requests.timing import CatalogMetrics, Timeouts
 from graph.search.search import Searches
+from storage.files import EVERYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,9 @@ def build_catalog(
     default_weights: Mapping[str, float] | None = None,
     keeps_originals: bool = False,
     metrics: CatalogMetrics | None = None,
+    roots: Sequence[Path] = EVERYWHERE,
 ) -> Catalog:
-    """keeps_originals: of uploads, for models that come later."""
+    """roots: of the folders that may be watched. keeps_originals: of uploads, for models that come later."""
     annotators, metrics = annotators or {}, metrics or CatalogMetrics()
     reached = Shards(shards, timeout_s=timeouts.shard_s, write_timeout_s=timeouts.write_s)
     stored = [port for port in annotators.values() if port.is_stored]
@@ -73,6 +76,6 @@ def build_catalog(
         service=Service(
             extractors=extractors, annotators=annotators, shards=reached, decoding=decoding, timeouts=timeouts
         ),
-        library=Library(reached, jobs),
+        library=Library(reached, jobs, roots),
         jobs=jobs,
     )

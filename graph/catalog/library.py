@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from graph.ports.contract import JobPort
 from graph.requests.messages import LibraryRoot
 from graph.requests.shards import Shards
 from storage.errors import NotFound
-from storage.files import is_reachable
+from storage.files import EVERYWHERE, is_reachable, lies_in
 from storage.operations.roots import ForgetRoot, Roots, WatchRoot
 from storage.operations.sources import CountBelow
 from storage.types.jobs import JobRecord
 from storage.types.library import FileState, Root
+
+logger = logging.getLogger(__name__)
 
 RESUMED_AFTER_S = 60.0
 
@@ -25,10 +29,13 @@ RESUMED_AFTER_S = 60.0
 class Library:
     """Folders are told by their real paths on the service's machine; another path to one will do."""
 
-    def __init__(self, shards: Shards, jobs: JobPort) -> None:
+    def __init__(self, shards: Shards, jobs: JobPort, roots: Sequence[Path] = EVERYWHERE) -> None:
+        """roots: beyond which no folder is watched again after a restart."""
         self._shards = shards
         self._first = shards.ports[0]
         self._jobs = jobs
+        self._roots = roots
+        self._refused: set[str] = set()
 
     async def roots(self) -> list[LibraryRoot]:
         """Each with counts as they are now. Raises ShardUnavailable."""
@@ -67,7 +74,8 @@ class Library:
         """Begins to watch again what is to be watched and is not: the service or the job was killed. A folder that was
         tried a moment ago has to wait.
         """
-        wanted = [root for root in await self._known() if root.watched]
+        known = [root for root in await self._known() if root.watched]
+        wanted = [root for root in known if await asyncio.to_thread(self._may_watch, root.path)]
         if not wanted:
             return
         jobs = [job for job in await self._jobs.jobs() if job.arguments.get("watch")]
@@ -76,6 +84,14 @@ class Library:
         for root in wanted:
             if root.path not in tried:
                 await self._submit(root)
+
+    def _may_watch(self, path: str) -> bool:
+        if lies_in(os.path.realpath(path), map(os.path.realpath, self._roots)):
+            return True
+        if path not in self._refused:
+            logger.warning("%r is not watched: it is not below one of the allowed_roots", path)
+            self._refused.add(path)
+        return False
 
     async def _stop_watching(self, paths: Iterable[str]) -> None:
         """Other folders of the same jobs go on to be watched, by jobs of their own, in a while."""

@@ -20,6 +20,7 @@ from graph.cli.commands import (
     service,
     submit,
 )
+from graph.cli.operating import keys
 from graph.cli.terminal.connection import example
 from graph.cli.terminal.reporting import ReportingGroup
 
@@ -143,4 +144,5 @@ app.command(
         "lookalike import-ambience /srv/ambience --photos /srv/photos",
     ),
 )(submit.import_ambience)
+app.add_typer(keys.app)
 app.add_typer(models.app)

@@ -14,8 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from graph.config.faults import first_fault
 from graph.config.part_names import section_of
-from graph.config.settings import AppSettings, app_settings, first_fault, is_zero_shot
+from graph.config.settings import AppSettings, app_settings, is_zero_shot
+from graph.config.tls import CERTIFICATE, KEY, TlsFiles, tls_files
 from graph.config.yaml_source import KeyPath, YamlSource, read_yaml
 from storage.errors import did_you_mean
 
@@ -58,6 +60,16 @@ class ServeConfig:
     app: AppSettings
     document: Mapping[str, Any]
     application: int  # position of ours among the document's applications
+    tls: TlsFiles | None = None
+
+    @property
+    def scheme(self) -> str:
+        return "http" if self.tls is None else "https"
+
+    def document_behind_haproxy(self) -> dict[str, Any]:
+        """Without the certificate: HAProxy has it, and speaks plain HTTP with the routers on this machine."""
+        http = {name: value for name, value in self.document["http_options"].items() if name not in (CERTIFICATE, KEY)}
+        return {**self.document, "http_options": http}
 
     def with_overrides(
         self, *, data_dir: Path | None = None, host: str | None = None, port: int | None = None
@@ -114,7 +126,8 @@ def load_config_file(
     deployed = [name for name, options in settings.annotators.items() if not is_zero_shot(options)]
     known = {ROUTER, *settings.extractors, *deployed}
     _check_deployments(source, (*where, "deployments"), application.get("deployments"), known)
-    return ServeConfig(host, port, settings, document, index).with_overrides()
+    tls = tls_files(http, lambda key, message, hint: source.fault(("http_options", key), message, hint))
+    return ServeConfig(host, port, settings, document, index, tls).with_overrides()
 
 
 def _our_application(source: YamlSource, document: Mapping[str, Any]) -> int:

@@ -7,24 +7,27 @@ their lines to errors.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    TypeAdapter,
     ValidationError,
     field_validator,
 )
 
+from graph.config.api_keys import ApiKey, check_names, hashed
+from graph.config.faults import Fault, first_fault
 from graph.config.part_names import section_of
 from lookalike_client.loopback import is_loopback
 from storage.errors import Misconfigured, did_you_mean
+from storage.files import EVERYWHERE
 from storage.index.inverted_file import PROBES
 from storage.upkeep.factory import TRAIN_AFTER_ROWS, KindChoice
 
@@ -36,10 +39,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {"local": 3.0}  # keypoints that agree ar
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-ApiKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min_length=8, max_length=512)]
-API_KEYS = TypeAdapter(tuple[ApiKey, ...])
 PartOptions = Annotated[dict[str, Any], BeforeValidator(lambda options: {} if options is None else options)]
-Fault = Callable[[tuple[str | int, ...], str, str], Misconfigured]
 
 
 class Settings(BaseModel):
@@ -165,8 +165,17 @@ class AppSettings(Settings):
         "a configured part has a model; files that were indexed from a folder stay there",
     )
     limits: Limits = Field(default_factory=Limits)
-    api_keys: tuple[ApiKey, ...] = Field(
-        default=(), description=f"keys that clients may use; more come from {API_KEYS_VARIABLE}"
+    api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(hashed), AfterValidator(check_names)] = Field(
+        default=(),
+        description=f"keys that clients may use: objects, or plain ones with all rights; more come from "
+        f"{API_KEYS_VARIABLE}",
+    )
+    api_keys_file: Path | None = Field(
+        default=None, description="a YAML file with a list of further keys, which is read again when it changes"
+    )
+    allowed_roots: tuple[Path, ...] = Field(
+        default=(),
+        description="where keys are set: the folders, with all below them, that jobs may read; without keys any",
     )
     allowed_hosts: tuple[str, ...] = Field(
         default=LOOPBACK_HOSTS,
@@ -193,6 +202,30 @@ class AppSettings(Settings):
     @classmethod
     def _expand_home(cls, folder: Path) -> Path:
         return folder.expanduser()
+
+    @field_validator("api_keys_file")
+    @classmethod
+    def _as_absolute(cls, file: Path | None) -> Path | None:
+        return None if file is None else file.expanduser().absolute()  # other processes have other folders
+
+    @field_validator("allowed_roots")
+    @classmethod
+    def _only_absolute(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+        expanded = tuple(root.expanduser() for root in roots)
+        for root in expanded:
+            if not root.is_absolute():
+                raise ValueError(f"{str(root)!r} is not an absolute path")
+        return expanded
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether a request needs one, even where the file has none left."""
+        return bool(self.api_keys) or self.api_keys_file is not None
+
+    @property
+    def readable_roots(self) -> tuple[Path, ...]:
+        """The folders below which a job may read: all, where nobody needs a key."""
+        return self.allowed_roots if self.has_keys else EVERYWHERE
 
     def label_selector(self, shard: int) -> dict[str, str]:
         """The node labels that a shard must find; empty where it may live anywhere."""
@@ -238,13 +271,9 @@ def app_settings(
 def _check_keys_of_environment(keys: Sequence[str]) -> None:
     """The file has no line for these."""
     try:
-        API_KEYS.validate_python(keys)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        raise Misconfigured(
-            f"{API_KEYS_VARIABLE}: key {int(problem['loc'][0]) + 1} of {len(keys)}: {problem['msg']}",
-            "separate the keys by commas; each has 8 to 512 visible ASCII characters",
-        ) from None  # whose text would show the key
+        hashed(keys)
+    except ValueError as error:
+        raise Misconfigured(f"{API_KEYS_VARIABLE}: {error}", "separate the keys by commas") from None
 
 
 def _fault_of_name(fault: Fault, key: str, name: str, extractors: Mapping[str, PartOptions]) -> Misconfigured:
@@ -254,30 +283,10 @@ def _fault_of_name(fault: Fault, key: str, name: str, extractors: Mapping[str, P
     return fault((key, name), f"{key} names {name!r}, which no extractor here computes", did_you_mean(name, extractors))
 
 
-def check_bind(host: str, api_keys: Iterable[str]) -> None:
+def check_bind(host: str, *, has_keys: bool) -> None:
     """Raises Misconfigured for an address that others can reach while no API key is set."""
-    if not is_loopback(host) and not any(api_keys):
+    if not is_loopback(host) and not has_keys:
         raise Misconfigured(
             f"refusing to listen on {host} without an API key",
-            f"set {API_KEYS_VARIABLE} or api_keys in the configuration, or listen on 127.0.0.1",
+            f"set {API_KEYS_VARIABLE}, or api_keys or api_keys_file in the configuration, or listen on 127.0.0.1",
         )
-
-
-def first_fault(error: ValidationError, model: type[BaseModel], fault: Fault, prefix: str = "args") -> Misconfigured:
-    """The first problem that pydantic found, in our words."""
-    problem = error.errors(include_url=False)[0]
-    path = tuple(part for part in problem["loc"] if part != "[key]")
-    where = ".".join((prefix, *(str(part) for part in path[:-1])))
-    if problem["type"] == "extra_forbidden":
-        return fault(path, f"unknown key {path[-1]!r} in {where}", did_you_mean(path[-1], _keys_at(model, path[:-1])))
-    value = "" if "api_keys" in path else f", not {problem['input']!r}"
-    return fault(path, f"{'.'.join((prefix, *map(str, path)))}: {problem['msg']}{value}", "")
-
-
-def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterable[str]:
-    for part in path:
-        kind = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            return ()
-        model = kind
-    return model.model_fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,15 @@ class YamlSource:
         return fault
 
 
-def read_yaml(path: Path) -> YamlSource:
-    """Raises Misconfigured, with file and line, for a file that cannot be read, is not YAML, or gives a key twice."""
+def read_yaml(path: Path, what: str = "a configuration file") -> YamlSource:
+    """what: the file should be. Raises Misconfigured, with file and line, for a file that cannot be read, is not YAML,
+    or gives a key twice.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise Misconfigured(f"{path}: cannot be read: {reason}", "give the path of a configuration file") from error
+        raise Misconfigured(f"{path}: cannot be read: {reason}", f"give the path of {what}") from error
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -71,6 +73,11 @@ def read_yaml(path: Path) -> YamlSource:
         raise Misconfigured(f"{path}: not valid YAML: {error}", "check the file's characters") from error
     finally:
         loader.dispose()
+
+
+def written(value: Mapping[str, Any]) -> str:
+    """On one line."""
+    return str(yaml.safe_dump(dict(value), default_flow_style=True, sort_keys=False, width=1000)).strip()
 
 
 def _collect_lines(node: yaml.Node, path: KeyPath, source: YamlSource) -> None:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from graph.catalog.catalog import CatalogProvider
+from graph.config.keyring import keyring
 from graph.config.settings import AppSettings
 from graph.figures.figures import Figures
 from graph.figures.routers import RoutersFigures
@@ -98,7 +99,7 @@ def _guards(settings: AppSettings, admission: Admission, open_paths: Sequence[st
     return [
         Middleware(
             Access,
-            api_keys=settings.api_keys,
+            keyring=keyring(settings) if settings.has_keys else None,
             allowed_hosts=settings.allowed_hosts,
             open_paths=open_paths,
             health_paths=HEALTH_PATHS,

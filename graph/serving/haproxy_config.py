@@ -1,7 +1,7 @@
 """What Ray Serve's HAProxy configuration lacks, and the program that starts HAProxy with it.
 
 Serve writes the file and has no setting for any of this, so the program that it starts in HAProxy's place amends the
-file first: ``python haproxy_config.py BINARY ARGUMENTS``.
+file first: ``python haproxy_config.py [--pem FILE] BINARY ARGUMENTS``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+PEM_OPTION = "--pem"
+FRONTEND = re.compile(r"^(frontend http_frontend\n    bind \S+)\n(?!    option forwardfor)", re.MULTILINE)
 ANY_INTERFACE = re.compile(r"^(\s*bind )\*?:(\d+)", re.MULTILINE)
 BACKEND = re.compile(r"^backend (\S+)\n((?:[ \t].*\n|\n)*)", re.MULTILINE)
 SERVER = re.compile(r"^    server (\S+) .* check(?!.* backup)", re.MULTILINE)
@@ -36,14 +38,17 @@ ERROR_FILES = {
 }
 
 
-def amended(configuration: str) -> str:
+def amended(configuration: str, pem: str = "") -> str:
     """Serve's configuration with every port on loopback that it opens on all interfaces without a password, and with
     the first router that has nothing to do preferred: HAProxy's own choice would take idle routers in turns, and a
     process that has slept longest answers slowest.
 
     What is not there is said by a router alone. While none is known, HAProxy and Serve's own proxy, which takes the
-    routers' place then, would answer 404 for any path, or 500; it becomes 503, and 504 stays.
+    routers' place then, would answer 404 for any path, or 500; it becomes 503, and 504 stays. Routers are told the
+    client's address. pem: a file with a certificate and its key, by which the service's own port speaks HTTPS.
     """
+    tls = f" ssl crt {pem} ssl-min-ver TLSv1.2 alpn http/1.1" if pem else ""
+    configuration = FRONTEND.sub(rf"\g<1>{tls}\n    option forwardfor\n", configuration)
     configuration = ANY_INTERFACE.sub(rf"\g<1>{LOOPBACK}:\2", configuration)
     configuration = SERVES_ERRORS.sub(lambda line: f"{line[1]}{line[2]} {line[3]}{_file_of(line[2])}", configuration)
     return BACKEND.sub(_amended_backend, configuration)
@@ -78,13 +83,15 @@ def _rules(backend: str, body: str) -> Iterator[str]:
             yield f"    http-response return status {RETURN_AWAY} if {{ srv_name {server} }} {{ status 404 }} {plain}\n"
 
 
-def main(binary: str, arguments: list[str]) -> None:
+def main(binary: str, arguments: list[str], pem: str = "") -> None:
     for option, file in pairwise(arguments):
         if option == "-f" and (path := Path(file)).is_file():
             write_error_files(path.parent)
-            path.write_text(amended(path.read_text()))
+            path.write_text(amended(path.read_text(), pem))
     os.execv(binary, [binary, *arguments])  # this process, which Serve watches, becomes HAProxy
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == PEM_OPTION:
+        main(sys.argv[3], sys.argv[4:], sys.argv[2])
     main(sys.argv[1], sys.argv[2:])

@@ -64,6 +64,7 @@ class Router:
     """Wires the catalogue to Ray. Several replicas may run: all state is in the shards."""
 
     def __init__(self, settings: Mapping[str, Any], extractors: Handles, annotators: Handles) -> None:
+        log_where_serve_does()
         warm_up()
         gc.set_threshold(*GC_THRESHOLDS)
         self._settings = AppSettings.model_validate(settings)
@@ -106,6 +107,7 @@ class Router:
             default_weights={**DEFAULT_WEIGHTS, **self._settings.weights},
             keeps_originals=plan.settings.keeps_originals,
             metrics=self._metrics,
+            roots=self._settings.readable_roots,
         )
         self._pending = PendingFeatures(
             extractors=ports,
@@ -202,6 +204,14 @@ class Router:
                 logger.warning("pending features stay pending: %s", failure)
             except Exception:
                 logger.exception("filling pending features failed; it is tried again")
+
+
+def log_where_serve_does() -> None:
+    """Warnings and errors of ours, to the replica's own log. Without a handler they go to standard error, which Serve
+    takes for what is not worth keeping.
+    """
+    for handler in logging.getLogger("ray.serve").handlers:
+        logging.getLogger().addHandler(handler)
 
 
 def extractor_ports(

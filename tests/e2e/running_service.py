@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -70,17 +71,22 @@ def as_from_a_terminal() -> None:
 
 @dataclass
 class RunningService:
-    """A started service. ``log`` is what it printed."""
+    """A started service. ``log`` is what it printed. ca: the certificate by which one that speaks HTTPS is known."""
 
     data: Path
     config: Path = ROOT / "configs" / "test.yaml"
     environment: Mapping[str, str] = field(default_factory=dict)
+    ca: Path | None = None
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.ca is None else 'https'}://127.0.0.1:{self.port}"
+
+    @property
+    def verify(self) -> ssl.SSLContext | bool:
+        return self.ca is not None and ssl.create_default_context(cafile=self.ca)
 
     @property
     def log(self) -> str:
@@ -91,7 +97,7 @@ class RunningService:
         """Returns when the service says that it can answer."""
         self.begin()
         assert self.process is not None
-        with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as http:
+        with httpx.Client(base_url=self.url, timeout=5, trust_env=False, verify=self.verify) as http:
             wait_for(lambda: self._ready_or_dead(http), f"{self.config} on {self.data} is ready", START_TIMEOUT_S)
         if self.process.poll() is not None:
             raise AssertionError(f"the service ended with {self.process.returncode}:\n{self.log[-3000:]}")

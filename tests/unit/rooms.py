@@ -92,11 +92,12 @@ ROOMS: dict[str, frozenset[str]] = {
         ),
         "graph/http/guards": "graph/config graph/http/replies",
         "graph/http/ambience": (
-            "graph/catalog graph/config graph/http/forms graph/http/replies graph/requests graph/same_picture"
+            "graph/catalog graph/config graph/http/forms graph/http/guards graph/http/replies graph/requests "
+            "graph/same_picture"
         ),
         "graph/http/routes": (
-            "graph/catalog graph/config graph/figures graph/http/forms graph/http/guards graph/http/replies "
-            "graph/same_picture"
+            "graph/ambience_data graph/catalog graph/config graph/figures graph/http/forms graph/http/guards "
+            "graph/http/replies graph/same_picture"
         ),
         "graph/jobs/evaluating": (
             "graph/judging graph/jobs/running graph/jobs/scanning graph/requests deployments/pictures "
@@ -134,7 +135,8 @@ ROOMS: dict[str, frozenset[str]] = {
             "graph/jobs/evaluating graph/serving deployments/annotators deployments/extractors "
             "deployments/models/fetching deployments/pictures storage/cluster storage/kv storage/shard"
         ),
-        "graph/cli": "graph/cli/commands graph/cli/terminal graph/same_picture",
+        "graph/cli/operating": "graph/cli/terminal graph/config",
+        "graph/cli": "graph/cli/commands graph/cli/operating graph/cli/terminal graph/same_picture",
     }.items()
 }  # fmt: skip
 

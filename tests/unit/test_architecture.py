@@ -48,6 +48,7 @@ ENVIRONMENT_FILES = {
     "graph/jobs/backfill.py",  # likewise
     "graph/jobs/import_ambience.py",  # likewise
     "graph/jobs/evaluate.py",  # likewise
+    "lookalike_client/session.py",  # where OpenSSL finds a private CA
     "graph/serving/environment.py",  # Ray's own flags: it reads them from the process that starts it
 }
 YAML_READERS = {"graph/config/yaml_source.py"}

@@ -139,7 +139,9 @@ def test_every_command_that_a_page_shows_exists(page: str) -> None:
             assert arguments[0] in targets, line
         elif program.endswith("lookalike"):
             assert arguments[0] in COMMANDS, line
-            known = options_of(COMMANDS[arguments[0]])
+            command = COMMANDS[arguments[0]]
+            command = getattr(command, "commands", {}).get(arguments[1] if arguments[1:] else "", command)
+            known = options_of(command)
             assert not {word for word in arguments if word.startswith("--")} - known, line
         elif program == "pip":
             assert arguments[0] == "install", line

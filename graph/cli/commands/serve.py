@@ -50,6 +50,7 @@ def run_until(
 ) -> None:
     from deployments.annotators.registry import annotator_configs
     from deployments.extractors.registry import extractor_configs
+    from graph.config.keyring import keyring
     from graph.config.serve_file import default_config, load_config_file
     from graph.config.settings import check_bind
     from storage.kv.folder_lock import FolderLock
@@ -57,7 +58,8 @@ def run_until(
     part_configs = {**extractor_configs(), **annotator_configs()}
     loaded = load_config_file(config or default_config(), part_configs=part_configs)
     loaded = loaded.with_overrides(data_dir=data, host=host, port=port)
-    check_bind(loaded.host, loaded.app.api_keys)
+    check_bind(loaded.host, has_keys=loaded.app.has_keys)
+    keyring(loaded.app)
     check_port(loaded.host, loaded.port)
     plan = checked_plan(loaded)
     lock = FolderLock(Path(plan.data_dir), timeout_s=DATA_FOLDER_TIMEOUT_S)
@@ -106,7 +108,8 @@ def running_service(config: ServeConfig, plan: FleetPlan, signals: StopSignals) 
     with contextlib.ExitStack() as stack:
         # Short, because the path of a socket in it has at most 107 bytes.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-", ignore_cleanup_errors=True)))
-        prepare_ray_environment(folder, free_port, alone=not joined)
+        pem = None if config.tls is None else config.tls.as_one()
+        prepare_ray_environment(folder, free_port, alone=not joined, pem=pem)
         say(f"joining Ray at {joined}" if joined else "starting Ray")
         ray_here = None if joined else stack.enter_context(local_ray(folder / "ray.log", meanwhile=load_application))
         from graph.serving import application
@@ -144,7 +147,7 @@ def say_where(config: ServeConfig) -> None:
     from ray._private.services import get_webui_url_from_internal_kv
 
     dashboard = get_webui_url_from_internal_kv()  # the driver's own idea of it is from before the dashboard was up
-    say(f"Lookalike is ready: http://{config.host}:{config.port}/  (API docs at /docs)")
+    say(f"Lookalike is ready: {config.scheme}://{config.host}:{config.port}/  (API docs at /docs)")
     if dashboard:
         say(f"Ray dashboard:      http://{dashboard}/")
     if dashboard and (token := where_the_token_is()):

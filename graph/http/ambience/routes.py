@@ -44,6 +44,7 @@ from graph.http.ambience.openapi import (
 from graph.http.ambience.reverse_search import find_duplicate, reverse_search
 from graph.http.ambience.searching import check_configured, configured, search
 from graph.http.ambience.services import COLOR, GLOBAL, IMAGE_TEXT, LOCAL, PHASH, WRITE_ORDER, Service
+from graph.http.guards.rights import GuardedRoute
 from graph.http.replies.answers import json_response
 from graph.http.replies.errors import ErrorAnswers
 from storage.errors import ExtractorUnavailable
@@ -73,7 +74,7 @@ SEARCHES: tuple[tuple[str, Service, AnyFields], ...] = (
 
 
 def ambience_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
-    router = APIRouter(tags=[TAG])
+    router = APIRouter(tags=[TAG], route_class=GuardedRoute)
     for path, service, model in SEARCHES:
         _add_search_route(router, path, service, model, catalog, settings)
     for service in WRITE_ORDER:

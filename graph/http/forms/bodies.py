@@ -13,22 +13,24 @@ from graph.ambience_data.point_ranges import check_point_source
 from graph.config.settings import AppSettings, Limits
 from graph.http.forms.fields import (
     AddFields,
-    BackfillFields,
     DecisionFields,
-    EvalFields,
     FolderFields,
-    ImportFields,
-    IndexFields,
-    JobFields,
     Model,
     TrainFields,
     check_at_most,
     check_features,
     checked,
-    job_fields_of,
     json_object,
 )
 from graph.http.forms.filters import filter_of
+from graph.http.forms.job_fields import (
+    BackfillFields,
+    ImportFields,
+    IndexFields,
+    JobFields,
+    job_fields_of,
+    paths_of,
+)
 from graph.http.forms.multipart import Form, read_form, text_of
 from graph.http.forms.search_fields import SearchFields
 from graph.jobs.scanning.exclusion import check_patterns
@@ -130,9 +132,9 @@ def search_of(fields: SearchFields, settings: AppSettings, images: tuple[bytes, 
 async def job_fields(request: Request, settings: AppSettings) -> JobFields:
     """Raises InvalidRequest, InvalidField, UnknownFeature."""
     fields = job_fields_of(json_object(await _json_body(request, settings.limits)))
+    _check_paths(paths_of(fields), settings.limits.max_job_paths)
     match fields:
         case IndexFields():
-            _check_paths(fields.paths, settings.limits.max_job_paths)
             check_patterns(fields.exclude)
             if fields.prune and fields.watch:
                 raise InvalidField("prune: it goes without watch", "index once with prune, then watch")
@@ -140,12 +142,8 @@ async def job_fields(request: Request, settings: AppSettings) -> JobFields:
             parts = {**settings.extractors, **settings.annotators}
             check_features(parts, (fields.feature,) if fields.feature else (), annotators=True)
         case ImportFields():
-            files = (fields.photos, fields.keypoint_ranges)
-            _check_paths([*fields.paths, *fields.features, *filter(None, files)], settings.limits.max_job_paths)
             check_features(settings.extractors, tuple(fields.features.values()))
             check_point_source(fields.keypoint_ranges or "")
-        case EvalFields():
-            _check_paths([fields.path] if fields.path else [], settings.limits.max_job_paths)
     return fields
 
 

@@ -50,7 +50,7 @@ def names_of(value: Any) -> Any:
     return list(dict.fromkeys(name.strip() for one in given for name in one.split(",") if name.strip()))
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -66,11 +66,11 @@ Numbers = Annotated[dict[str, Positive], BeforeValidator(json_if_text)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(json_if_text)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(names_of)]
 Sentence = Annotated[str, Field(min_length=1)]
-Sentences = Annotated[list[Sentence], Field(max_length=16), BeforeValidator(_listed)]
+Sentences = Annotated[list[Sentence], Field(max_length=16), BeforeValidator(listed)]
 Ids = Annotated[
     list[str],
     Field(min_length=1),
-    BeforeValidator(_listed),
+    BeforeValidator(listed),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
 FilterField = Annotated[str | dict[str, Any], BeforeValidator(_text_or_object)]
@@ -81,7 +81,6 @@ FILTER_DESCRIPTION = (
 )
 
 
-TO_CALIBRATE = 3000  # strangers of which none is called a match: then at most one in a thousand is, with 95 % certainty
 METADATA: Any = Field(
     default_factory=dict,
     description="a JSON object, kept and given back with results",
@@ -152,93 +151,6 @@ class TrainFields(Fields):
     feature: str = Field(min_length=1, description="the feature, such as local", examples=["local"])
 
 
-class IndexFields(Fields):
-    """A batch job that takes in files."""
-
-    kind: Literal["index"] = Field(description="index: take in files and folders that the service can read")
-    paths: list[FilePath] = Field(min_length=1, description="files and folders", examples=[["/photos"]])
-    id_from: Literal["path", "stem", "sha256", "int"] = Field(
-        default="path", description="where an image's id comes from"
-    )
-    on_conflict: Literal["skip", "replace"] = Field(
-        default="skip", description="what to do with an id that is taken by another picture"
-    )
-    watch: bool = Field(default=False, description="stay, and follow what changes")
-    exclude: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        default_factory=list, max_length=100, description="what to leave out: patterns as in a .gitignore file"
-    )
-    prune: bool = Field(default=False, description="remove the images whose files are gone; not with watch")
-
-
-class BackfillFields(Fields):
-    """A batch job that computes features that stored pictures lack."""
-
-    kind: Literal["backfill"] = Field(description="backfill: compute what is missing of pictures that are stored")
-    feature: str | None = Field(
-        default=None, min_length=1, description="the extractor or annotator, such as global; all unless said"
-    )
-    allow_missing: bool = Field(
-        default=False, description="move over to another model even where pictures of the old index are left behind"
-    )
-
-
-class ImportFields(Fields):
-    """A batch job that takes in the data folders of an original installation."""
-
-    kind: Literal["import"] = Field(description="import: take in the data folders of the original services")
-    paths: list[FilePath] = Field(
-        min_length=1, description="folders that hold their LMDBs, however deep", examples=[["/ambience/data"]]
-    )
-    photos: FilePath | None = Field(
-        default=None, description="folder of the photos, which give thumbnails, sizes and what the folders lack"
-    )
-    dry_run: bool = Field(default=False, description="read and check everything, report the same, and write nothing")
-    keypoint_ranges: FilePath | None = Field(
-        default=None,
-        description="the table img_points: a CSV file, or a connection string that begins with postgresql://",
-    )
-    features: dict[FilePath, str] = Field(
-        default_factory=dict,
-        max_length=100,
-        description="by folder, the feature that its vectors are, where neither name nor length tells",
-    )
-
-
-class EvalFields(Fields):
-    """A batch job that measures how well the service finds the user's own photos."""
-
-    kind: Literal["eval"] = Field(description="eval: ask for edits of photos, and for photos with themselves left out")
-    path: FilePath | None = Field(
-        default=None, description="folder of the photos; those of the collection unless said", examples=["/photos"]
-    )
-    n: WholeNumber = Field(default=50, ge=1, le=1000, description="photos that are asked for by every edit of them")
-    strangers: WholeNumber | None = Field(
-        default=None,
-        ge=1,
-        le=100_000,
-        description="photos that are asked with themselves left out; 10 n unless said, 3000 to calibrate",
-    )
-    seed: WholeNumber = Field(default=0, ge=0, lt=2**31, description="another one draws other photos")
-    calibrate: bool = Field(
-        default=False, description="store what a match has to be sure of, so that few strangers are called one"
-    )
-
-    @property
-    def photos(self) -> int:
-        if self.strangers is not None:
-            return self.strangers
-        return TO_CALIBRATE if self.calibrate else 10 * self.n
-
-
-JobFields = IndexFields | BackfillFields | ImportFields | EvalFields
-JOB_KINDS: Mapping[str, type[JobFields]] = {
-    "index": IndexFields,
-    "backfill": BackfillFields,
-    "import": ImportFields,
-    "eval": EvalFields,
-}
-
-
 def checked(model: type[Model], values: Mapping[str, Any]) -> Model:
     """Raises InvalidField, which names the field and the nearest known one."""
     try:
@@ -264,15 +176,6 @@ def query_fields(request: Request, model: type[Model], repeatable: frozenset[str
         else:
             values[name] = value
     return checked(model, values)
-
-
-def job_fields_of(values: Mapping[str, Any]) -> JobFields:
-    """Raises InvalidField for a kind that does not exist, or a field that its kind lacks."""
-    kind = values.get("kind")
-    if not isinstance(kind, str) or kind not in JOB_KINDS:
-        what = f"no kind of job is {kind!r}" if "kind" in values else "Field required"
-        raise InvalidField(f"kind: {what}", did_you_mean(kind, JOB_KINDS))
-    return checked(JOB_KINDS[kind], values)
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -11,11 +11,14 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from graph.http.guards.rights import CALLER
 from graph.http.replies.errors import REQUEST_ID, ErrorAnswers, error_response, path_of, status_of
+from lookalike_client.loopback import is_loopback
 from storage.errors import Busy
 
 log = logging.getLogger("lookalike.http")
 
+REFUSALS = frozenset({401, 403, 429})
 CLIENT_GONE = 499  # what nginx calls it; appears in metrics only
 ALWAYS_SENT = ((b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"same-origin"))
 USABLE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -73,7 +76,7 @@ class Observing:
         except ClientDisconnect:
             log.debug("request %s: the client went away", request_id)
         except Exception as error:
-            _report(error, request_id)
+            _report(error, request_id, scope)
             if status != CLIENT_GONE:  # half an answer is out: only closing the connection can say that it is not whole
                 raise
             answer = self._error_answers.get(path_of(scope), error_response)
@@ -82,11 +85,24 @@ class Observing:
             self._metrics.observe(_route(scope), status, time.perf_counter() - started, body_bytes)
 
 
-def _report(error: Exception, request_id: str) -> None:
-    if status_of(error) == 500:
+def _report(error: Exception, request_id: str, scope: Scope) -> None:
+    status = status_of(error)
+    if status == 500:
         log.error("request %s failed", request_id, exc_info=error)
-    elif status_of(error) > 500 and not isinstance(error, Busy):  # a flood of requests is no flood of the log
+    elif status > 500 and not isinstance(error, Busy):  # a flood of requests is no flood of the log
         log.warning("request %s: %s: %s", request_id, type(error).__name__, error)
+    elif status in REFUSALS:
+        told = (request_id, status, scope[CALLER].name, scope["method"], scope["path"], address_of(scope), error)
+        log.warning("request %s refused: %d, %s, %s %r from %s: %s", *told)
+
+
+def address_of(scope: Scope) -> str:
+    """Of the client: what HAProxy says, which stands last and on this machine, where it came by that."""
+    peer = scope["client"][0] if scope.get("client") else "an unknown address"
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if not forwarded or not is_loopback(peer):
+        return str(peer)
+    return repr(forwarded[-1].rpartition(b",")[2].strip().decode("latin-1"))[1:-1]
 
 
 def _request_id(scope: Scope) -> str:

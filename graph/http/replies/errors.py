@@ -33,6 +33,7 @@ STATUS: Mapping[type[errors.LookalikeError], int] = {
     errors.JobNotFound: 404,
     errors.ImageExists: 409,
     errors.Busy: 503,
+    errors.RateLimited: 429,
     errors.DeadlineExceeded: 504,
     errors.Unavailable: 503,
     errors.ExtractorUnavailable: 503,
@@ -69,7 +70,7 @@ def error_response(scope: Scope, error: BaseException) -> Response:
         hint = f"the service's log has the details under request {request_id}"
         return error_answer(500, "internal", "something went wrong inside the service", hint, request_id)
     if status in (429, 503):
-        headers["retry-after"] = str(RETRY_AFTER_S)
+        headers["retry-after"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return error_answer(status, error.code, error.message, error.hint, request_id, headers, error.shell_hint)

@@ -32,18 +32,19 @@ TAGS = {
 REASONS = {
     304: "the one that If-None-Match names",
     400: "the request is malformed",
-    401: "no API key, or a wrong one",
-    403: "a page of another site sent it, or the Host is not allowed",
+    401: "no API key, or one that is wrong or has expired",
+    403: "the key lacks the right, a page of another site sent it, or the Host or a path is not allowed",
     404: "there is no such thing",
     409: "the id is taken",
     413: "too large",
     415: "not a picture that is read here",
     422: "a field is unknown or out of range",
+    429: "the key asked more often than it may in a minute; see Retry-After",
     503: "busy, or a part is down; see Retry-After",
     504: "the answer took too long",
     507: "the disk is full",
 }
-EVERYWHERE = (401, 403, 422, 503, 504)
+EVERYWHERE = (401, 403, 422, 429, 503, 504)
 EXAMPLE_FILE = "photo.jpg"  # stands for a picture's bytes in the example of a form
 
 RETRY_AFTER = {"Retry-After": {"description": "seconds to wait before the next try", "schema": {"type": "integer"}}}
@@ -175,7 +176,7 @@ def _refusal(status: int, error: type[BaseModel]) -> dict[str, Any]:
     detail = {"code": code, "message": REASONS[status], "hint": "", "request_id": "0f9c2b7e"}
     example = {"error": detail, **({"detail": REASONS[status]} if "detail" in error.model_fields else {})}
     refusal = {"description": REASONS[status], "model": error, "content": {"application/json": {"example": example}}}
-    return refusal | ({"headers": RETRY_AFTER} if status == 503 else {})
+    return refusal | ({"headers": RETRY_AFTER} if status in (429, 503) else {})
 
 
 def binary(description: str, *media_types: str) -> Responses:

@@ -13,6 +13,7 @@ from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.bodies import decision_fields
 from graph.http.forms.fields import DecisionFields, Fields, WholeNumber, check_at_most, names_of, query_fields
+from graph.http.guards.rights import GuardedRoute
 from graph.http.replies.answers import decision_row, duplicate_page, json_response
 from graph.http.replies.openapi import (
     DecisionRow,
@@ -46,7 +47,7 @@ class DuplicatesFields(Fields):
 
 
 def duplicate_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
-    router = APIRouter(tags=["duplicates"])
+    router = APIRouter(tags=["duplicates"], route_class=GuardedRoute)
 
     @router.get(
         "/v1/duplicates",

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from graph.catalog.catalog import CatalogProvider
 from graph.figures.exposition import CONTENT_TYPE, build_family, job_families, prometheus_text, stored_families
 from graph.figures.routers import RoutersFigures
+from graph.http.guards.rights import GuardedRoute
 from graph.http.replies.openapi import documented, text
 from storage.errors import LookalikeError
 
@@ -24,7 +25,7 @@ STORED_TIMEOUT_S = 2.0  # a scrape has ten seconds, unless Prometheus is told ot
 
 
 def figure_routes(catalog: CatalogProvider, figures: RoutersFigures) -> APIRouter:
-    router = APIRouter(tags=["service"])
+    router = APIRouter(tags=["service"], route_class=GuardedRoute)
 
     @router.get(
         METRICS_PATH,

@@ -22,6 +22,7 @@ from graph.http.forms.fields import (
 )
 from graph.http.forms.filters import list_request
 from graph.http.forms.image_paths import Id, image_id
+from graph.http.guards.rights import GuardedRoute
 from graph.http.replies.answers import added, image_page, image_row, json_response
 from graph.http.replies.openapi import (
     AddedImage,
@@ -51,7 +52,7 @@ SHOWN_INLINE = frozenset(
 
 
 def image_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
-    router = APIRouter(tags=["images"])
+    router = APIRouter(tags=["images"], route_class=GuardedRoute)
     _add_byte_routes(router, catalog)
     _add_write_routes(router, catalog, settings)
     _add_row_routes(router, catalog, settings)

@@ -10,6 +10,8 @@ from graph.catalog.catalog import CatalogProvider
 from graph.config.settings import AppSettings
 from graph.http.forms.bodies import folder_fields
 from graph.http.forms.fields import FolderFields, query_fields
+from graph.http.guards.rights import GuardedRoute
+from graph.http.guards.roots import check_roots
 from graph.http.replies.answers import json_response, library_root
 from graph.http.replies.openapi import (
     JobSubmitted,
@@ -22,7 +24,7 @@ from graph.http.replies.openapi import (
 
 
 def library_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
-    router = APIRouter(tags=["library"])
+    router = APIRouter(tags=["library"], route_class=GuardedRoute)
 
     @router.get(
         "/v1/library", summary="Folders that were indexed", responses=documented({200: ("each of them", LibraryRoots)})
@@ -50,6 +52,7 @@ def library_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter
     )
     async def watch(request: Request) -> Response:
         fields = await folder_fields(request, settings)
+        await check_roots([fields.path], settings)
         return json_response({"id": await catalog().library.watch(fields.path)}, 202)
 
     @router.post(

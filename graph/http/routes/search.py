@@ -16,6 +16,7 @@ from graph.http.forms.comparing import FILES, CompareFields, compare_request
 from graph.http.forms.fields import query_fields
 from graph.http.forms.image_paths import Id, image_id
 from graph.http.forms.search_fields import SearchFields, SimilarFields
+from graph.http.guards.rights import GuardedRoute, guarded
 from graph.http.replies.answers import json_response, search_answer, search_result
 from graph.http.replies.openapi import (
     SearchHit,
@@ -42,7 +43,7 @@ def direct_search_route(catalog: CatalogProvider, settings: AppSettings) -> Rout
     """`POST /v1/search` past FastAPI's own handling of parameters and results, which this endpoint has no use for: a
     search over HTTP spends a twentieth of its time there. FastAPI's route stays behind it, for the documentation.
     """
-    endpoint = search_endpoint(catalog, settings)
+    endpoint = guarded(f"POST {SEARCH_PATH}", search_endpoint(catalog, settings))
 
     async def search(request: Request) -> Response:
         request.scope["route"] = route  # as FastAPI does, for the metrics
@@ -53,7 +54,7 @@ def direct_search_route(catalog: CatalogProvider, settings: AppSettings) -> Rout
 
 
 def search_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
-    router = APIRouter(tags=["search"])
+    router = APIRouter(tags=["search"], route_class=GuardedRoute)
 
     router.post(
         SEARCH_PATH,

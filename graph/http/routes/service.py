@@ -14,6 +14,7 @@ from graph.config.settings import AppSettings
 from graph.http.forms.bodies import read_image_form, train_fields
 from graph.http.forms.fields import Fields, TrainFields
 from graph.http.guards.limits import PACE
+from graph.http.guards.rights import GuardedRoute
 from graph.http.replies.answers import json_response, training_answer
 from graph.http.replies.errors import REQUEST_ID, RETRY_AFTER_S
 from graph.http.replies.openapi import (
@@ -37,7 +38,7 @@ HEALTH_PATHS = ("/healthz", "/readyz")
 
 
 def service_routes(catalog: CatalogProvider, settings: AppSettings) -> APIRouter:
-    router = APIRouter(tags=["service"])
+    router = APIRouter(tags=["service"], route_class=GuardedRoute)
     _add_health_routes(router, catalog)
     _add_report_routes(router, catalog, settings)
     _add_train_route(router, catalog, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from graph.jobs.running.fleet_shards import ShardCalls
 from graph.jobs.scanning.listing import list_images
 from graph.requests.decoding import read_original
 from storage.errors import InvalidField
+from storage.files import EVERYWHERE
 from storage.operations.draws import Draw
 from storage.operations.pictures import Original, Records, Thumbnail
 from storage.shard.placement import shard_of
@@ -65,11 +67,11 @@ class Library:
         return self._shards.ask_patiently(shard, Thumbnail(image_id)) or None
 
 
-def folder_photos(path: str, seed: int, count: int) -> list[Drawn]:
+def folder_photos(path: str, seed: int, count: int, roots: Sequence[Path] = EVERYWHERE) -> list[Drawn]:
     """So many of the picture files in a folder, or all of them, in an order by chance. Raises `InvalidField` where
     there is none.
     """
-    files = sorted(file.source.path for file in list_images([path]).files)
+    files = sorted(file.source.path for file in list_images([path], roots=roots).files)
     if not files:
         raise InvalidField(f"no picture file was found in {path}", "check the path, on the service's machine")
     random.Random(seed).shuffle(files)

@@ -11,7 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from graph.config.settings import AppSettings
 from graph.jobs.running.fleet_shards import FleetShards, ShardCalls
 from graph.jobs.running.progress import JobProgress
 from storage.errors import LookalikeError
+from storage.files import EVERYWHERE
 from storage.operations.jobs import FindJob
 from storage.types.jobs import JobRecord
 
@@ -56,12 +58,18 @@ def job_environment(settings: AppSettings, cluster: str, application: str) -> di
     """The environment of a job. It can be read in Ray's dashboard, so it has no secrets. cluster: its address.
     application: of Ray Serve, by name.
     """
+    told = settings.model_copy(update={"allowed_roots": settings.readable_roots})
     own = {
-        SETTINGS_VARIABLE: settings.model_dump_json(exclude={"api_keys"}),
+        SETTINGS_VARIABLE: told.model_dump_json(exclude={"api_keys", "api_keys_file"}),
         CLUSTER_VARIABLE: cluster,
         APPLICATION_VARIABLE: application,
     }
     return {**own, **ONE_THREAD}
+
+
+def job_roots(settings: AppSettings) -> Sequence[Path]:
+    """Below which a job may read: as it was told, since it does not know whether there are keys."""
+    return settings.allowed_roots or EVERYWHERE
 
 
 def run_job(

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from deployments.pictures.formats import HEAD_BYTES, picture_format
 from deployments.pictures.raw import INSTALL, RAW_SUFFIXES, reads_raw
 from graph.jobs.scanning.exclusion import IGNORE_FILE, Patterns
-from storage.errors import LookalikeError, UnreadableImage, UnsupportedImage
+from storage.errors import Forbidden, LookalikeError, UnreadableImage, UnsupportedImage
+from storage.files import EVERYWHERE, lies_in
 from storage.types.jobs import JobFailure
 from storage.types.pictures import SourceFile
 
@@ -104,16 +106,18 @@ def list_images(
     exclude: Sequence[str] = (),
     *,
     only: frozenset[str] | None = None,
+    roots: Sequence[Path] = EVERYWHERE,
     found: Callable[[int], None] = lambda files: None,
 ) -> Listing:
     """Every picture under the paths, by name, once. A folder's files are taken by their ending, and by their contents
     where they have none; a file that is named is always taken.
 
     exclude: patterns as in a `.gitignore`, which each folder may also have in a file `.lookalikeignore`. only: real
-    paths of files and folders, beyond which nothing is listed. found: told now and then how many files there are so
-    far.
+    paths of files and folders, beyond which nothing is listed. roots: folders out of which no link may lead. found:
+    told now and then how many files there are so far.
     """
     walk = _Walk(exclude, only)
+    allowed = [os.path.realpath(root) for root in roots]
     files: dict[str, ListedFile] = {}
     folders: dict[str, Counter[str]] = {}
     given: dict[str, str] = {}
@@ -124,7 +128,7 @@ def list_images(
         before = Counter(walk.left_out.passed_over)
         is_named = os.path.isfile(real)
         for path in walk.named(given[real], real) if is_named else walk.below(real):
-            file = _listed(path, os.path.dirname(path) if is_named else real, is_named, walk.failures)
+            file = _listed(path, os.path.dirname(path) if is_named else real, is_named, walk.failures, allowed)
             if file is not None and file.source.path in files:
                 if path not in names:
                     walk.left_out.linked_files += 1
@@ -141,11 +145,15 @@ def list_images(
     return Listing(tuple(files.values()), tuple(walk.failures), walk.left_out, folders, given, not_found)
 
 
-def _listed(path: str, folder: str, is_named: bool, failures: list[JobFailure]) -> ListedFile | None:
+def _listed(
+    path: str, folder: str, is_named: bool, failures: list[JobFailure], allowed: Sequence[str]
+) -> ListedFile | None:
     try:
         status, real = os.lstat(path), path
         if is_named or stat.S_ISLNK(status.st_mode):
             status, real = os.stat(path), os.path.realpath(path)
+        if not lies_in(real, allowed):
+            raise Forbidden("it leads out of the folders that jobs may read", "see allowed_roots")
         if not stat.S_ISREG(status.st_mode):  # whoever opened a pipe would wait for its other end
             raise UnreadableImage("it is no ordinary file", "exclude it")
     except (OSError, LookalikeError) as failure:

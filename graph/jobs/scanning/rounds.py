@@ -22,6 +22,7 @@ from graph.jobs.scanning.library import Library, source_of
 from graph.jobs.scanning.listing import EXAMPLES, ListedFile, Listing, file_failure, list_images, printable
 from graph.jobs.scanning.watching import changes
 from storage.errors import ImageExists, Unavailable
+from storage.files import EVERYWHERE
 from storage.types.jobs import JobFailure
 from storage.types.library import KnownFile, Root
 from storage.types.pictures import Exif, SourceFile
@@ -45,9 +46,17 @@ class Rounds:
     """Of one job. Each is to be worked off, and then finished, before the next one is asked for."""
 
     def __init__(
-        self, arguments: Mapping[str, Any], shards: ShardCalls, progress: JobProgress, *, threads: int
+        self,
+        arguments: Mapping[str, Any],
+        shards: ShardCalls,
+        progress: JobProgress,
+        *,
+        threads: int,
+        roots: Sequence[Path] = EVERYWHERE,
     ) -> None:
+        """roots: beyond which no file is read."""
         self._paths: Sequence[str] = arguments["paths"]
+        self._roots = roots
         self._id_from: str = arguments["id_from"]
         self._skips: bool = arguments["on_conflict"] == "skip"
         self._on_conflict: str = arguments["on_conflict"]
@@ -98,7 +107,7 @@ class Rounds:
     def _look(self, changed: frozenset[str] | None) -> Round:
         """changed: paths to look at; None for all."""
         self._number += 1
-        listing = list_images(self._paths, self._exclude, only=changed, found=self._progress.found)
+        listing = list_images(self._paths, self._exclude, only=changed, roots=self._roots, found=self._progress.found)
         known = known_files(listing, self._library) if changed is None else known_at(changed, self._library)
         found = compare(listing, self._library, known, threads=self._threads, keeps_ids=self._id_from != "sha256")
         if changed is None:

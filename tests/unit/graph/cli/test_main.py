@@ -19,8 +19,9 @@ from tests.unit.graph.cli.conftest import Run
 COMMANDS = [
     *("serve", "index", "jobs", "search", "list", "add", "rm", "show", "tags", "caption", "status", "verify", "train"),
     *("same", "eval", "library", "backfill", "duplicates", "import-ambience", "models", "models pull"),
+    *("keys", "keys new"),
 ]
-LOCAL = {"serve", "models", "models pull"}  # these speak to no service
+LOCAL = {"serve", "models", "models pull", "keys", "keys new"}  # these speak to no service
 
 
 @pytest.mark.parametrize("command", COMMANDS)

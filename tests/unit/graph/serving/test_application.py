@@ -50,7 +50,7 @@ def serve_says(monkeypatch: pytest.MonkeyPatch, status: str, message: str = "") 
 
 def config(port: int, host: str = "127.0.0.1") -> Any:
     document = {"applications": [{"name": "lookalike"}]}
-    return SimpleNamespace(document=document, application=0, host=host, port=port)
+    return SimpleNamespace(document=document, application=0, host=host, port=port, scheme="http")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])

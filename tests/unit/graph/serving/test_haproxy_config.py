@@ -56,6 +56,19 @@ def test_ports_without_a_password_move_to_loopback_and_others_stay() -> None:
     assert binds == ["bind 127.0.0.1:9101", "bind 127.0.0.1:8000", "bind 127.0.0.1:8404"]
 
 
+def test_the_services_own_port_speaks_https_where_there_is_a_certificate() -> None:
+    lines = [line.strip() for line in amended(SERVE_WRITES, "/own/service.pem").splitlines()]
+    tls = "ssl crt /own/service.pem ssl-min-ver TLSv1.2 alpn http/1.1"
+    assert [line for line in lines if "ssl" in line] == [f"bind 127.0.0.1:8000 {tls}"]
+    assert amended("\n".join(lines), "/own/service.pem").count(tls) == 1
+
+
+def test_routers_are_told_the_clients_address() -> None:
+    lines = [line.strip() for line in amended(SERVE_WRITES).splitlines()]
+    assert lines[lines.index("frontend http_frontend") + 2] == "option forwardfor"
+    assert lines.count("option forwardfor") == 1
+
+
 def test_the_first_router_with_nothing_to_do_is_preferred_and_the_fallback_never() -> None:
     lines = amended(SERVE_WRITES).splitlines()
     rules = [line.strip() for line in lines if "use-server" in line]
@@ -69,7 +82,7 @@ def test_the_first_router_with_nothing_to_do_is_preferred_and_the_fallback_never
 
 def test_everything_else_is_left_as_it_was_and_a_second_time_changes_nothing() -> None:
     once = amended(SERVE_WRITES)
-    ours = ("bind", "use-server", "errorfile", "http-request return", "http-response return")
+    ours = ("bind", "option forwardfor", "use-server", "errorfile", "http-request return", "http-response return")
     unchanged = [line for line in SERVE_WRITES.splitlines() if not any(one in line for one in ours)]
     assert [line for line in once.splitlines() if line and not any(one in line for one in ours)] == unchanged
     assert amended(once) == once
