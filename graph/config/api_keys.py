@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from graph.config.yaml_source import written
 from storage.errors import InvalidField, did_you_mean
 
 Right = Literal["read", "write", "admin"]
@@ -89,18 +88,11 @@ def new_key(
         kept = ApiKey.model_validate({**told, "requests_per_minute": requests_per_minute})
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        raise InvalidField(
-            f"{problem['loc'][0]}: {said(problem)}", "rights are read, write and admin; a day is written 2027-01-31"
-        ) from None
+        field = str(problem["loc"][0])
+        raise InvalidField(f"{field}: {said(problem)}", ApiKey.model_fields[field].description or "") from None
     if kept.expires_at is not None and kept.expires_at <= datetime.now(UTC):
         raise InvalidField(f"expires_at: {expires_at} is past", "give a later one")
     return key, kept
-
-
-def as_yaml(key: ApiKey) -> str:
-    """An entry of a list of keys, on one line."""
-    kept = key.model_dump(mode="json", exclude_none=True)
-    return f"- {written(kept)}"
 
 
 def hashed(entries: object) -> object:

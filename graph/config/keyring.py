@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from graph.config.api_keys import ApiKey, check_names, hash_of
 from graph.config.faults import first_fault
 from graph.config.settings import AppSettings
-from graph.config.yaml_source import read_yaml
+from graph.config.yaml_source import on_one_line, read_yaml
 from storage.errors import Misconfigured
 
 logger = logging.getLogger(__name__)
@@ -94,6 +94,11 @@ def read_keys(file: Path, listed: Sequence[ApiKey] = ()) -> tuple[ApiKey, ...]:
         return check_names((*listed, *keys))
     except ValueError as error:
         raise source.fault((), str(error), "each key has one object, with a name of its own") from None
+
+
+def as_yaml(key: ApiKey) -> str:
+    """An entry of the file."""
+    return f"- {on_one_line(key.model_dump(mode='json', exclude_none=True))}"
 
 
 def _stamp(file: Path) -> Stamp | None:

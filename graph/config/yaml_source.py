@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,8 @@ def read_yaml(path: Path, what: str = "a configuration file") -> YamlSource:
         loader.dispose()
 
 
-def written(value: Mapping[str, Any]) -> str:
-    """On one line."""
-    return str(yaml.safe_dump(dict(value), default_flow_style=True, sort_keys=False, width=1000)).strip()
+def on_one_line(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000).strip()
 
 
 def _collect_lines(node: yaml.Node, path: KeyPath, source: YamlSource) -> None:

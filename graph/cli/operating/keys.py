@@ -37,7 +37,8 @@ def keys(context: typer.Context) -> None:
 )
 def new(name: Name, rights: Rights, expires: Expires = None, requests_per_minute: PerMinute = None) -> None:
     """Make a key: it is shown once; the configuration keeps its hash. Asks no service."""
-    from graph.config.api_keys import as_yaml, new_key
+    from graph.config.api_keys import new_key
+    from graph.config.keyring import as_yaml
 
     listed = [right.strip() for right in rights.split(",") if right.strip()]
     key, kept = new_key(name, listed, expires, requests_per_minute)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import httpx
 import pytest
 
 from graph.client import Client
-from graph.config.api_keys import as_yaml, new_key
+from graph.config.api_keys import new_key
+from graph.config.keyring import as_yaml
 from graph.http.guards.rights import ROUTES
 from lookalike_client.errors import Forbidden, ServiceUnreachable, Unauthorized
 from tests.e2e.certificates import make_certificates
@@ -51,14 +53,14 @@ class Keyed:
     file: Path
     photos: Path
     keys: dict[str, str]
-    entries: dict[str, str]
+    opened: ExitStack
 
     def http(self, name: str | None = None) -> httpx.Client:
         headers = {} if name is None else {"X-API-Key": self.keys.get(name, name)}
         return raw_client(self.service.url, verify=self.service.verify, headers=headers)
 
     def client(self, name: str) -> Client:
-        return Client(self.service.url, self.keys[name])
+        return self.opened.enter_context(Client(self.service.url, self.keys[name]))
 
     def refusals(self) -> list[str]:
         return [line for line in self.logs().splitlines() if " refused: " in line]
@@ -98,8 +100,9 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
         http_options={"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)},
     )
     environment = {"SSL_CERT_FILE": str(tls.ca)}
-    with service(folder / "data", config=config, ca=tls.ca, environment=environment) as running:
-        yield Keyed(running, folder / "keys.yaml", photos, keys, entries)
+    with ExitStack() as opened:
+        running = opened.enter_context(service(folder / "data", config=config, ca=tls.ca, environment=environment))
+        yield Keyed(running, folder / "keys.yaml", photos, keys, opened)
 
 
 @pytest.fixture(autouse=True)
@@ -207,7 +210,7 @@ def test_the_shell_and_the_client_speak_https_with_a_private_ca(keyed: Keyed, mo
         httpx.get(keyed.service.url.replace("https", "http"), trust_env=False)
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(ServiceUnreachable, match="SSL_CERT_FILE"):
-        Client(keyed.service.url, keyed.keys["read"], retries=0).stats()
+        keyed.opened.enter_context(Client(keyed.service.url, keyed.keys["read"], retries=0)).stats()
 
 
 def test_keys_are_changed_while_the_service_runs_and_a_broken_file_changes_none(keyed: Keyed) -> None:
@@ -225,7 +228,8 @@ def test_keys_are_changed_while_the_service_runs_and_a_broken_file_changes_none(
             keyed.client("read").stats()
         write(keyed.file, "[]")
         wait_for(lambda: not answers(keyed, key), "no key is left", 10)
-        assert keyed.http().get("/v1/stats").status_code == 401
+        with keyed.http() as http:
+            assert http.get("/v1/stats").status_code == 401
     finally:
         write(keyed.file, before)
     wait_for(lambda: answers(keyed, keyed.keys["read"]), "the old keys are back", 10)

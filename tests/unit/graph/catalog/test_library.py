@@ -172,3 +172,16 @@ async def test_a_forgotten_folder_is_watched_no_longer(
     for call in (library.forget, library.watch, library.unwatch):
         with pytest.raises(NotFound, match="no folder that was indexed"):
             await call("/photos")
+
+
+async def test_a_folder_that_is_no_longer_below_a_root_is_not_watched_again(
+    service: LocalService, jobs: WatchJobs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shards = Shards(service.shards, timeout_s=PATIENCE_S, write_timeout_s=PATIENCE_S)
+    library = Library(shards, jobs, [tmp_path / "photos"])
+    inside, outside = str(tmp_path / "photos" / "2019"), str(tmp_path / "photos-too")
+    await noted(service, Root(inside, watched=True), Root(outside, watched=True))
+    for _ in range(2):
+        await library.resume()
+    assert jobs.running() == [[inside]]
+    assert [outside in record.getMessage() for record in caplog.records] == [True]

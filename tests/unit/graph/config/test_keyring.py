@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from graph.config.api_keys import RIGHTS, ApiKey, as_yaml, hash_of, new_key
-from graph.config.keyring import LOOK_INTERVAL_S, Keyring, read_keys
+from graph.config.api_keys import RIGHTS, ApiKey, hash_of, new_key
+from graph.config.keyring import LOOK_INTERVAL_S, Keyring, as_yaml, read_keys
 from graph.config.settings import app_settings
 from storage.errors import InvalidField, Misconfigured
 

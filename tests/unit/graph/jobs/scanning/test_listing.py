@@ -157,3 +157,15 @@ def test_what_is_no_ordinary_file_is_a_failure_and_is_never_opened(tmp_path: Pat
     assert failure.path == str(tmp_path / "pipe.jpg")
     assert "it is no ordinary file" in failure.reason
     assert list_images(["/dev/null"]).failures[0].reason == "neither a file nor a folder"
+
+
+def test_no_link_leads_out_of_the_roots(tmp_path: Path) -> None:
+    for place in ("in", "out"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / f"{place}.jpg").touch()
+    (tmp_path / "in" / "link.jpg").symlink_to(tmp_path / "out" / "out.jpg")
+    (tmp_path / "in" / "inside.jpg").symlink_to(tmp_path / "in" / "in.jpg")
+    listing = list_images([str(tmp_path / "in"), str(tmp_path / "out")], roots=[tmp_path / "in"])
+    assert [file.name for file in listing.files] == ["in.jpg"]
+    assert [Path(failure.path).name for failure in listing.failures] == ["link.jpg", "out.jpg"]
+    assert {failure.code for failure in listing.failures} == {"forbidden"}
