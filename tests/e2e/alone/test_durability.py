@@ -48,7 +48,7 @@ class Killed:
 
     @contextlib.contextmanager
     def client(self) -> Iterator[Client]:
-        with Client(self.running.url, timeout_s=30) as client:
+        with Client(self.running.url, timeout_s=60) as client:
             yield client
 
 
@@ -73,7 +73,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
         # Long enough for a test to come between: a call of the extractor, and with it four files of a job.
         running.config = write_config(
             folder / "config.yaml",
-            args={"extractors": {"fake": {"delay_s": DELAY_S}}},
+            args={
+                "extractors": {"fake": {"delay_s": DELAY_S}},
+                # A replica that was killed is started again meanwhile, on a busy machine, too.
+                "limits": {"extractor_timeout_s": 25, "request_timeout_s": 40},
+            },
             deployments={"router": {"num_replicas": 2}},
         )
         running.start()
